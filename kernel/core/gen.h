@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Generations: who has the truth of a volume (P5).
+ *
+ * A generation is a random id for "what the up-to-date set held when its membership last changed". Each side
+ * keeps, per volume: `current`; `since`, the generation the peer was left with when this side went on
+ * without it (0 = the peer is with us); and a history of earlier ones, newest first.
+ *
+ *   narrow (peer lost, a write wants to go on alone):   history <- current only if since was set already;
+ *            since = current (if it was 0); current = new.   Durable before the first write completes (P4).
+ *   resync finished:  target: current = source's, since = 0;  source: history <- since, since = 0.
+ *
+ * gen_compare() is pure, and both sides calling it with the arguments swapped get mirrored answers: that is the
+ * property everything rests on, and it is tested exhaustively.
+ *
+ * The table, evaluated from the top; S is self, P is peer. "needs M(x)" / "needs R(x)": without
+ * MARKS_VALID / REGIONS_VALID of side x the verdict is the full one instead of the one by marks.
+ *
+ *   rule              condition                                     verdict for S
+ *   both-blank        neither has a generation                      BLANK: nobody said whose data counts
+ *   both-clean        both are CLEAN (contents declared irrelevant, NONE; both adopt the larger id
+ *                     untouched since)
+ *   blank-self/peer   one has no generation                         full, from the other
+ *   clean-self/peer   one is CLEAN                                  full, from the other
+ *   incons-both       neither is CONSISTENT                         INCONSISTENT
+ *   incons-self/peer  one is not CONSISTENT (half-way through a     from the other; by marks if the target's
+ *                     resync)                                       current is the source's current or since;
+ *                                                                   needs M(source); target UNCLEAN: needs
+ *                                                                   R(source) too
+ *   -- equal current --
+ *   crash-self/peer   exactly one is CRASHED_PRIMARY, the other is  the other one is the source: the crashed
+ *                     not UNCLEAN                                   one's volatile cache may have lost
+ *                                                                   acknowledged writes; needs M and R(crashed)
+ *                                                                   and M(source)
+ *   crash-both        exactly one is CRASHED_PRIMARY, the other is  the crashed primary is the source;
+ *                     UNCLEAN (both lost power)                     needs M and R(crashed)
+ *   crash-tie         both are CRASHED_PRIMARY                      smaller node id is the source; full
+ *   restart-self/peer exactly one is UNCLEAN (and not primary then) the other one is the source; needs M and
+ *                                                                   R(source)
+ *   marks-self/peer   one has marks left (the end of a resync was   the one with marks is the source;
+ *                     not noted); MARKS_VALID unset counts as       needs M(source)
+ *                     marks only if its since is set
+ *   marks-both        both have                                     smaller node id is the source; needs both M
+ *   equal             none of these                                 NONE
+ *   -- different current --
+ *   since-peer        P.since == S.current                          target; needs M(P); S CRASHED_PRIMARY:
+ *                                                                   needs M and R(S); S UNCLEAN: needs R(P)
+ *   since-self        S.since == P.current                          the mirror image
+ *   split             S.since == P.since != 0                       SPLIT
+ *   history-peer      S.current in P.history                        target, full
+ *   history-self      P.current in S.history                        source, full
+ *   split-history     any of S's generations is one of P's          SPLIT
+ *   unrelated         none is                                       UNRELATED
+ *
+ * since-self and since-peer cannot both hold in real life (each would have gone on from the other's
+ * future); if the numbers say so the answer is SPLIT.
+ * since-*: if the target has a since of its own, it went on alone from an earlier point too; then
+ * S.current == P.since still proves that P went on from exactly what S has, so nothing of S is lost.
+ * A primary is never made a target without being asked: that refusal is the daemon's, on top of
+ * the verdict, because it is about the present and not about history.
+ */
+#ifndef LOCKSTEP_CORE_GEN_H
+#define LOCKSTEP_CORE_GEN_H
+
+#include "os.h"
+#include <lockstep/limits.h>
+
+/* Values travel on the wire and over netlink: append only. Seen from the side that computed it. */
+enum gen_verdict {
+	GEN_NONE		= 0,	/* in sync: nothing to copy */
+	GEN_SOURCE		= 1,	/* S copies its marked blocks (united with P's marks) to P */
+	GEN_SOURCE_FULL		= 2,
+	GEN_TARGET		= 3,
+	GEN_TARGET_FULL		= 4,
+	GEN_BLANK		= 5,	/* refusals from here on */
+	GEN_SPLIT		= 6,
+	GEN_UNRELATED		= 7,
+	GEN_INCONSISTENT	= 8,
+	GEN_VERDICT_NR
+};
+
+enum gen_rule {
+	GEN_RULE_NONE,
+	GEN_RULE_BOTH_BLANK,
+	GEN_RULE_BOTH_CLEAN,
+	GEN_RULE_BLANK_SELF,
+	GEN_RULE_BLANK_PEER,
+	GEN_RULE_CLEAN_SELF,
+	GEN_RULE_CLEAN_PEER,
+	GEN_RULE_INCONS_BOTH,
+	GEN_RULE_INCONS_SELF,
+	GEN_RULE_INCONS_PEER,
+	GEN_RULE_CRASH_SELF,
+	GEN_RULE_CRASH_PEER,
+	GEN_RULE_CRASH_BOTH_SELF,	/* S is the crashed primary, P restarted too */
+	GEN_RULE_CRASH_BOTH_PEER,
+	GEN_RULE_CRASH_TIE,
+	GEN_RULE_RESTART_SELF,
+	GEN_RULE_RESTART_PEER,
+	GEN_RULE_MARKS_SELF,
+	GEN_RULE_MARKS_PEER,
+	GEN_RULE_MARKS_BOTH,
+	GEN_RULE_EQUAL,
+	GEN_RULE_SINCE_SELF,
+	GEN_RULE_SINCE_PEER,
+	GEN_RULE_SPLIT,
+	GEN_RULE_HISTORY_SELF,
+	GEN_RULE_HISTORY_PEER,
+	GEN_RULE_SPLIT_HISTORY,
+	GEN_RULE_UNRELATED,
+	GEN_RULE_RESTART_BOTH,
+	GEN_RULE_NR
+};
+
+/* One side's facts about one volume, in host order. */
+struct gen_view {
+	u64 current_id;			/* 0: blank */
+	u64 since_id;			/* 0: peer is with us */
+	u64 history[LOCKSTEP_HISTORY];	/* 0: unused */
+	u64 oos_bits;
+	u32 flags;			/* LOCKSTEP_MF_* */
+	u32 node_id;
+};
+
+struct gen_result {
+	enum gen_verdict verdict;
+	enum gen_rule rule;
+	u64 adopt_id;			/* GEN_RULE_BOTH_CLEAN: generation both take; else 0 */
+};
+
+struct gen_result gen_compare(const struct gen_view *self, const struct gen_view *peer);
+
+/* The answer the peer must come to if we come to this one. */
+enum gen_verdict gen_mirror(enum gen_verdict verdict);
+enum gen_rule gen_mirror_rule(enum gen_rule rule);
+
+/* "since-peer" and the like, for logs, status and tests; never NULL. */
+const char *gen_rule_name(enum gen_rule rule);
+const char *gen_verdict_name(enum gen_verdict verdict);
+
+static inline bool gen_verdict_is_source(enum gen_verdict v)
+{
+	return v == GEN_SOURCE || v == GEN_SOURCE_FULL;
+}
+
+static inline bool gen_verdict_is_target(enum gen_verdict v)
+{
+	return v == GEN_TARGET || v == GEN_TARGET_FULL;
+}
+
+#endif /* LOCKSTEP_CORE_GEN_H */

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One function per event, in a table. Each works on a copy of the state that state_step() throws away
+ * when the event is refused, so a function may return a refusal at any point.
+ *
+ * Three choices that are not obvious:
+ *
+ * A promotion that was asked for ends with the peer's answer or with the session, never before. Were it
+ * given up earlier and then asked for again, the old grant could be taken for the answer to the new
+ * question, at a time when we have granted the peer's. (Giving it up because we grant the peer's own
+ * is safe: whatever the peer granted before it asked has arrived before its question did.)
+ *
+ * A session that ends during a resync leaves the source with set BOTH: the target may have finished
+ * and be up to date in our generation without our knowing, and may be promoted. So we must not
+ * write alone in that generation; BOTH makes the next write narrow first, into a generation of its own.
+ *
+ * Roles and generations stand still while a session is OPENING, because the verdict was based on them:
+ * promotion, demotion and narrowing wait until it is UP or gone. Both ends come with EFF_MODE, so a
+ * held write looks again.
+ */
+#include "state.h"
+
+void state_init(struct lockstep_state *s, bool smaller_id)
+{
+	memset(s, 0, sizeof(*s));
+	s->role = LOCKSTEP_ROLE_SECONDARY;
+	s->peer_role = LOCKSTEP_ROLE_UNKNOWN;
+	s->link = LOCKSTEP_LINK_DOWN;
+	s->set = STATE_SET_BOTH;
+	s->sync = STATE_SYNC_NONE;
+	s->copy = STATE_COPY_BLANK;
+	s->smaller_id = smaller_id;
+}
+
+static bool is_primary(const struct lockstep_state *s)
+{
+	return s->role == LOCKSTEP_ROLE_PRIMARY;
+}
+
+static bool is_up(const struct lockstep_state *s)
+{
+	return s->link == LOCKSTEP_LINK_UP;
+}
+
+static bool is_good(const struct lockstep_state *s)
+{
+	return s->copy == STATE_COPY_UP_TO_DATE;
+}
+
+/* Why a copy may not be promoted or stay primary without force. */
+static enum state_refusal copy_refusal(u32 copy)
+{
+	switch (copy) {
+	case STATE_COPY_UP_TO_DATE:
+		return STATE_OK;
+	case STATE_COPY_OUTDATED:
+		return STATE_RF_OUTDATED;
+	case STATE_COPY_INCONSISTENT:
+		return STATE_RF_INCONSISTENT;
+	case STATE_COPY_BLANK:
+		return STATE_RF_BLANK;
+	default:
+		return STATE_RF_NO_COPY;
+	}
+}
+
+static void become_primary(struct lockstep_state *s, u32 *eff)
+{
+	s->role = LOCKSTEP_ROLE_PRIMARY;
+	*eff |= STATE_EFF_META_PRIMARY | STATE_EFF_MODE | STATE_EFF_RW | STATE_EFF_NOTIFY;
+	if (is_up(s))
+		*eff |= STATE_EFF_TELL;
+}
+
+static void narrow(struct lockstep_state *s, u32 *eff)
+{
+	s->narrowing = 1;
+	*eff |= STATE_EFF_META_NARROW;
+}
+
+/*
+ * Force is for a node that stands alone: with a session there is a peer with a better copy to promote,
+ * or to be synced from. What was forced is a new lineage of which the peer has nothing yet, which the
+ * first write makes durable by narrowing; until then set BOTH keeps it from completing.
+ */
+static enum state_refusal promote_alone(struct lockstep_state *s, bool force, u32 *eff)
+{
+	if (!is_good(s)) {
+		if (!force)
+			return copy_refusal(s->copy);
+		s->copy = STATE_COPY_UP_TO_DATE;
+		s->set = STATE_SET_BOTH;
+		*eff |= STATE_EFF_META_FORCE;
+	}
+	become_primary(s, eff);
+	return STATE_OK;
+}
+
+static enum state_refusal on_promote(struct lockstep_state *s, u32 force, u32 *eff)
+{
+	if (is_primary(s))
+		return STATE_RF_ALREADY;
+	if (s->asking)
+		return STATE_RF_ASKING;
+	if (s->link == LOCKSTEP_LINK_OPENING)
+		return STATE_RF_CONNECTING;
+	if (!is_up(s))
+		return promote_alone(s, force, eff);
+	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY)
+		return STATE_RF_PEER_PRIMARY;
+	if (s->sync == STATE_SYNC_TARGET)
+		return STATE_RF_TARGET;
+	s->asking = 1;
+	*eff |= STATE_EFF_ASK;
+	return STATE_OK;
+}
+
+static enum state_refusal on_granted(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (!s->asking)
+		return STATE_RF_ALREADY;
+	s->asking = 0;
+	become_primary(s, eff);
+	return STATE_OK;
+}
+
+static enum state_refusal on_denied(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (!s->asking)
+		return STATE_RF_ALREADY;
+	s->asking = 0;
+	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+static enum state_refusal on_peer_asks(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (!is_up(s))
+		return STATE_RF_NO_SESSION;
+	/* Our target has half a copy and should know better than to ask. */
+	if (is_primary(s) || (s->asking && s->smaller_id) || s->sync == STATE_SYNC_SOURCE) {
+		*eff |= STATE_EFF_DENY;
+		return STATE_OK;
+	}
+	if (s->asking) {
+		s->asking = 0;
+		*eff |= STATE_EFF_NOTIFY;
+	}
+	*eff |= STATE_EFF_GRANT;
+	return STATE_OK;
+}
+
+static enum state_refusal on_peer_role(struct lockstep_state *s, u32 role, u32 *eff)
+{
+	if (!is_up(s))
+		return STATE_RF_NO_SESSION;
+	if (role != LOCKSTEP_ROLE_SECONDARY && role != LOCKSTEP_ROLE_PRIMARY)
+		return STATE_RF_ALREADY;
+	if (role == LOCKSTEP_ROLE_PRIMARY) {
+		if (is_primary(s))
+			return STATE_RF_TWO_PRIMARIES;
+		if (s->sync == STATE_SYNC_SOURCE)
+			return STATE_RF_PEER_PRIMARY;
+	}
+	s->peer_role = (u8)role;
+	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+static enum state_refusal on_demote(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (!is_primary(s))
+		return STATE_RF_ALREADY;
+	if (s->narrowing)
+		return STATE_RF_NARROWING;
+	if (s->link == LOCKSTEP_LINK_OPENING)
+		return STATE_RF_CONNECTING;
+	s->role = LOCKSTEP_ROLE_SECONDARY;
+	*eff |= STATE_EFF_META_SECONDARY | STATE_EFF_MODE | STATE_EFF_RO | STATE_EFF_NOTIFY;
+	if (is_up(s))
+		*eff |= STATE_EFF_TELL;
+	return STATE_OK;
+}
+
+static enum state_refusal on_open(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (s->link != LOCKSTEP_LINK_DOWN)
+		return STATE_RF_SESSION;
+	/* The generation the verdict was based on is being replaced at this moment. */
+	if (s->narrowing)
+		return STATE_RF_NARROWING;
+	s->link = LOCKSTEP_LINK_OPENING;
+	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+static enum state_refusal start_equal(struct lockstep_state *s, u32 *eff)
+{
+	s->set = STATE_SET_BOTH;
+	s->sync = STATE_SYNC_NONE;
+	s->copy = STATE_COPY_UP_TO_DATE;
+	*eff |= STATE_EFF_META_EQUAL;
+	return STATE_OK;
+}
+
+static enum state_refusal start_source(struct lockstep_state *s, u32 *eff)
+{
+	/* The peer would be overwritten under its application. */
+	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY)
+		return STATE_RF_PEER_PRIMARY;
+	s->set = STATE_SET_ME;
+	s->sync = STATE_SYNC_SOURCE;
+	s->copy = STATE_COPY_UP_TO_DATE;
+	*eff |= STATE_EFF_META_SOURCE;
+	return STATE_OK;
+}
+
+static enum state_refusal start_target(struct lockstep_state *s, u32 *eff)
+{
+	if (is_primary(s))
+		return STATE_RF_PRIMARY_TARGET;
+	s->set = STATE_SET_BOTH;
+	s->sync = STATE_SYNC_TARGET;
+	s->copy = STATE_COPY_INCONSISTENT;
+	*eff |= STATE_EFF_META_TARGET;
+	return STATE_OK;
+}
+
+static enum state_refusal on_start(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	u32 verdict = arg & 0xff, peer_role = arg >> 8;
+
+	if (s->link != LOCKSTEP_LINK_OPENING)
+		return is_up(s) ? STATE_RF_SESSION : STATE_RF_NO_SESSION;
+	if (peer_role != LOCKSTEP_ROLE_SECONDARY && peer_role != LOCKSTEP_ROLE_PRIMARY)
+		return STATE_RF_VERDICT;
+	if (is_primary(s) && peer_role == LOCKSTEP_ROLE_PRIMARY)
+		return STATE_RF_TWO_PRIMARIES;
+	s->link = LOCKSTEP_LINK_UP;
+	s->peer_role = (u8)peer_role;
+	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	switch (verdict) {
+	case GEN_NONE:
+		return start_equal(s, eff);
+	case GEN_SOURCE:
+	case GEN_SOURCE_FULL:
+		return start_source(s, eff);
+	case GEN_TARGET:
+	case GEN_TARGET_FULL:
+		return start_target(s, eff);
+	default:
+		return STATE_RF_VERDICT;
+	}
+}
+
+static enum state_refusal on_lost(struct lockstep_state *s, u32 in_flight, u32 *eff)
+{
+	if (s->link == LOCKSTEP_LINK_DOWN)
+		return STATE_RF_NO_SESSION;
+	if (s->sync == STATE_SYNC_SOURCE)
+		s->set = STATE_SET_BOTH;	/* it may have finished unheard */
+	if (s->sync != STATE_SYNC_NONE)
+		*eff |= STATE_EFF_SYNC_STOP;
+	s->link = LOCKSTEP_LINK_DOWN;
+	s->peer_role = LOCKSTEP_ROLE_UNKNOWN;
+	s->sync = STATE_SYNC_NONE;
+	s->asking = 0;
+	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	if (in_flight && is_primary(s) && s->set == STATE_SET_BOTH)
+		narrow(s, eff);
+	return STATE_OK;
+}
+
+static enum state_refusal on_write(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (state_io_mode(s) != LOCKSTEP_IO_LAZY)
+		return STATE_RF_ALREADY;
+	if (s->link == LOCKSTEP_LINK_OPENING)
+		return STATE_RF_CONNECTING;
+	narrow(s, eff);
+	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+static enum state_refusal on_narrowed(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (!s->narrowing)
+		return STATE_RF_ALREADY;
+	s->narrowing = 0;
+	s->set = STATE_SET_ME;
+	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+static enum state_refusal on_sync_done(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (s->sync == STATE_SYNC_NONE)
+		return STATE_RF_ALREADY;
+	if (s->sync == STATE_SYNC_TARGET)
+		s->copy = STATE_COPY_UP_TO_DATE;
+	s->sync = STATE_SYNC_NONE;
+	s->set = STATE_SET_BOTH;
+	*eff |= STATE_EFF_META_SYNCED | STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+/* Volumes come and go without a session only, and a primary keeps what it promised. */
+static enum state_refusal on_copy(struct lockstep_state *s, u32 copy, u32 *eff)
+{
+	if (s->link != LOCKSTEP_LINK_DOWN)
+		return STATE_RF_SESSION;
+	if (copy > STATE_COPY_UP_TO_DATE)
+		return STATE_RF_NO_COPY;
+	if (is_primary(s) && copy != STATE_COPY_UP_TO_DATE)
+		return copy_refusal(copy);
+	s->copy = (u8)copy;
+	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+typedef enum state_refusal (*step_fn)(struct lockstep_state *s, u32 arg, u32 *eff);
+
+static const struct {
+	step_fn step;
+	const char *name;
+} events[STATE_EV_NR] = {
+	[STATE_EV_PROMOTE]	= { on_promote, "promote" },
+	[STATE_EV_GRANTED]	= { on_granted, "granted" },
+	[STATE_EV_DENIED]	= { on_denied, "denied" },
+	[STATE_EV_PEER_ASKS]	= { on_peer_asks, "peer-asks" },
+	[STATE_EV_PEER_ROLE]	= { on_peer_role, "peer-role" },
+	[STATE_EV_DEMOTE]	= { on_demote, "demote" },
+	[STATE_EV_OPEN]		= { on_open, "open" },
+	[STATE_EV_START]	= { on_start, "start" },
+	[STATE_EV_LOST]		= { on_lost, "lost" },
+	[STATE_EV_WRITE]	= { on_write, "write" },
+	[STATE_EV_NARROWED]	= { on_narrowed, "narrowed" },
+	[STATE_EV_SYNC_DONE]	= { on_sync_done, "sync-done" },
+	[STATE_EV_COPY]		= { on_copy, "copy" },
+};
+
+enum state_refusal state_step(struct lockstep_state *s, enum state_event event, u32 arg,
+			      u32 *ret_effects)
+{
+	struct lockstep_state next = *s;
+	enum state_refusal refusal;
+	u32 effects = 0;
+
+	refusal = events[event].step(&next, arg, &effects);
+	if (refusal)
+		return refusal;
+	*s = next;
+	*ret_effects = effects;
+	return STATE_OK;
+}
+
+enum lockstep_io_mode state_io_mode(const struct lockstep_state *s)
+{
+	if (!is_primary(s))
+		return LOCKSTEP_IO_NONE;
+	if (s->narrowing)
+		return LOCKSTEP_IO_NARROW;
+	if (is_up(s))
+		return LOCKSTEP_IO_BOTH;
+	return s->set == STATE_SET_ME ? LOCKSTEP_IO_ALONE : LOCKSTEP_IO_LAZY;
+}
+
+static bool is_in_range(const struct lockstep_state *s)
+{
+	return (s->role == LOCKSTEP_ROLE_SECONDARY || s->role == LOCKSTEP_ROLE_PRIMARY) &&
+	       s->peer_role <= LOCKSTEP_ROLE_PRIMARY && s->link <= LOCKSTEP_LINK_UP &&
+	       s->set <= STATE_SET_ME && s->sync <= STATE_SYNC_TARGET &&
+	       s->copy <= STATE_COPY_UP_TO_DATE && s->narrowing <= 1 && s->asking <= 1;
+}
+
+/* What can only be with a session: nothing of it without one, and all of it with one. */
+static bool is_session_valid(const struct lockstep_state *s)
+{
+	if (!is_up(s))
+		return s->peer_role == LOCKSTEP_ROLE_UNKNOWN && s->sync == STATE_SYNC_NONE &&
+		       !s->asking;
+	if (s->peer_role == LOCKSTEP_ROLE_UNKNOWN || s->narrowing)
+		return false;
+	if (is_primary(s) && s->peer_role == LOCKSTEP_ROLE_PRIMARY)
+		return false;				/* [S1] */
+	switch (s->sync) {
+	case STATE_SYNC_TARGET:
+		return s->copy == STATE_COPY_INCONSISTENT && !is_primary(s) && !s->asking; /* [S3] */
+	case STATE_SYNC_SOURCE:
+		return is_good(s) && s->set == STATE_SET_ME &&
+		       s->peer_role != LOCKSTEP_ROLE_PRIMARY;
+	default:
+		return is_good(s) && s->set == STATE_SET_BOTH;	/* [S4] */
+	}
+}
+
+bool state_valid(const struct lockstep_state *s)
+{
+	if (!is_in_range(s) || !is_session_valid(s))
+		return false;
+	if (s->narrowing && !(is_primary(s) && s->link == LOCKSTEP_LINK_DOWN &&
+			      s->set == STATE_SET_BOTH))
+		return false;				/* [S2] */
+	if (s->asking && is_primary(s))
+		return false;
+	return !is_primary(s) || is_good(s);
+}
+
+static const char *const refusal_texts[STATE_RF_NR] = {
+	[STATE_OK]		= "done",
+	[STATE_RF_ALREADY]	= "there is nothing to do",
+	[STATE_RF_PEER_PRIMARY]	= "the peer is primary",
+	[STATE_RF_ASKING]	= "a promotion is under way already",
+	[STATE_RF_BLANK]	= "it was never synchronised and nobody said that its content counts",
+	[STATE_RF_INCONSISTENT]	= "it is inconsistent: a synchronisation did not finish",
+	[STATE_RF_OUTDATED]	= "nobody confirmed that it is the latest copy",
+	[STATE_RF_TARGET]	= "it is being synchronised from the peer",
+	[STATE_RF_NO_COPY]	= "there is no copy here",
+	[STATE_RF_SESSION]	= "there is a session with the peer",
+	[STATE_RF_NO_SESSION]	= "there is no session with the peer",
+	[STATE_RF_NARROWING]	= "it is just going on without the peer: try again",
+	[STATE_RF_VERDICT]	= "the generations of the two copies allow no session",
+	[STATE_RF_PRIMARY_TARGET] = "it is primary and would be overwritten",
+	[STATE_RF_TWO_PRIMARIES] = "both nodes are primary",
+	[STATE_RF_CONNECTING]	= "a session is just being opened: try again",
+};
+
+const char *state_refusal_text(enum state_refusal r)
+{
+	return (u32)r < STATE_RF_NR ? refusal_texts[r] : "unknown";
+}
+
+const char *state_event_name(enum state_event e)
+{
+	return (u32)e < STATE_EV_NR ? events[e].name : "unknown";
+}
+
+#define NAME_OF(names, n)	((n) < ARRAY_SIZE(names) ? (names)[n] : "unknown")
+
+const char *state_role_name(u32 role)
+{
+	static const char *const names[] = { "unknown", "secondary", "primary" };
+
+	return NAME_OF(names, role);
+}
+
+const char *state_link_name(u32 link)
+{
+	static const char *const names[] = { "down", "opening", "up" };
+
+	return NAME_OF(names, link);
+}
+
+const char *state_disk_name(u32 disk)
+{
+	static const char *const names[] = {
+		"none", "failed", "inconsistent", "outdated", "unsure", "up-to-date",
+	};
+
+	return NAME_OF(names, disk);
+}
+
+const char *state_sync_name(u32 sync)
+{
+	static const char *const names[] = { "none", "source-wait", "source", "target" };
+
+	return NAME_OF(names, sync);
+}
+
+const char *state_io_name(u32 mode)
+{
+	static const char *const names[] = { "none", "both", "lazy", "narrow", "alone" };
+
+	return NAME_OF(names, mode);
+}

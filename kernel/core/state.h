@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * State machine of one resource: role x link x set x copy, and what an application write does in each.
+ *
+ *   role:  SECONDARY --promote--> (ASKING the peer, if there is a session) --granted--> PRIMARY
+ *          PRIMARY --demote--> SECONDARY
+ *   link:  DOWN --open--> OPENING --start--> UP --lost--> DOWN          (any --lost/close--> DOWN)
+ *   set:   which copies a completed write is on: BOTH, or ME alone. Narrowed (P4) by a primary that lost
+ *          its peer and wants to write; widened again when a resync has finished and both flushed.
+ *   copy:  ours: BLANK, INCONSISTENT (target), OUTDATED, UP_TO_DATE
+ *
+ * What a write does (state_io_mode), which is never stored but follows:
+ *
+ *   role       link      set    narrowing      mode
+ *   SECONDARY  any       any    any            NONE
+ *   PRIMARY    UP        any    no             BOTH    (set ME: the peer is being synced; it gets writes)
+ *   PRIMARY    not UP    ME     no             ALONE
+ *   PRIMARY    not UP    BOTH   no             LAZY
+ *   PRIMARY    any       any    yes            NARROW
+ *
+ * state_step() is the only function that moves it. It returns effects, a set of bits that the caller
+ * carries out in the order of their numbers, each finished before the next begins; that order is the argument:
+ * metadata that must be durable first has the lowest numbers, then what tells the peer, then what lets
+ * writes go on, then what tells people.
+ *
+ * [S1] At most one node is PRIMARY while the link is UP: promotion asks the peer, who refuses if it is primary
+ *      or asking too and has the smaller node id.
+ * [S2] No write completes on one copy alone while set is BOTH: LAZY and NARROW hold them, and
+ *      NARROWED (metadata durable) comes before ALONE.
+ * [S3] A target is INCONSISTENT, durably (EFF_META_TARGET), before START has finished, that is before
+ *      the first byte from the peer is applied.
+ * [S4] Set becomes BOTH only by SYNC_DONE on the source (both flushed, target's metadata durable) or by a
+ *      verdict that says the copies are equal.
+ * [S5] PRIMARY is durable on disk (EFF_META_PRIMARY) before the first write is admitted.
+ */
+#ifndef LOCKSTEP_CORE_STATE_H
+#define LOCKSTEP_CORE_STATE_H
+
+#include "os.h"
+#include "gen.h"
+#include <linux/lockstep.h>
+
+enum state_set {
+	STATE_SET_BOTH,
+	STATE_SET_ME,
+};
+
+enum state_sync {
+	STATE_SYNC_NONE,
+	STATE_SYNC_SOURCE,	/* at least one volume of ours is being copied to the peer */
+	STATE_SYNC_TARGET,
+};
+
+/* Worst copy of all volumes of the resource; they go together. */
+enum state_copy {
+	STATE_COPY_BLANK,
+	STATE_COPY_INCONSISTENT,
+	STATE_COPY_OUTDATED,
+	STATE_COPY_UP_TO_DATE,
+};
+
+struct lockstep_state {
+	u8 role;		/* enum lockstep_role, never UNKNOWN */
+	u8 peer_role;		/* UNKNOWN while link is not UP */
+	u8 link;		/* enum lockstep_link_state */
+	u8 set;
+	u8 sync;
+	u8 copy;
+	u8 narrowing;		/* bool: EFF_META_NARROW is under way */
+	u8 asking;		/* bool: ROLE_ASK sent, no answer yet */
+	u8 smaller_id;		/* bool, fixed: our node id is the smaller one */
+};
+
+enum state_event {
+	STATE_EV_PROMOTE,	/* arg: 1 = force */
+	STATE_EV_GRANTED,	/* peer's answer to ROLE_ASK */
+	STATE_EV_DENIED,
+	STATE_EV_PEER_ASKS,	/* peer's ROLE_ASK */
+	STATE_EV_PEER_ROLE,	/* peer's ROLE_TELL; arg: its role */
+	STATE_EV_DEMOTE,	/* caller has made sure that nobody has it open and nothing is in flight */
+	STATE_EV_OPEN,		/* SESSION_OPEN */
+	STATE_EV_START,		/* SESSION_START; arg: STATE_START(worst verdict, peer's role) */
+	STATE_EV_LOST,		/* session ended, whyever; arg: 1 = writes were in flight to the peer */
+	STATE_EV_WRITE,		/* a write wants to go on and mode is LAZY */
+	STATE_EV_NARROWED,	/* the metadata of EFF_META_NARROW is durable on every volume */
+	STATE_EV_SYNC_DONE,	/* all volumes in sync, both flushed: source: target confirmed; target: told */
+	STATE_EV_COPY,		/* attach or detach changed our copy; arg: enum state_copy */
+	STATE_EV_NR
+};
+
+/* arg of STATE_EV_START: what the session means for us, and the peer's role from its hello. */
+#define STATE_START(verdict, peer_role)	((u32)(verdict) | (u32)(peer_role) << 8)
+
+/* In the order in which they are carried out. */
+enum state_effect {
+	STATE_EFF_META_PRIMARY	= 1 << 0,	/* flag PRIMARY on every volume, durable [S5] */
+	STATE_EFF_META_FORCE	= 1 << 1,	/* new lineage, up to date; in the same write as META_PRIMARY */
+	STATE_EFF_META_SECONDARY = 1 << 2,	/* flush both copies, then clear flag PRIMARY */
+	STATE_EFF_META_TARGET	= 1 << 3,	/* not consistent, on target volumes [S3] */
+	STATE_EFF_META_SOURCE	= 1 << 4,	/* volumes of which we are the source are up to date; note the peer;
+						 * full verdict: mark everything */
+	STATE_EFF_META_EQUAL	= 1 << 5,	/* verdict NONE: reconciled: clear UNCLEAN, CRASHED_PRIMARY, CLEAN */
+	STATE_EFF_META_NARROW	= 1 << 6,	/* new generation, since = old one; then EV_NARROWED */
+	STATE_EFF_META_SYNCED	= 1 << 7,	/* target: up to date with the source's generation. source: since = 0 */
+	STATE_EFF_ASK		= 1 << 8,	/* send ROLE_ASK; then EV_GRANTED, EV_DENIED or EV_LOST */
+	STATE_EFF_GRANT		= 1 << 9,	/* answer the peer's ROLE_ASK */
+	STATE_EFF_DENY		= 1 << 10,
+	STATE_EFF_TELL		= 1 << 11,	/* send ROLE_TELL */
+	STATE_EFF_MODE		= 1 << 12,	/* io mode may have changed: let held writes look again */
+	STATE_EFF_RW		= 1 << 13,	/* device becomes writable */
+	STATE_EFF_RO		= 1 << 14,
+	STATE_EFF_SYNC_STOP	= 1 << 15,	/* resync engine stops; what is not copied stays marked */
+	STATE_EFF_NOTIFY	= 1 << 16,	/* log line and event */
+};
+
+/* Why an event is refused; the texts are for people. STATE_OK: it was taken. */
+enum state_refusal {
+	STATE_OK,
+	STATE_RF_ALREADY,	/* promote of a primary, demote of a secondary: nothing to do */
+	STATE_RF_PEER_PRIMARY,
+	STATE_RF_ASKING,	/* a promotion is under way already */
+	STATE_RF_BLANK,		/* never synced, nobody said its content counts: --force says so */
+	STATE_RF_INCONSISTENT,
+	STATE_RF_OUTDATED,
+	STATE_RF_TARGET,	/* being synced from the peer */
+	STATE_RF_NO_COPY,
+	STATE_RF_SESSION,	/* there is a session already */
+	STATE_RF_NO_SESSION,
+	STATE_RF_NARROWING,	/* wait for it and try again */
+	STATE_RF_VERDICT,	/* the verdict allows no session */
+	STATE_RF_PRIMARY_TARGET, /* we are primary and would be overwritten */
+	STATE_RF_TWO_PRIMARIES,
+	STATE_RF_CONNECTING,	/* session is opening: roles stay as they are until it is up or gone */
+	STATE_RF_NR
+};
+
+/* Fresh resource, nothing attached. */
+void state_init(struct lockstep_state *s, bool smaller_id);
+
+/*
+ * Take one event. On STATE_OK *s is the new state and *ret_effects what to do; else neither is changed.
+ * Caller serialises.
+ */
+enum state_refusal state_step(struct lockstep_state *s, enum state_event event, u32 arg,
+			      u32 *ret_effects);
+
+enum lockstep_io_mode state_io_mode(const struct lockstep_state *s);
+
+/* Does [S1] to [S5] hold of one node's state? For tests and WARN_ON_ONCE. */
+bool state_valid(const struct lockstep_state *s);
+
+/* One sentence without the names of things: "it is being synchronised from the peer". */
+const char *state_refusal_text(enum state_refusal r);
+const char *state_event_name(enum state_event e);
+const char *state_role_name(u32 role);
+const char *state_link_name(u32 link);
+const char *state_disk_name(u32 disk);
+const char *state_sync_name(u32 sync);
+const char *state_io_name(u32 mode);
+
+#endif /* LOCKSTEP_CORE_STATE_H */

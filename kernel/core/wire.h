@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Wire codec: the only place that reads or writes bytes of include/lockstep/wire.h (P8). Decoders take a buffer and its
+ * length, check every field, and hand out host-order structs; on failure they say which field, and write nothing.
+ */
+#ifndef LOCKSTEP_CORE_WIRE_H
+#define LOCKSTEP_CORE_WIRE_H
+
+#include "os.h"
+#include <lockstep/wire.h>
+
+enum wire_err {
+	WIRE_OK,
+	WIRE_SHORT,		/* fewer bytes than the message needs */
+	WIRE_MAGIC,
+	WIRE_CRC,
+	WIRE_TYPE,
+	WIRE_FLAGS,
+	WIRE_PAD,		/* a pad that must be zero is not */
+	WIRE_LENGTH,		/* payload or body length not possible for this type */
+	WIRE_SECTOR,		/* extent not aligned, empty, crossing a region, or beyond the largest device */
+	WIRE_VALUE,		/* another value out of range */
+	WIRE_TEXT,		/* a string not terminated or not printable */
+	WIRE_ORDER,		/* volumes not ascending */
+	WIRE_ERR_NR
+};
+
+/* One data message. `arg` replaces `sector` for types without an extent. */
+struct wire_msg {
+	u8 type;
+	u8 flags;
+	u16 volume;
+	u16 status;
+	u32 payload_bytes;
+	u32 size_bytes;
+	u64 sector;
+	u32 slot;
+	u32 slot_gen;
+	u64 epoch;
+};
+
+void wire_msg_encode(const struct wire_msg *m, struct lockstep_wire_hdr *ret);
+enum wire_err wire_msg_decode(const struct lockstep_wire_hdr *h, struct wire_msg *ret);
+
+/* Has this type an extent (sector, size) / a slot? */
+bool wire_type_has_extent(u8 type);
+bool wire_type_has_slot(u8 type);
+const char *wire_type_name(u8 type);
+const char *wire_err_name(enum wire_err err);
+
+/* Control messages. */
+struct wire_ctl {
+	u16 type;
+	u32 body_bytes;
+};
+
+struct wire_hello_volume {
+	u32 volume, flags;
+	u64 current_id, current_nr, since_id, peer_boot_id;
+	u64 data_sect, data_max_sect, oos_bits, written_s;
+	u32 logical_bytes, physical_bytes, max_io_bytes, caps;
+	u32 disk, sync;
+	u64 history[LOCKSTEP_HISTORY];
+};
+
+struct wire_hello {
+	u32 version_min, version_max;
+	u64 features, boot_id, epoch, session_id;
+	u32 node_id, peer_node_id, role, streams, nr_volumes, timeout_ms;
+	char resource[LOCKSTEP_NAME_BYTES];
+	char node[LOCKSTEP_NAME_BYTES];
+};
+
+struct wire_choice {
+	u32 volume;
+	u16 verdict, rule;
+};
+
+struct wire_token {
+	u64 session_id, epoch;
+	u32 streams, timeout_ms;
+	u8 token[LOCKSTEP_KEY_BYTES];
+};
+
+struct wire_marks {
+	u32 volume, run_bytes;
+	u64 first_bit;
+	const u8 *runs;			/* points into the decoded buffer */
+};
+
+struct wire_refuse {
+	u32 code;
+	char text[252];
+};
+
+/* Header of a control message; body_bytes is checked against what the type can have. */
+enum wire_err wire_ctl_decode(const void *buf, size_t len, struct wire_ctl *ret);
+void wire_ctl_encode(const struct wire_ctl *c, struct lockstep_ctl_hdr *ret);
+
+/*
+ * Bodies. Encoders return the bytes written, or 0 if `cap` is too small. The hello decoder writes at most `max_volumes`
+ * entries and fails with WIRE_LENGTH if there are more.
+ */
+size_t wire_hello_encode(const struct wire_hello *h, const struct wire_hello_volume *v, void *buf, size_t cap);
+enum wire_err wire_hello_decode(const void *buf, size_t len, struct wire_hello *ret, struct wire_hello_volume *ret_v,
+				u32 max_volumes);
+size_t wire_verdict_encode(const struct wire_choice *c, u32 nr, void *buf, size_t cap);
+enum wire_err wire_verdict_decode(const void *buf, size_t len, struct wire_choice *ret, u32 max, u32 *ret_nr);
+size_t wire_token_encode(const struct wire_token *t, void *buf, size_t cap);
+enum wire_err wire_token_decode(const void *buf, size_t len, struct wire_token *ret);
+size_t wire_marks_encode(const struct wire_marks *m, void *buf, size_t cap);	/* header and runs */
+enum wire_err wire_marks_decode(const void *buf, size_t len, struct wire_marks *ret);
+size_t wire_refuse_encode(u32 code, const char *text, void *buf, size_t cap);	/* text is cut to fit */
+enum wire_err wire_refuse_decode(const void *buf, size_t len, struct wire_refuse *ret);
+
+/* Data socket hello. proof and nonces are computed by the daemon. */
+struct wire_join {
+	u64 session_id;
+	u32 stream;
+	u8 nonce[32], proof[32];
+};
+void wire_join_encode(const struct wire_join *j, struct lockstep_wire_join *ret);
+enum wire_err wire_join_decode(const void *buf, size_t len, struct wire_join *ret);
+
+#endif /* LOCKSTEP_CORE_WIRE_H */

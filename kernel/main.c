@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/workqueue.h>
+#include "netlink.h"
+#include "peerreq.h"
+#include "request.h"
+#include "resource.h"
+#include "resync.h"
+#include "volume.h"
+
+struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq;
+
+static int __init init_queues(void)
+{
+	lockstep_io_wq = alloc_workqueue("lockstep_io", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	if (!lockstep_io_wq)
+		return -ENOMEM;
+	lockstep_slow_wq = alloc_workqueue("lockstep_slow", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (lockstep_slow_wq)
+		return 0;
+	destroy_workqueue(lockstep_io_wq);
+	return -ENOMEM;
+}
+
+static int __init lockstep_init(void)
+{
+	int err;
+
+	do {
+		lockstep_boot_id = get_random_u64();
+	} while (!lockstep_boot_id);
+	err = init_queues();
+	if (err)
+		return err;
+	err = lockstep_request_init();
+	if (err)
+		goto queues;
+	err = lockstep_peer_request_init();
+	if (err)
+		goto request;
+	err = lockstep_resync_module_init();
+	if (err)
+		goto peer_request;
+	err = lockstep_volume_init();
+	if (err)
+		goto resync;
+	err = lockstep_netlink_init();
+	if (err)
+		goto volume;
+	pr_info("loaded, instance %llx\n", lockstep_boot_id);
+	return 0;
+volume:
+	lockstep_volume_exit();
+resync:
+	lockstep_resync_module_exit();
+peer_request:
+	lockstep_peer_request_exit();
+request:
+	lockstep_request_exit();
+queues:
+	destroy_workqueue(lockstep_slow_wq);
+	destroy_workqueue(lockstep_io_wq);
+	return err;
+}
+
+/* No resource exists: each holds the module. The queues are flushed by their end, with the last object's freeing in them. */
+static void __exit lockstep_exit(void)
+{
+	lockstep_netlink_exit();
+	destroy_workqueue(lockstep_slow_wq);
+	destroy_workqueue(lockstep_io_wq);
+	lockstep_volume_exit();
+	lockstep_resync_module_exit();
+	lockstep_peer_request_exit();
+	lockstep_request_exit();
+	pr_info("unloaded\n");
+}
+
+module_init(lockstep_init);
+module_exit(lockstep_exit);
+MODULE_DESCRIPTION("Replicated block device");
+MODULE_LICENSE("GPL");

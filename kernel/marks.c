@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory for the bitmap is fetched before the lock is taken and given back after it is dropped; what core does not use
+ * goes away again. A page that could not be had costs copying, never a mark.
+ */
+#include "marks.h"
+
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <lockstep/limits.h>
+#include "rle.h"
+
+/* One loop under the lock looks at this many bitmap pages at the most: some ten microseconds. */
+#define BUDGET_PAGES	256
+
+int lockstep_marks_init(struct lockstep_marks *m, u64 nr_sect)
+{
+	u64 bits = DIV_ROUND_UP(nr_sect, LOCKSTEP_BIT_SECT);
+
+	spin_lock_init(&m->lock);
+	m->pages = kvcalloc(oosmap_pages(bits), sizeof(*m->pages), GFP_KERNEL);
+	if (!m->pages)
+		return -ENOMEM;
+	oosmap_init(&m->bitmap, m->pages, bits);
+	return 0;
+}
+
+void lockstep_marks_exit(struct lockstep_marks *m)
+{
+	if (!m->pages)
+		return;
+	lockstep_marks_empty(m);
+	kvfree(m->pages);
+	m->pages = NULL;
+}
+
+static u64 *page_get(gfp_t gfp)
+{
+	return (u64 *)get_zeroed_page(gfp);
+}
+
+static void page_put(u64 *page)
+{
+	free_page((unsigned long)page);
+}
+
+/* Bits whose blocks are touched at all / lie wholly inside. */
+static u64 touched(u64 sect, u64 nr, u64 *first)
+{
+	*first = sect / LOCKSTEP_BIT_SECT;
+	return nr ? DIV_ROUND_UP(sect + nr, LOCKSTEP_BIT_SECT) - *first : 0;
+}
+
+static u64 covered(const struct lockstep_marks *m, u64 sect, u64 nr, u64 *first)
+{
+	u64 end = (sect + nr) / LOCKSTEP_BIT_SECT;
+
+	*first = DIV_ROUND_UP(sect, LOCKSTEP_BIT_SECT);
+	return end > *first ? end - *first : 0;
+}
+
+static void set_bits(struct lockstep_marks *m, u64 first, u64 count, u64 **spare)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->lock, flags);
+	oosmap_set(&m->bitmap, first, count, spare);
+	spin_unlock_irqrestore(&m->lock, flags);
+}
+
+void lockstep_marks_set(struct lockstep_marks *m, u64 sect, u64 nr)
+{
+	u64 first, count = touched(sect, nr, &first), end = first + count, n;
+	u64 *spare = NULL;
+
+	/* By bitmap pages, so that each can have a page of memory of its own. */
+	for (; first < end; first += n) {
+		n = min(end - first, OOSMAP_PAGE_BITS - (first & (OOSMAP_PAGE_BITS - 1)));
+		if (!spare)
+			spare = page_get(GFP_NOIO | __GFP_NOWARN);
+		set_bits(m, first, n, &spare);
+		if (spare && n != OOSMAP_PAGE_BITS) {
+			/* It may have come back used: core takes only zeroed ones. */
+			page_put(spare);
+			spare = NULL;
+		}
+	}
+	if (spare)
+		page_put(spare);
+}
+
+void lockstep_marks_set_atomic(struct lockstep_marks *m, u64 sect, u64 nr)
+{
+	u64 first, count = touched(sect, nr, &first);
+	u64 *spare = page_get(GFP_ATOMIC | __GFP_NOWARN);
+
+	set_bits(m, first, count, &spare);
+	if (spare)
+		page_put(spare);
+}
+
+static void clear_bits(struct lockstep_marks *m, u64 sect, u64 nr, gfp_t gfp)
+{
+	u64 first, count = covered(m, sect, nr, &first);
+	unsigned long flags;
+	u64 *spare;
+
+	/* Unlocked glance: nothing marked at all is the everyday case on the write path. */
+	if (!count || !READ_ONCE(m->bitmap.weight))
+		return;
+	spare = page_get(gfp | __GFP_NOWARN);
+	spin_lock_irqsave(&m->lock, flags);
+	oosmap_clear(&m->bitmap, first, count, &spare);
+	spin_unlock_irqrestore(&m->lock, flags);
+	if (spare)
+		page_put(spare);
+}
+
+void lockstep_marks_clear(struct lockstep_marks *m, u64 sect, u64 nr)
+{
+	clear_bits(m, sect, nr, GFP_ATOMIC);
+}
+
+void lockstep_marks_clear_sleep(struct lockstep_marks *m, u64 sect, u64 nr)
+{
+	clear_bits(m, sect, nr, GFP_NOIO);
+}
+
+static void drain(struct lockstep_marks *m, u64 *(*step)(struct oosmap *b))
+{
+	unsigned long flags;
+	u64 *page;
+
+	do {
+		spin_lock_irqsave(&m->lock, flags);
+		page = step(&m->bitmap);
+		spin_unlock_irqrestore(&m->lock, flags);
+		if (page)
+			page_put(page);
+	} while (page);
+}
+
+void lockstep_marks_fill(struct lockstep_marks *m)
+{
+	drain(m, oosmap_fill);
+}
+
+void lockstep_marks_empty(struct lockstep_marks *m)
+{
+	drain(m, oosmap_empty);
+}
+
+u64 lockstep_marks_weight(struct lockstep_marks *m)
+{
+	unsigned long flags;
+	u64 weight;
+
+	spin_lock_irqsave(&m->lock, flags);
+	weight = m->bitmap.weight;
+	spin_unlock_irqrestore(&m->lock, flags);
+	return weight;
+}
+
+bool lockstep_marks_are_clear(struct lockstep_marks *m, u64 first_bit, u32 count)
+{
+	unsigned long flags;
+	bool clear;
+
+	spin_lock_irqsave(&m->lock, flags);
+	clear = oosmap_is_clear(&m->bitmap, first_bit, count);
+	spin_unlock_irqrestore(&m->lock, flags);
+	return clear;
+}
+
+u32 lockstep_marks_find(struct lockstep_marks *m, u64 from, u32 max_bits, u64 *ret_first,
+			u64 *ret_next)
+{
+	unsigned long flags;
+	u64 next = from;
+	u32 len;
+
+	do {
+		spin_lock_irqsave(&m->lock, flags);
+		len = oosmap_find(&m->bitmap, next, max_bits, BUDGET_PAGES, ret_first, &next);
+		spin_unlock_irqrestore(&m->lock, flags);
+		cond_resched();
+	} while (!len && next < m->bitmap.nr_bits);
+	*ret_next = next;
+	return len;
+}
+
+size_t lockstep_marks_get(struct lockstep_marks *m, u64 *pos, void *buf, size_t cap)
+{
+	unsigned long flags;
+	size_t len;
+
+	do {
+		spin_lock_irqsave(&m->lock, flags);
+		len = rle_encode(&m->bitmap, pos, buf, cap, BUDGET_PAGES);
+		spin_unlock_irqrestore(&m->lock, flags);
+		cond_resched();
+	} while (!len && *pos < m->bitmap.nr_bits);
+	return len;
+}
+
+int lockstep_marks_merge(struct lockstep_marks *m, u64 first_bit, const void *runs, size_t len)
+{
+	struct rle_iter it;
+	u64 first, count;
+
+	rle_iter_init(&it, runs, len, first_bit, m->bitmap.nr_bits);
+	while (rle_iter_next(&it, &first, &count)) {
+		lockstep_marks_set(m, first * LOCKSTEP_BIT_SECT, count * LOCKSTEP_BIT_SECT);
+		cond_resched();
+	}
+	return it.bad ? -EINVAL : 0;
+}

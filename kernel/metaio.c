@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "metaio.h"
+
+#include <linux/bio.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include "resource.h"
+#include "volume.h"
+
+static int block_io(struct lockstep_volume *vol, u64 sect, void *block, blk_opf_t opf)
+{
+	struct bio_vec vec;
+	struct bio bio;
+	int err;
+
+	bio_init(&bio, vol->md.bdev, &vec, 1, opf);
+	bio.bi_iter.bi_sector = sect;
+	if (bio_add_page(&bio, virt_to_page(block), LOCKSTEP_SB_BYTES, offset_in_page(block)) !=
+	    LOCKSTEP_SB_BYTES)
+		return -EIO;
+	err = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	return err;
+}
+
+static u64 md_sect(const struct lockstep_volume *vol)
+{
+	return vol->md.bdev == vol->data.bdev ? 0 : bdev_nr_sectors(vol->md.bdev);
+}
+
+static int describe(enum meta_err err, u32 detail, const struct lockstep_volume *vol, char *why,
+		    size_t len)
+{
+	const char *dev = vol->meta_path[0] ? vol->meta_path : vol->backing;
+
+	switch (err) {
+	case META_NO_MAGIC:
+		snprintf(why, len, "%s holds no lockstep metadata: create it with lockstep init", dev);
+		return -ENODATA;
+	case META_BAD_FEATURE:
+		snprintf(why, len, "%s needs feature bit %u which this version does not know", dev,
+			 detail);
+		return -EOPNOTSUPP;
+	case META_TOO_SMALL:
+		snprintf(why, len, "%s is too small", dev);
+		return -ENOSPC;
+	default:
+		snprintf(why, len, "metadata on %s cannot be used: %s (%u)", dev,
+			 meta_err_name(err), detail);
+		return -EUCLEAN;
+	}
+}
+
+int lockstep_metaio_load(struct lockstep_volume *vol, char *why, size_t len)
+{
+	void *copy[2] = { vol->meta_page, NULL };
+	struct meta_layout layout;
+	enum meta_err err;
+	u32 detail = 0;
+	int i, pick, io[2];
+
+	err = meta_layout(bdev_nr_sectors(vol->data.bdev), md_sect(vol), &layout);
+	if (err)
+		return describe(err, 0, vol, why, len);
+	copy[1] = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!copy[1])
+		return -ENOMEM;
+	for (i = 0; i < 2; i++) {
+		io[i] = block_io(vol, layout.sb_sect[i], copy[i], REQ_OP_READ | REQ_META | REQ_SYNC);
+		if (io[i])
+			pr_warn("%s: superblock %d unreadable: %d\n", vol->backing, i, io[i]);
+	}
+	pick = meta_pick(io[0] ? NULL : copy[0], io[1] ? NULL : copy[1], &vol->meta, &err, &detail);
+	free_page((unsigned long)copy[1]);
+	if (pick < 0 && io[0] && io[1]) {
+		snprintf(why, len, "neither superblock of %s can be read", vol->backing);
+		return -EIO;
+	}
+	if (pick < 0)
+		return describe(err, detail, vol, why, len);
+	err = meta_check_device(&vol->meta, bdev_nr_sectors(vol->data.bdev), md_sect(vol));
+	if (err)
+		return describe(err, 0, vol, why, len);
+	vol->meta_copy = pick;
+	vol->data_max_sect = layout.data_max_sect;
+	return 0;
+}
+
+int lockstep_metaio_flush_data(struct lockstep_volume *vol)
+{
+	return blkdev_issue_flush(vol->data.bdev);
+}
+
+int lockstep_metaio_store(struct lockstep_volume *vol)
+{
+	struct meta_layout layout;
+	int target = 1 - vol->meta_copy, err;
+
+	if (vol->res)
+		lockdep_assert_held(&vol->res->ctl);
+	if (meta_layout(bdev_nr_sectors(vol->data.bdev), md_sect(vol), &layout))
+		return -ENOSPC;
+	if (vol->md.bdev != vol->data.bdev) {
+		err = lockstep_metaio_flush_data(vol);
+		if (err)
+			return err;
+	}
+	vol->meta.sequence++;
+	vol->meta.boot_id = lockstep_boot_id;
+	vol->meta.written_s = ktime_get_real_seconds();
+	meta_encode(&vol->meta, vol->meta_page);
+	/* PREFLUSH stands for the flush of the data where both share a device. */
+	err = block_io(vol, layout.sb_sect[target], vol->meta_page,
+		       REQ_OP_WRITE | REQ_META | REQ_SYNC | REQ_PREFLUSH | REQ_FUA);
+	if (err) {
+		pr_err("%s: writing metadata failed: %d\n", vol->backing, err);
+		return err;
+	}
+	vol->meta_copy = target;
+	return 0;
+}

@@ -1,0 +1,718 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "netlink.h"
+
+#include <linux/module.h>
+#include <net/genetlink.h>
+#include <lockstep/wire.h>
+#include "gen.h"
+#include "report.h"
+#include "request.h"
+#include "resource.h"
+#include "role.h"
+#include "session.h"
+#include "status.h"
+#include "volume.h"
+
+#define WHY_BYTES	256
+#define RUNS_BYTES	(32u << 10)
+
+static struct genl_family family;
+
+static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
+	[LOCKSTEP_ATTR_RES_NAME] = { .type = NLA_NUL_STRING, .len = LOCKSTEP_NAME_BYTES - 1 },
+	[LOCKSTEP_ATTR_NODE_ID] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_MAX_NODES - 1),
+	[LOCKSTEP_ATTR_NODE_NAME] = { .type = NLA_NUL_STRING, .len = LOCKSTEP_NAME_BYTES - 1 },
+	[LOCKSTEP_ATTR_PEER_NODE_ID] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_MAX_NODES - 1),
+	[LOCKSTEP_ATTR_PEER_NAME] = { .type = NLA_NUL_STRING, .len = LOCKSTEP_NAME_BYTES - 1 },
+	[LOCKSTEP_ATTR_TIMEOUT_MS] = NLA_POLICY_MIN(NLA_U32, LOCKSTEP_MIN_TIMEOUT_MS),
+	[LOCKSTEP_ATTR_PING_MS] = NLA_POLICY_MIN(NLA_U32, 50),
+	[LOCKSTEP_ATTR_PEER_ROLE] = NLA_POLICY_RANGE(NLA_U32, LOCKSTEP_ROLE_SECONDARY,
+						     LOCKSTEP_ROLE_PRIMARY),
+	[LOCKSTEP_ATTR_SESSION_ID] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_EPOCH] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_PEER_BOOT_ID] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_STREAMS] = NLA_POLICY_RANGE(NLA_U32, 1, LOCKSTEP_MAX_STREAMS),
+	[LOCKSTEP_ATTR_VOLUME] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_MAX_VOLUMES - 1),
+	[LOCKSTEP_ATTR_MINOR] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_BACKING] = { .type = NLA_NUL_STRING, .len = LOCKSTEP_PATH_BYTES - 1 },
+	[LOCKSTEP_ATTR_META] = { .type = NLA_NUL_STRING, .len = LOCKSTEP_PATH_BYTES - 1 },
+	[LOCKSTEP_ATTR_DISK] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_DISK_UP_TO_DATE),
+	[LOCKSTEP_ATTR_DATA_SECT] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_GEN_CURRENT] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_GEN_SINCE] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_LOGICAL_BYTES] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_PHYSICAL_BYTES] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_MAX_IO_BYTES] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_CAPS] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_FORCE] = { .type = NLA_FLAG },
+	[LOCKSTEP_ATTR_STREAM] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_MAX_STREAMS - 1),
+	[LOCKSTEP_ATTR_FD] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_PEER_VOLUME] = { .type = NLA_NESTED },
+	[LOCKSTEP_ATTR_VERDICT] = NLA_POLICY_MAX(NLA_U32, GEN_VERDICT_NR - 1),
+	[LOCKSTEP_ATTR_PEER_GEN_CURRENT] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_PEER_FLAGS] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_FIRST_BIT] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_RUNS] = { .type = NLA_BINARY, .len = RUNS_BYTES },
+};
+
+/* ---- small helpers -------------------------------------------------------------------------------- */
+
+/*
+ * The refusal's text has to live until the acknowledgement is built, after the command has returned, and 6.1 has no buffer for
+ * it in the extack. A ring: a text is overwritten only if as many refusals happen in between; it is terminated at any instant.
+ */
+static char *why_buffer(void)
+{
+	static char ring[64][WHY_BYTES];
+	static atomic_t next;
+
+	return ring[(u32)atomic_inc_return(&next) % ARRAY_SIZE(ring)];
+}
+
+static int refused(struct genl_info *info, int err, const char *why)
+{
+	/* Not NL_SET_ERR_MSG: that one takes literals only. */
+	if (err && why[0] && info->extack)
+		info->extack->_msg = why;
+	return err;
+}
+
+static int need(struct genl_info *info, int attr)
+{
+	char *why = why_buffer();
+
+	if (info->attrs[attr])
+		return 0;
+	snprintf(why, WHY_BYTES, "attribute %d is missing", attr);
+	return refused(info, -EINVAL, why);
+}
+
+static u32 get_u32(struct genl_info *info, int attr, u32 otherwise)
+{
+	return info->attrs[attr] ? nla_get_u32(info->attrs[attr]) : otherwise;
+}
+
+static u64 get_u64(struct genl_info *info, int attr)
+{
+	return info->attrs[attr] ? nla_get_u64(info->attrs[attr]) : 0;
+}
+
+static const char *get_str(struct genl_info *info, int attr)
+{
+	return info->attrs[attr] ? nla_data(info->attrs[attr]) : NULL;
+}
+
+static struct lockstep_resource *resource_of(struct genl_info *info, int *err)
+{
+	struct lockstep_resource *res;
+	const char *name;
+	char *why;
+
+	*err = need(info, LOCKSTEP_ATTR_RES_NAME);
+	if (*err)
+		return NULL;
+	name = get_str(info, LOCKSTEP_ATTR_RES_NAME);
+	res = lockstep_resource_get(name);
+	if (!res) {
+		why = why_buffer();
+		snprintf(why, WHY_BYTES, "%s is not up here", name);
+		*err = refused(info, -ENOENT, why);
+	}
+	return res;
+}
+
+/* With a reference and ctl held. */
+static struct lockstep_resource *lock_resource(struct genl_info *info, int *err)
+{
+	struct lockstep_resource *res = resource_of(info, err);
+
+	if (!res)
+		return NULL;
+	mutex_lock(&res->ctl);
+	if (!res->gone)
+		return res;
+	mutex_unlock(&res->ctl);
+	lockstep_resource_put(res);
+	*err = -ENOENT;
+	return NULL;
+}
+
+static void unlock_resource(struct lockstep_resource *res)
+{
+	mutex_unlock(&res->ctl);
+	lockstep_resource_put(res);
+}
+
+static struct lockstep_volume *volume_of(struct genl_info *info, struct lockstep_resource *res,
+					 int *err)
+{
+	struct lockstep_volume *vol;
+	char *why;
+
+	*err = need(info, LOCKSTEP_ATTR_VOLUME);
+	if (*err)
+		return NULL;
+	vol = res->volume[get_u32(info, LOCKSTEP_ATTR_VOLUME, 0)];
+	if (!vol) {
+		why = why_buffer();
+		snprintf(why, WHY_BYTES, "%s has no volume %u", res->name,
+			 get_u32(info, LOCKSTEP_ATTR_VOLUME, 0));
+		*err = refused(info, -ENOENT, why);
+	}
+	return vol;
+}
+
+/* ---- resources and volumes ------------------------------------------------------------------------ */
+
+static int cmd_res_add(struct sk_buff *skb, struct genl_info *info)
+{
+	static const int needed[] = { LOCKSTEP_ATTR_RES_NAME, LOCKSTEP_ATTR_NODE_ID,
+				      LOCKSTEP_ATTR_NODE_NAME, LOCKSTEP_ATTR_PEER_NODE_ID,
+				      LOCKSTEP_ATTR_PEER_NAME };
+	struct lockstep_resource *res;
+	char *why = why_buffer();
+	int i, err;
+
+	why[0] = 0;
+	for (i = 0; i < ARRAY_SIZE(needed); i++) {
+		err = need(info, needed[i]);
+		if (err)
+			return err;
+	}
+	if (!meta_name_ok(get_str(info, LOCKSTEP_ATTR_RES_NAME)))
+		return refused(info, -EINVAL,
+			       "a resource name has letters, digits, '_', '.' and '-' only");
+	if (get_u32(info, LOCKSTEP_ATTR_NODE_ID, 0) == get_u32(info, LOCKSTEP_ATTR_PEER_NODE_ID, 0))
+		return refused(info, -EINVAL, "both nodes have the same id");
+	res = lockstep_resource_create(get_str(info, LOCKSTEP_ATTR_RES_NAME),
+				       get_str(info, LOCKSTEP_ATTR_NODE_NAME),
+				       get_u32(info, LOCKSTEP_ATTR_NODE_ID, 0),
+				       get_str(info, LOCKSTEP_ATTR_PEER_NAME),
+				       get_u32(info, LOCKSTEP_ATTR_PEER_NODE_ID, 0),
+				       get_u32(info, LOCKSTEP_ATTR_TIMEOUT_MS,
+					       LOCKSTEP_DEF_TIMEOUT_MS),
+				       get_u32(info, LOCKSTEP_ATTR_PING_MS, LOCKSTEP_DEF_PING_MS));
+	if (IS_ERR(res)) {
+		if (PTR_ERR(res) == -EEXIST)
+			snprintf(why, WHY_BYTES, "%s is up already",
+				 get_str(info, LOCKSTEP_ATTR_RES_NAME));
+		return refused(info, PTR_ERR(res), why);
+	}
+	lockstep_report_event(res, NULL, LOCKSTEP_EVENT_STATE);
+	lockstep_resource_put(res);
+	return 0;
+}
+
+static int cmd_res_del(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	int err;
+
+	why[0] = 0;
+	res = resource_of(info, &err);
+	if (!res)
+		return err;
+	err = lockstep_role_down(res, why, WHY_BYTES);
+	if (!err)
+		lockstep_report_event(res, NULL, LOCKSTEP_EVENT_REMOVED);
+	lockstep_resource_put(res);
+	return refused(info, err, why);
+}
+
+static int cmd_vol_add(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	int err;
+
+	why[0] = 0;
+	err = need(info, LOCKSTEP_ATTR_VOLUME) ?: need(info, LOCKSTEP_ATTR_MINOR) ?:
+	      need(info, LOCKSTEP_ATTR_BACKING);
+	if (err)
+		return err;
+	if (get_u32(info, LOCKSTEP_ATTR_MINOR, 0) > LOCKSTEP_MAX_MINOR)
+		return refused(info, -EINVAL, "the minor number is too large");
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	if (res->state.link != LOCKSTEP_LINK_DOWN) {
+		snprintf(why, WHY_BYTES, "%s is connected: disconnect it before adding a volume",
+			 res->name);
+		err = -EBUSY;
+	} else {
+		err = lockstep_volume_add_locked(res, get_u32(info, LOCKSTEP_ATTR_VOLUME, 0),
+						 get_u32(info, LOCKSTEP_ATTR_MINOR, 0),
+						 get_str(info, LOCKSTEP_ATTR_BACKING),
+						 get_str(info, LOCKSTEP_ATTR_META), why, WHY_BYTES);
+	}
+	if (!err)
+		lockstep_report_event(res, NULL, LOCKSTEP_EVENT_STATE);
+	unlock_resource(res);
+	return refused(info, err, why);
+}
+
+static int cmd_vol_del(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	struct lockstep_volume *vol;
+	int err;
+
+	why[0] = 0;
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	vol = volume_of(info, res, &err);
+	if (vol) {
+		err = lockstep_volume_unused(vol, why, WHY_BYTES);
+		if (!err) {
+			lockstep_status_close_locked(res, "a volume is removed here");
+			err = lockstep_volume_del_locked(vol, why, WHY_BYTES);
+		}
+	}
+	unlock_resource(res);
+	return refused(info, err, why);
+}
+
+/* ---- roles ---------------------------------------------------------------------------------------- */
+
+static int cmd_promote(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	int err;
+
+	why[0] = 0;
+	res = resource_of(info, &err);
+	if (!res)
+		return err;
+	err = lockstep_role_promote(res, info->attrs[LOCKSTEP_ATTR_FORCE], why, WHY_BYTES);
+	lockstep_resource_put(res);
+	return refused(info, err == -EALREADY ? 0 : err, why);
+}
+
+static int cmd_demote(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	int err;
+
+	why[0] = 0;
+	res = resource_of(info, &err);
+	if (!res)
+		return err;
+	err = lockstep_role_demote(res, why, WHY_BYTES);
+	lockstep_resource_put(res);
+	return refused(info, err == -EALREADY ? 0 : err, why);
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------- */
+
+static int parse_peer_volume(struct genl_info *info, struct nlattr *nest,
+			     struct lockstep_resource *res, struct lockstep_peer_volume *p,
+			     struct lockstep_volume **ret_vol)
+{
+	static const int needed[] = { LOCKSTEP_ATTR_VOLUME, LOCKSTEP_ATTR_VERDICT,
+		LOCKSTEP_ATTR_GEN_CURRENT, LOCKSTEP_ATTR_GEN_SINCE, LOCKSTEP_ATTR_PEER_GEN_CURRENT,
+		LOCKSTEP_ATTR_PEER_FLAGS, LOCKSTEP_ATTR_DATA_SECT, LOCKSTEP_ATTR_LOGICAL_BYTES,
+		LOCKSTEP_ATTR_PHYSICAL_BYTES, LOCKSTEP_ATTR_CAPS, LOCKSTEP_ATTR_DISK };
+	struct nlattr *a[LOCKSTEP_ATTR_MAX + 1];
+	int i, err;
+
+	err = nla_parse_nested(a, LOCKSTEP_ATTR_MAX, nest, policy, info->extack);
+	if (err)
+		return err;
+	for (i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!a[needed[i]])
+			return -EINVAL;
+	*ret_vol = res->volume[nla_get_u32(a[LOCKSTEP_ATTR_VOLUME])];
+	if (!*ret_vol)
+		return -ENOENT;
+	p->verdict = nla_get_u32(a[LOCKSTEP_ATTR_VERDICT]);
+	p->expect_current = nla_get_u64(a[LOCKSTEP_ATTR_GEN_CURRENT]);
+	p->expect_since = nla_get_u64(a[LOCKSTEP_ATTR_GEN_SINCE]);
+	p->gen = nla_get_u64(a[LOCKSTEP_ATTR_PEER_GEN_CURRENT]);
+	p->flags = nla_get_u32(a[LOCKSTEP_ATTR_PEER_FLAGS]) & LOCKSTEP_MF_KNOWN;
+	p->data_sect = nla_get_u64(a[LOCKSTEP_ATTR_DATA_SECT]);
+	p->limits.logical_bytes = nla_get_u32(a[LOCKSTEP_ATTR_LOGICAL_BYTES]);
+	p->limits.physical_bytes = nla_get_u32(a[LOCKSTEP_ATTR_PHYSICAL_BYTES]);
+	p->limits.caps = nla_get_u32(a[LOCKSTEP_ATTR_CAPS]);
+	p->disk = nla_get_u32(a[LOCKSTEP_ATTR_DISK]);
+	if (!is_power_of_2(p->limits.logical_bytes) || p->limits.logical_bytes < 512 ||
+	    p->limits.logical_bytes > PAGE_SIZE || !is_power_of_2(p->limits.physical_bytes) ||
+	    p->limits.physical_bytes < p->limits.logical_bytes ||
+	    p->limits.physical_bytes > SZ_1M || p->verdict >= GEN_BLANK || p->data_sect & 7)
+		return -ERANGE;
+	p->valid = true;
+	return 0;
+}
+
+/* Every volume is described exactly once. */
+static int parse_peer_volumes(struct genl_info *info, struct lockstep_resource *res, char *why)
+{
+	struct lockstep_peer_volume p;
+	struct lockstep_volume *vol;
+	struct nlattr *nest;
+	u32 nr = 0;
+	int rem, err, i;
+
+	resource_for_each_volume(res, i, vol)
+		vol->peer.valid = false;
+	nlmsg_for_each_attr(nest, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(nest) != LOCKSTEP_ATTR_PEER_VOLUME)
+			continue;
+		memset(&p, 0, sizeof(p));
+		err = parse_peer_volume(info, nest, res, &p, &vol);
+		if (err || vol->peer.valid) {
+			snprintf(why, WHY_BYTES, "a volume's description is not valid");
+			return err ?: -EINVAL;
+		}
+		vol->peer = p;
+		nr++;
+	}
+	if (nr == res->nr_volumes)
+		return 0;
+	snprintf(why, WHY_BYTES, "%u of %u volumes are described", nr, res->nr_volumes);
+	return -EINVAL;
+}
+
+/* Is everything still as it was when the verdicts were made? */
+static int check_expected(struct lockstep_resource *res, char *why)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol) {
+		if (vol->peer.valid && vol->peer.expect_current == vol->meta.current_gen.id &&
+		    vol->peer.expect_since == vol->meta.peer[LOCKSTEP_PEER].since.id)
+			continue;
+		snprintf(why, WHY_BYTES, "volume %d changed since the verdict: say hello again", i);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+static int agree(struct lockstep_resource *res, char *why)
+{
+	struct lockstep_volume *vol;
+	int i, err = 0;
+
+	resource_for_each_volume(res, i, vol) {
+		err = lockstep_volume_agree_locked(vol, why, WHY_BYTES);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static int session_open(struct genl_info *info, struct lockstep_resource *res, char *why)
+{
+	u64 id = get_u64(info, LOCKSTEP_ATTR_SESSION_ID), epoch = get_u64(info, LOCKSTEP_ATTR_EPOCH);
+	struct lockstep_session *s;
+	int err;
+
+	if (!id || epoch <= res->epoch) {
+		snprintf(why, WHY_BYTES, "epoch %llu is not above %llu, which was seen already",
+			 epoch, res->epoch);
+		return -ESTALE;
+	}
+	err = parse_peer_volumes(info, res, why) ?: check_expected(res, why) ?: agree(res, why);
+	if (err)
+		return err;
+	err = lockstep_status_step_locked(res, STATE_EV_OPEN, 0, why, WHY_BYTES);
+	if (err)
+		return err;
+	s = lockstep_session_open_locked(res, id, epoch,
+					 get_u64(info, LOCKSTEP_ATTR_PEER_BOOT_ID),
+					 get_u32(info, LOCKSTEP_ATTR_PEER_ROLE,
+						 LOCKSTEP_ROLE_SECONDARY),
+					 get_u32(info, LOCKSTEP_ATTR_STREAMS, 1),
+					 get_u32(info, LOCKSTEP_ATTR_TIMEOUT_MS, res->timeout_ms));
+	if (!IS_ERR(s))
+		return 0;
+	lockstep_status_step_locked(res, STATE_EV_LOST, 0, NULL, 0);
+	return PTR_ERR(s);
+}
+
+static int cmd_session_open(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	int err;
+
+	why[0] = 0;
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	if (res->state.link != LOCKSTEP_LINK_DOWN) {
+		snprintf(why, WHY_BYTES, "%s has a session already", res->name);
+		err = -EBUSY;
+	} else {
+		err = session_open(info, res, why);
+	}
+	unlock_resource(res);
+	return refused(info, err, why);
+}
+
+static struct lockstep_session *session_of(struct genl_info *info, struct lockstep_resource *res,
+					   char *why)
+{
+	struct lockstep_session *s;
+
+	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
+	if (s && s->id == get_u64(info, LOCKSTEP_ATTR_SESSION_ID) && !atomic_read(&s->failed))
+		return s;
+	snprintf(why, WHY_BYTES, "%s has no such session", res->name);
+	return NULL;
+}
+
+static int cmd_stream_add(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	struct lockstep_session *s;
+	int err;
+
+	why[0] = 0;
+	err = need(info, LOCKSTEP_ATTR_STREAM) ?: need(info, LOCKSTEP_ATTR_FD);
+	if (err)
+		return err;
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	s = session_of(info, res, why);
+	err = s ? lockstep_session_stream_locked(s, get_u32(info, LOCKSTEP_ATTR_STREAM, 0),
+						 get_u32(info, LOCKSTEP_ATTR_FD, 0), why,
+						 WHY_BYTES) : -ENOTCONN;
+	unlock_resource(res);
+	return refused(info, err, why);
+}
+
+/*
+ * What the session means for the resource as a whole, since its volumes go together: one volume to be copied makes it a source or a
+ * target, and the volumes that are equal go along with nothing to copy.
+ */
+static int verdict_of(struct lockstep_resource *res, enum gen_verdict *ret, char *why)
+{
+	bool source = false, target = false;
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol) {
+		source |= gen_verdict_is_source(vol->peer.verdict);
+		target |= gen_verdict_is_target(vol->peer.verdict);
+	}
+	*ret = source ? GEN_SOURCE : target ? GEN_TARGET : GEN_NONE;
+	if (!source || !target)
+		return 0;
+	snprintf(why, WHY_BYTES, "%s: some volumes are newer here and some at the peer", res->name);
+	return -EINVAL;
+}
+
+static int session_start(struct lockstep_resource *res, struct lockstep_session *s, char *why)
+{
+	enum gen_verdict verdict;
+	int err, i;
+
+	if (s->started)
+		return -EALREADY;
+	for (i = 0; i < s->nr_streams; i++)
+		if (!s->stream[i]) {
+			snprintf(why, WHY_BYTES, "stream %d is missing", i);
+			return -ENOTCONN;
+		}
+	err = check_expected(res, why) ?: verdict_of(res, &verdict, why);
+	if (err)
+		return err;
+	err = lockstep_status_step_locked(res, STATE_EV_START,
+					  STATE_START(verdict, s->peer_role), why, WHY_BYTES);
+	/* Whoever still saw the old mode has marked what it writes when this returns: only now may marks be exchanged. */
+	synchronize_srcu(&res->mode_srcu);
+	return err;
+}
+
+static int cmd_session_start(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	struct lockstep_session *s;
+	int err;
+
+	why[0] = 0;
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	s = session_of(info, res, why);
+	err = s ? session_start(res, s, why) : -ENOTCONN;
+	if (err && err != -EALREADY && s)
+		lockstep_status_close_locked(res, why[0] ? why : "it could not be started");
+	unlock_resource(res);
+	return refused(info, err, why);
+}
+
+static int cmd_session_close(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lockstep_resource *res;
+	int err;
+
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	if (!info->attrs[LOCKSTEP_ATTR_SESSION_ID] ||
+	    get_u64(info, LOCKSTEP_ATTR_SESSION_ID) == res->session_id)
+		lockstep_status_close_locked(res, "closed here");
+	unlock_resource(res);
+	return 0;
+}
+
+/* ---- marks and resync ----------------------------------------------------------------------------- */
+
+static int reply_marks(struct genl_info *info, struct lockstep_volume *vol, void *runs, u64 first)
+{
+	struct sk_buff *msg;
+	u64 next = first;
+	size_t len;
+	void *hdr;
+
+	len = lockstep_marks_get(&vol->marks, &next, runs, RUNS_BYTES);
+	msg = genlmsg_new(nla_total_size(len) + 128, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(msg, info, &family, 0, LOCKSTEP_CMD_MARKS_GET);
+	if (!hdr || nla_put(msg, LOCKSTEP_ATTR_RUNS, len, runs) ||
+	    nla_put_u64_64bit(msg, LOCKSTEP_ATTR_FIRST_BIT, first, LOCKSTEP_ATTR_PAD) ||
+	    (next < vol->marks.bitmap.nr_bits &&
+	     nla_put_u64_64bit(msg, LOCKSTEP_ATTR_NEXT_BIT, next, LOCKSTEP_ATTR_PAD))) {
+		nlmsg_free(msg);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+static int cmd_marks_get(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lockstep_resource *res;
+	struct lockstep_volume *vol;
+	void *runs;
+	int err;
+
+	runs = kvmalloc(RUNS_BYTES, GFP_KERNEL);
+	if (!runs)
+		return -ENOMEM;
+	res = lock_resource(info, &err);
+	if (res) {
+		vol = volume_of(info, res, &err);
+		if (vol)
+			err = reply_marks(info, vol, runs, get_u64(info, LOCKSTEP_ATTR_FIRST_BIT));
+		unlock_resource(res);
+	}
+	kvfree(runs);
+	return err;
+}
+
+static int cmd_marks_merge(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lockstep_resource *res;
+	struct lockstep_volume *vol;
+	int err;
+
+	err = need(info, LOCKSTEP_ATTR_RUNS) ?: need(info, LOCKSTEP_ATTR_FIRST_BIT);
+	if (err)
+		return err;
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	vol = volume_of(info, res, &err);
+	if (vol)
+		err = lockstep_marks_merge(&vol->marks, get_u64(info, LOCKSTEP_ATTR_FIRST_BIT),
+					   nla_data(info->attrs[LOCKSTEP_ATTR_RUNS]),
+					   nla_len(info->attrs[LOCKSTEP_ATTR_RUNS]));
+	unlock_resource(res);
+	return err ? refused(info, err, "the runs of marks are malformed") : 0;
+}
+
+static int cmd_sync_start(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	struct lockstep_volume *vol;
+	int err;
+
+	why[0] = 0;
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	vol = volume_of(info, res, &err);
+	if (vol && vol->resync.sync == LOCKSTEP_SYNC_SOURCE_WAIT) {
+		lockstep_resync_start_locked(vol);
+		lockstep_report_event(res, vol, LOCKSTEP_EVENT_STATE);
+	} else if (vol && vol->resync.sync != LOCKSTEP_SYNC_SOURCE) {
+		snprintf(why, WHY_BYTES, "volume %u is not the source of a resync", vol->number);
+		err = -EINVAL;
+	}
+	unlock_resource(res);
+	return refused(info, err, why);
+}
+
+/* ---- family --------------------------------------------------------------------------------------- */
+
+static const struct genl_ops ops[] = {
+	{ .cmd = LOCKSTEP_CMD_RES_ADD, .doit = cmd_res_add, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_RES_DEL, .doit = cmd_res_del, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_VOL_ADD, .doit = cmd_vol_add, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_VOL_DEL, .doit = cmd_vol_del, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_STATUS_GET, .dumpit = lockstep_report_dump, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_PROMOTE, .doit = cmd_promote, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_DEMOTE, .doit = cmd_demote, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_SESSION_OPEN, .doit = cmd_session_open, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_STREAM_ADD, .doit = cmd_stream_add, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_SESSION_START, .doit = cmd_session_start, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_SESSION_CLOSE, .doit = cmd_session_close, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_MARKS_GET, .doit = cmd_marks_get, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_MARKS_MERGE, .doit = cmd_marks_merge, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_SYNC_START, .doit = cmd_sync_start, .flags = GENL_ADMIN_PERM },
+};
+
+static const struct genl_multicast_group groups[] = {
+	{ .name = LOCKSTEP_GENL_MCGRP },
+};
+
+/*
+ * Not per network namespace: a block device belongs to the machine. GENL_ADMIN_PERM asks for CAP_NET_ADMIN in the initial user
+ * namespace. parallel_ops: a promotion that waits for the peer must not stop the daemon that brings the answer.
+ */
+static struct genl_family family __ro_after_init = {
+	.name = LOCKSTEP_GENL_NAME,
+	.version = LOCKSTEP_GENL_VERSION,
+	.maxattr = LOCKSTEP_ATTR_MAX,
+	.policy = policy,
+	.netnsok = true,
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.ops = ops,
+	.n_ops = ARRAY_SIZE(ops),
+	.resv_start_op = __LOCKSTEP_CMD_MAX,
+	.mcgrps = groups,
+	.n_mcgrps = ARRAY_SIZE(groups),
+};
+
+int lockstep_netlink_parse(const struct nlmsghdr *nlh, struct nlattr **attrs,
+			   struct netlink_ext_ack *extack)
+{
+	return nlmsg_parse(nlh, GENL_HDRLEN, attrs, LOCKSTEP_ATTR_MAX, policy, extack);
+}
+
+int lockstep_netlink_init(void)
+{
+	lockstep_report_init(&family);
+	return genl_register_family(&family);
+}
+
+void lockstep_netlink_exit(void)
+{
+	genl_unregister_family(&family);
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "peerreq.h"
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include "resource.h"
+#include "session.h"
+#include "stream.h"
+#include "volume.h"
+
+struct lockstep_peer_request {
+	struct lockstep_tx answer;
+	struct lockstep_stream *stream;
+	struct lockstep_volume *vol;
+	struct wire_msg msg;
+	struct bio bio;			/* last: the bio set puts its vectors behind it */
+};
+
+static struct bio_set peer_bios;
+
+int lockstep_peer_request_init(void)
+{
+	return bioset_init(&peer_bios, 64, offsetof(struct lockstep_peer_request, bio),
+			   BIOSET_NEED_BVECS);
+}
+
+void lockstep_peer_request_exit(void)
+{
+	bioset_exit(&peer_bios);
+}
+
+struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr)
+{
+	return &pr->bio;
+}
+
+static void destroy(struct lockstep_peer_request *pr)
+{
+	struct lockstep_session *s = pr->stream->session;
+	u32 i;
+
+	for (i = 0; i < pr->bio.bi_vcnt; i++)
+		__free_page(pr->bio.bi_io_vec[i].bv_page);
+	bio_put(&pr->bio);
+	lockstep_session_idle(s);
+}
+
+static void answer_sent(struct lockstep_tx *tx)
+{
+	destroy(container_of(tx, struct lockstep_peer_request, answer));
+}
+
+static blk_opf_t operation(const struct wire_msg *msg)
+{
+	blk_opf_t opf = REQ_OP_WRITE | REQ_IDLE;
+
+	if (msg->type == LOCKSTEP_WT_FLUSH)
+		return REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC;
+	if (msg->type == LOCKSTEP_WT_ZEROES)
+		return REQ_OP_WRITE_ZEROES |
+		       (msg->flags & LOCKSTEP_WH_UNMAP ? 0 : REQ_NOUNMAP);
+	if (msg->flags & LOCKSTEP_WH_FUA)
+		opf |= REQ_FUA;
+	if (msg->flags & LOCKSTEP_WH_PREFLUSH)
+		opf |= REQ_PREFLUSH;
+	/* The primary waits for us: not behind writeback, unless it is a resync. */
+	if (!(msg->flags & LOCKSTEP_WH_RESYNC))
+		opf |= REQ_SYNC;
+	return opf;
+}
+
+struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_stream *st,
+							   struct lockstep_volume *vol,
+							   const struct wire_msg *msg)
+{
+	u32 left = msg->payload_bytes, nr = DIV_ROUND_UP(left, PAGE_SIZE), n;
+	struct lockstep_peer_request *pr;
+	struct page *page;
+	struct bio *bio;
+
+	bio = bio_alloc_bioset(vol->data.bdev, nr, operation(msg), GFP_NOIO, &peer_bios);
+	if (!bio)
+		return NULL;
+	pr = container_of(bio, struct lockstep_peer_request, bio);
+	pr->stream = st;
+	pr->vol = vol;
+	pr->msg = *msg;
+	pr->answer.payload = NULL;
+	pr->answer.sent = answer_sent;
+	bio->bi_iter.bi_sector = wire_type_has_extent(msg->type) ? msg->sector : 0;
+	lockstep_session_busy(st->session);
+	for (; left; left -= n) {
+		n = min_t(u32, left, PAGE_SIZE);
+		page = alloc_page(GFP_NOIO);
+		if (!page) {
+			destroy(pr);
+			return NULL;
+		}
+		__bio_add_page(bio, page, n, 0);
+	}
+	return pr;
+}
+
+void lockstep_peer_request_abandon(struct lockstep_peer_request *pr)
+{
+	destroy(pr);
+}
+
+/*
+ * From the disk's completion, any context: acknowledge only now, and only to the stream that asked. In the receiving thread
+ * itself (a disk that completes at once) the thread sends before it sleeps; else the worker does.
+ */
+static void answer(struct lockstep_peer_request *pr, u16 status)
+{
+	struct lockstep_stream *st = pr->stream;
+	struct wire_msg msg = {
+		.type = LOCKSTEP_WT_ACK,
+		.volume = pr->msg.volume,
+		.status = status,
+		.slot = pr->msg.slot,
+		.slot_gen = pr->msg.slot_gen,
+		.epoch = pr->msg.epoch,
+	};
+	bool own = in_task() && current == st->recv_task;
+
+	wire_msg_encode(&msg, &pr->answer.hdr);
+	/* The session, and with it the stream, may go once the answer is queued; our own thread cannot be outlived. */
+	lockstep_session_busy(st->session);
+	lockstep_stream_queue(st, &pr->answer);
+	if (!own)
+		lockstep_stream_kick_worker(st);
+	lockstep_session_idle(st->session);
+}
+
+static void count(struct lockstep_peer_request *pr)
+{
+	u32 sect = pr->msg.size_bytes / LOCKSTEP_SECT_BYTES;
+
+	if (pr->msg.flags & LOCKSTEP_WH_RESYNC) {
+		atomic64_add(sect, &pr->vol->resync_sect);
+	} else if (pr->msg.type != LOCKSTEP_WT_FLUSH) {
+		atomic64_inc(&pr->vol->peer_writes);
+		atomic64_add(sect, &pr->vol->peer_write_sect);
+	}
+}
+
+static void endio(struct bio *bio)
+{
+	struct lockstep_peer_request *pr = container_of(bio, struct lockstep_peer_request, bio);
+
+	if (bio->bi_status)
+		pr_err_ratelimited("%s/%u: local disk failed a %s of the peer at sector %llu: %d\n",
+				   pr->vol->res->name, pr->vol->number,
+				   wire_type_name(pr->msg.type), pr->msg.sector,
+				   blk_status_to_errno(bio->bi_status));
+	else
+		count(pr);
+	answer(pr, bio->bi_status ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
+}
+
+/*
+ * A disk that cannot zero by itself, because it came after the primary's: written out, in this thread. The stream waits; the other
+ * streams do not.
+ */
+static void zero_by_hand(struct lockstep_peer_request *pr)
+{
+	u64 sects = pr->msg.size_bytes / LOCKSTEP_SECT_BYTES;
+	int err;
+
+	err = blkdev_issue_zeroout(pr->vol->data.bdev, pr->msg.sector, sects, GFP_NOIO,
+				   BLKDEV_ZERO_NOUNMAP);
+	if (!err)
+		count(pr);
+	answer(pr, err ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
+}
+
+void lockstep_peer_request_submit(struct lockstep_peer_request *pr)
+{
+	struct bio *bio = &pr->bio;
+
+	bio->bi_end_io = endio;
+	if (pr->msg.type == LOCKSTEP_WT_ZEROES) {
+		if (!bdev_write_zeroes_sectors(pr->vol->data.bdev)) {
+			zero_by_hand(pr);
+			return;
+		}
+		bio->bi_iter.bi_size = pr->msg.size_bytes;
+	}
+	submit_bio_noacct(bio);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One request of the peer at our disk: received, submitted, answered from the disk's completion. Used by whoever is being
+ * written to, for replication and resync alike.
+ */
+#ifndef LOCKSTEP_PEERREQ_H
+#define LOCKSTEP_PEERREQ_H
+
+struct bio;
+struct lockstep_peer_request;
+struct lockstep_stream;
+struct lockstep_volume;
+struct wire_msg;
+
+int lockstep_peer_request_init(void);
+void lockstep_peer_request_exit(void);
+
+/* With pages for the payload. May wait for memory; NULL only if there is none at all. */
+struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_stream *st,
+							   struct lockstep_volume *vol,
+							   const struct wire_msg *msg);
+struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr);
+/* To the disk; the answer goes out by itself. */
+void lockstep_peer_request_submit(struct lockstep_peer_request *pr);
+/* The payload did not come. */
+void lockstep_peer_request_abandon(struct lockstep_peer_request *pr);
+
+#endif /* LOCKSTEP_PEERREQ_H */

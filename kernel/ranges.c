@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ranges.h"
+
+#include <linux/bug.h>
+#include <lockstep/limits.h>
+
+void lockstep_ranges_init(struct lockstep_ranges *rs)
+{
+	int i;
+
+	for (i = 0; i < LOCKSTEP_BUCKETS; i++) {
+		spin_lock_init(&rs->bucket[i].lock);
+		iorange_bucket_init(&rs->bucket[i].ranges);
+	}
+}
+
+/* Neighbouring regions go to neighbouring buckets: sequential load spreads by itself. */
+static struct lockstep_bucket *bucket_of(struct lockstep_ranges *rs, u64 sect)
+{
+	return &rs->bucket[(sect / LOCKSTEP_REGION_SECT) % LOCKSTEP_BUCKETS];
+}
+
+bool lockstep_range_enter(struct lockstep_ranges *rs, struct lockstep_range *r, u64 sect, u32 nr)
+{
+	struct lockstep_bucket *b = bucket_of(rs, sect);
+	unsigned long flags;
+	bool go;
+
+	WARN_ON_ONCE(!nr || sect / LOCKSTEP_REGION_SECT != (sect + nr - 1) / LOCKSTEP_REGION_SECT);
+	spin_lock_irqsave(&b->lock, flags);
+	go = iorange_enter(&b->ranges, &r->range, sect, sect + nr);
+	spin_unlock_irqrestore(&b->lock, flags);
+	return go;
+}
+
+static void ready(struct iorange *range, void *ctx)
+{
+	struct lockstep_range *r = container_of(range, struct lockstep_range, range);
+
+	r->ready(r);
+}
+
+void lockstep_range_leave(struct lockstep_ranges *rs, struct lockstep_range *r)
+{
+	struct lockstep_bucket *b = bucket_of(rs, r->range.first_sect);
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->lock, flags);
+	iorange_leave(&b->ranges, &r->range, ready, NULL);
+	spin_unlock_irqrestore(&b->lock, flags);
+}

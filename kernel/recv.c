@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Nothing that comes from the peer is used before wire_msg_decode() has checked it, and nothing that only fits together with our own
+ * state (volume, epoch, size) before the checks here (P8). A flaw ends the session with one line that names the field.
+ */
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "recv.h"
+
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+#include <net/sock.h>
+#include "compat.h"
+#include "peerreq.h"
+#include "resource.h"
+#include "session.h"
+#include "status.h"
+#include "stream.h"
+#include "volume.h"
+
+static int recv_bytes(struct lockstep_stream *st, void *buf, size_t len, unsigned int flags)
+{
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+	struct msghdr msg = { .msg_flags = flags | MSG_NOSIGNAL };
+
+	return kernel_recvmsg(st->sock, &msg, &vec, 1, len, msg.msg_flags);
+}
+
+/*
+ * Before the thread sleeps it sends the answers that disk completions queued on it meanwhile: a disk that completes at once costs
+ * no second thread, and answers that came together leave together.
+ */
+static int recv_header(struct lockstep_stream *st, struct lockstep_wire_hdr *hdr)
+{
+	size_t have = 0;
+	int n;
+
+	while (have < sizeof(*hdr)) {
+		n = recv_bytes(st, (u8 *)hdr + have, sizeof(*hdr) - have, MSG_DONTWAIT);
+		if (n == -EAGAIN) {
+			lockstep_stream_kick(st);
+			n = recv_bytes(st, (u8 *)hdr + have, sizeof(*hdr) - have, MSG_WAITALL);
+		}
+		if (n <= 0)
+			return n ? n : -ECONNRESET;
+		have += n;
+	}
+	WRITE_ONCE(st->last_recv, jiffies);
+	return 0;
+}
+
+/* Payload into the pages of `bio`, from its first. */
+static int recv_payload(struct lockstep_stream *st, struct bio *bio)
+{
+	struct msghdr msg = { .msg_flags = MSG_WAITALL | MSG_NOSIGNAL };
+	size_t len = bio->bi_iter.bi_size;
+	int n;
+
+	compat_iov_iter_bvec_dest(&msg.msg_iter, bio->bi_io_vec, bio->bi_vcnt, len);
+	while (msg_data_left(&msg)) {
+		n = sock_recvmsg(st->sock, &msg, MSG_WAITALL);
+		if (n <= 0)
+			return n ? n : -ECONNRESET;
+	}
+	WRITE_ONCE(st->last_recv, jiffies);
+	return 0;
+}
+
+static struct lockstep_volume *volume_of(struct lockstep_stream *st, const struct wire_msg *msg)
+{
+	struct lockstep_volume *vol;
+
+	if (msg->volume >= LOCKSTEP_MAX_VOLUMES)
+		return NULL;
+	/* Volumes cannot go while a session is there. */
+	vol = READ_ONCE(st->session->res->volume[msg->volume]);
+	if (!vol || !vol->peer.valid)
+		return NULL;
+	return vol;
+}
+
+static int recv_request(struct lockstep_stream *st, const struct wire_msg *msg)
+{
+	struct lockstep_volume *vol = volume_of(st, msg);
+	struct lockstep_peer_request *pr;
+	int err;
+
+	if (!vol || (wire_type_has_extent(msg->type) &&
+		     msg->sector + msg->size_bytes / LOCKSTEP_SECT_BYTES > vol->data_sect)) {
+		pr_warn_ratelimited("%s: peer's %s for volume %u at sector %llu is beyond it\n",
+				    st->session->res->name, wire_type_name(msg->type), msg->volume,
+				    msg->sector);
+		return -EPROTO;
+	}
+	pr = lockstep_peer_request_create(st, vol, msg);
+	if (!pr)
+		return -ENOMEM;
+	if (msg->payload_bytes) {
+		err = recv_payload(st, lockstep_peer_request_bio(pr));
+		if (err) {
+			lockstep_peer_request_abandon(pr);
+			return err;
+		}
+	}
+	lockstep_peer_request_submit(pr);
+	return 0;
+}
+
+static int recv_answer(struct lockstep_stream *st, const struct wire_msg *msg)
+{
+	if (lockstep_stream_answer(st, msg))
+		return 0;
+	pr_warn_ratelimited("%s: peer's answer fits no request (slot %u)\n",
+			    st->session->res->name, msg->slot);
+	return -EPROTO;
+}
+
+/* Roles and the end of a resync wait for metadata: the state worker takes them, in order of arrival. */
+static int recv_event(struct lockstep_stream *st, const struct wire_msg *msg)
+{
+	static const u8 event[LOCKSTEP_WT_NR] = {
+		[LOCKSTEP_WT_ROLE_ASK] = STATUS_PEER_ASKS,
+		[LOCKSTEP_WT_ROLE_ANSWER] = STATUS_PEER_ANSWERS,
+		[LOCKSTEP_WT_ROLE_TELL] = STATUS_PEER_ROLE,
+		[LOCKSTEP_WT_SYNC_DONE] = STATUS_SYNC_TOLD,
+		[LOCKSTEP_WT_SYNC_DONE_OK] = STATUS_SYNC_CONFIRMED,
+	};
+	struct status_msg m = {
+		.session_id = st->session->id,
+		.volume = msg->volume,
+		.status = msg->status,
+		.arg = msg->sector,
+	};
+
+	if (st->number)
+		return -EPROTO;
+	return lockstep_status_post_msg(st->session->res, event[msg->type], &m);
+}
+
+static int dispatch(struct lockstep_stream *st, const struct wire_msg *msg)
+{
+	switch (msg->type) {
+	case LOCKSTEP_WT_WRITE:
+	case LOCKSTEP_WT_ZEROES:
+	case LOCKSTEP_WT_FLUSH:
+		return recv_request(st, msg);
+	case LOCKSTEP_WT_ACK:
+		return recv_answer(st, msg);
+	case LOCKSTEP_WT_PING:
+		lockstep_session_tell(st->session, LOCKSTEP_WT_PONG, 0, 0, 0);
+		return 0;
+	case LOCKSTEP_WT_PONG:
+		return 0;
+	case LOCKSTEP_WT_ROLE_ASK:
+	case LOCKSTEP_WT_ROLE_ANSWER:
+	case LOCKSTEP_WT_ROLE_TELL:
+	case LOCKSTEP_WT_SYNC_DONE:
+	case LOCKSTEP_WT_SYNC_DONE_OK:
+		return recv_event(st, msg);
+	case LOCKSTEP_WT_CLOSE:
+		return -ESHUTDOWN;
+	default:
+		pr_warn_ratelimited("%s: peer sent %s, which it knows we do not take\n",
+				    st->session->res->name, wire_type_name(msg->type));
+		return -EPROTO;
+	}
+}
+
+static int recv_one(struct lockstep_stream *st)
+{
+	struct lockstep_wire_hdr hdr;
+	struct wire_msg msg;
+	enum wire_err bad;
+	int err;
+
+	err = recv_header(st, &hdr);
+	if (err)
+		return err;
+	bad = wire_msg_decode(&hdr, &msg);
+	if (bad) {
+		pr_warn_ratelimited("%s: peer's message is malformed: %s\n",
+				    st->session->res->name, wire_err_name(bad));
+		return -EPROTO;
+	}
+	/* The epoch belongs to the session; anything else is a stray of another one (P6). */
+	if (msg.epoch != st->session->epoch) {
+		pr_warn_ratelimited("%s: message of epoch %llu in a session of epoch %llu\n",
+				    st->session->res->name, msg.epoch, st->session->epoch);
+		return -ESTALE;
+	}
+	return dispatch(st, &msg);
+}
+
+int lockstep_recv_thread(void *data)
+{
+	struct lockstep_stream *st = data;
+	unsigned int noio = memalloc_noio_save();
+	int err;
+
+	do {
+		err = recv_one(st);
+	} while (!err);
+	if (err == -ESHUTDOWN)
+		lockstep_session_fail(st->session, "closed by the peer", 0);
+	else if (err == -EPROTO || err == -ESTALE)
+		lockstep_session_fail(st->session, "the peer broke the protocol", err);
+	else
+		lockstep_session_fail(st->session, "connection lost", err);
+	memalloc_noio_restore(noio);
+	/* The stream may be gone as soon as this is seen: nothing after it. */
+	compat_kthread_complete_and_exit(&st->recv_done, 0);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A resource: the volumes that fail over together, the peer they are mirrored to, and the state they
+ * share. It is created and removed by netlink; looked up by name under a global list.
+ *
+ * Lock order, outermost first. Whoever adds a lock adds it here.
+ *
+ *   1. lockstep_resources_lock  mutex   the list of resources
+ *   2. resource.ctl             mutex   everything that changes roles, sessions, volumes and metadata:
+ *                                       commands and the state worker. May wait for disks, never for
+ *                                       the peer (its silence ends the session by a timer that does
+ *                                       not need ctl).
+ *   3. volume.open_lock         mutex   openers against role changes
+ *   4. stream.send_lock         mutex   who writes to the socket
+ *   5. resource.io_lock         spin    io_mode, held and orphaned requests
+ *   6. volume.bucket[].lock     spin    range conflicts
+ *   7. volume.marks.lock        spin    the bitmap
+ *   8. stream.lock              spin    slots and the send queue
+ *
+ * 5 to 8 are taken with interrupts off, because disk completions take them. resource.mode_srcu is held
+ * for reading by a request from looking at io_mode until it is with the peer or marked; it may be held
+ * around 4 to 8, never around 1 to 3, and synchronize_srcu() is called under 2.
+ */
+#ifndef LOCKSTEP_RESOURCE_H
+#define LOCKSTEP_RESOURCE_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <lockstep/limits.h>
+#include "state.h"
+
+struct lockstep_volume;
+struct lockstep_session;
+struct lockstep_request;
+
+#define LOCKSTEP_PEER		0	/* index of the one peer in everything that is kept per peer */
+#define LOCKSTEP_WHY_BYTES	128
+
+struct lockstep_resource {
+	/* Immutable after creation. */
+	char name[LOCKSTEP_NAME_BYTES];
+	char node_name[LOCKSTEP_NAME_BYTES];
+	char peer_name[LOCKSTEP_NAME_BYTES];
+	u32 node_id, peer_node_id;
+	u32 timeout_ms, ping_ms;
+	struct kref ref;
+	struct work_struct free_work;
+
+	struct list_head node;		/* lockstep_resources_lock */
+
+	struct mutex ctl;
+	/* Under ctl. */
+	struct lockstep_state state;
+	struct lockstep_volume *volume[LOCKSTEP_MAX_VOLUMES];
+	u32 nr_volumes;
+	bool gone;			/* removed: late work does nothing */
+	char lost_why[LOCKSTEP_WHY_BYTES];
+	u64 session_id, epoch, peer_boot_id;
+	const char *wait;		/* what ctl's owner waits for, NULL: nothing; read without it */
+
+	/* The session under mode_srcu for reading, ctl for changing. */
+	struct lockstep_session __rcu *session;
+	struct srcu_struct mode_srcu;
+
+	spinlock_t io_lock;
+	/* Under io_lock; io_mode is also read under mode_srcu alone. */
+	u8 io_mode;			/* enum lockstep_io_mode */
+	struct list_head held;		/* requests that wait for a mode that lets them go */
+	struct list_head orphans;	/* local part under way, answer of the peer lost, marked */
+	u32 nr_held;
+
+	/* For the state worker. */
+	unsigned long conditions;	/* bits of enum status_condition, atomic */
+	struct list_head events;	/* under io_lock */
+	struct work_struct event_work;
+	struct delayed_work retry_work;
+	struct work_struct ready_work;	/* requests that a range has let go */
+	struct list_head ready;		/* under io_lock */
+	wait_queue_head_t state_wait;	/* woken whenever state has moved */
+};
+
+extern struct mutex lockstep_resources_lock;
+extern struct list_head lockstep_resources;
+extern u64 lockstep_boot_id;		/* this load of the module */
+
+/*
+ * Two work queues for all resources, so that the number of threads does not grow with them. Both may be needed to
+ * free memory. io: short work that requests wait for (sending, letting held ones go); never waits for a
+ * disk's metadata. slow: state worker, resync, the end of objects.
+ */
+extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq;
+
+/* Create and list. Returns ERR_PTR(-EEXIST) if the name is taken. */
+struct lockstep_resource *lockstep_resource_create(const char *name, const char *node_name,
+						   u32 node_id, const char *peer_name,
+						   u32 peer_node_id, u32 timeout_ms, u32 ping_ms);
+
+/* Unlist and end. Volumes must be gone. Caller keeps its reference. Called with ctl held. */
+void lockstep_resource_remove_locked(struct lockstep_resource *res);
+
+/* By name, with a reference, or NULL. */
+struct lockstep_resource *lockstep_resource_get(const char *name);
+void lockstep_resource_put(struct lockstep_resource *res);
+
+#define resource_for_each_volume(res, i, vol) \
+	for ((i) = 0; (i) < LOCKSTEP_MAX_VOLUMES; (i)++) \
+		if (!((vol) = (res)->volume[i])) {} else
+
+#endif /* LOCKSTEP_RESOURCE_H */

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "role.h"
+
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+#include <linux/slab.h>
+#include "metaio.h"
+#include "request.h"
+#include "resource.h"
+#include "session.h"
+#include "status.h"
+#include "stream.h"
+#include "volume.h"
+
+/* ---- promotion ----------------------------------------------------------------------------------- */
+
+int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, size_t len)
+{
+	bool asked;
+	int err;
+
+	mutex_lock(&res->ctl);
+	if (res->gone || !res->nr_volumes) {
+		snprintf(why, len, "%s has no volumes", res->name);
+		mutex_unlock(&res->ctl);
+		return -ENODEV;
+	}
+	err = lockstep_status_step_locked(res, STATE_EV_PROMOTE, force, why, len);
+	asked = !err && res->state.asking;
+	mutex_unlock(&res->ctl);
+	if (!asked)
+		return err;
+	/* Answer, refusal or the end of the session: each of them ends the asking. */
+	res->wait = "the peer's answer to a promotion";
+	wait_event_timeout(res->state_wait, !READ_ONCE(res->state.asking),
+			   msecs_to_jiffies(2 * res->timeout_ms));
+	res->wait = NULL;
+	if (READ_ONCE(res->state.role) == LOCKSTEP_ROLE_PRIMARY)
+		return 0;
+	snprintf(why, len, "%s: %s did not agree: it is primary, or asked for the same at the same time, or the session ended",
+		 res->name, res->peer_name);
+	return -EPERM;
+}
+
+/* ---- demotion ------------------------------------------------------------------------------------ */
+
+struct flush_wait {
+	struct lockstep_call call;
+	struct completion done;
+	int status;
+	refcount_t refs;
+};
+
+static void flush_put(struct flush_wait *f)
+{
+	if (refcount_dec_and_test(&f->refs))
+		kfree(f);
+}
+
+static void flush_done(struct lockstep_call *call, int status)
+{
+	struct flush_wait *f = container_of(call, struct flush_wait, call);
+
+	f->status = status;
+	complete(&f->done);
+	flush_put(f);
+}
+
+/* The peer's cache. Without a session there is nothing to flush there that the marks or the generation do not cover. */
+static void flush_peer(struct lockstep_resource *res, u32 number)
+{
+	struct flush_wait *f = kzalloc(sizeof(*f), GFP_KERNEL);
+	struct lockstep_session *s;
+	bool called = false;
+	int idx;
+
+	if (!f)
+		return;
+	init_completion(&f->done);
+	refcount_set(&f->refs, 2);
+	f->call.done = flush_done;
+	idx = srcu_read_lock(&res->mode_srcu);
+	s = srcu_dereference(res->session, &res->mode_srcu);
+	if (s && s->started) {
+		f->call.msg = (struct wire_msg){
+			.type = LOCKSTEP_WT_FLUSH,
+			.volume = number,
+			.epoch = s->epoch,
+		};
+		called = lockstep_stream_call(lockstep_session_stream(s), &f->call);
+	}
+	srcu_read_unlock(&res->mode_srcu, idx);
+	if (called)
+		/* Ended by the answer or by the session's end; the limit only guards against a disk that hangs there. */
+		wait_for_completion_timeout(&f->done, msecs_to_jiffies(2 * res->timeout_ms));
+	else
+		flush_put(f);
+	flush_put(f);
+}
+
+/*
+ * Order: no more openers; flush both copies, so that a clean demote leaves nothing in any cache (a later crash of either side as a secondary then loses
+ * nothing); then the flag PRIMARY goes, durably; then the peer is told. ctl is not held while the peer is waited for.
+ */
+static int close_openers(struct lockstep_resource *res, bool writable, char *why, size_t len)
+{
+	struct lockstep_volume *vol;
+	int i, err = 0;
+
+	lockdep_assert_held(&res->ctl);
+	resource_for_each_volume(res, i, vol) {
+		err = lockstep_volume_set_writable(vol, writable, why, len);
+		if (err)
+			break;
+	}
+	if (!err)
+		return 0;
+	resource_for_each_volume(res, i, vol)
+		lockstep_volume_set_writable(vol, true, NULL, 0);
+	return err;
+}
+
+int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
+{
+	struct lockstep_volume *vol;
+	int i, err;
+
+	mutex_lock(&res->ctl);
+	if (res->state.role != LOCKSTEP_ROLE_PRIMARY) {
+		mutex_unlock(&res->ctl);
+		return -EALREADY;
+	}
+	err = close_openers(res, false, why, len);
+	mutex_unlock(&res->ctl);
+	if (err)
+		return err;
+	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++)
+		if (READ_ONCE(res->volume[i]))
+			flush_peer(res, i);
+	mutex_lock(&res->ctl);
+	resource_for_each_volume(res, i, vol)
+		if (lockstep_metaio_flush_data(vol))
+			pr_err("%s/%u: flushing %s failed\n", res->name, i, vol->backing);
+	err = lockstep_status_step_locked(res, STATE_EV_DEMOTE, 0, why, len);
+	if (err)
+		close_openers(res, true, NULL, 0);
+	mutex_unlock(&res->ctl);
+	return err;
+}
+
+/* ---- down ---------------------------------------------------------------------------------------- */
+
+static int check_unused(struct lockstep_resource *res, char *why, size_t len)
+{
+	struct lockstep_volume *vol;
+	int i, err = 0;
+
+	resource_for_each_volume(res, i, vol) {
+		err = lockstep_volume_unused(vol, why, len);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static int remove_all(struct lockstep_resource *res, char *why, size_t len)
+{
+	struct lockstep_volume *vol;
+	int i, err;
+
+	lockdep_assert_held(&res->ctl);
+	resource_for_each_volume(res, i, vol) {
+		err = lockstep_volume_del_locked(vol, why, len);
+		if (err)
+			return err;
+	}
+	cancel_delayed_work_sync(&res->retry_work);
+	lockstep_resource_remove_locked(res);
+	return 0;
+}
+
+int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len)
+{
+	int err;
+
+	mutex_lock(&res->ctl);
+	err = check_unused(res, why, len);
+	mutex_unlock(&res->ctl);
+	if (err)
+		return err;
+	err = lockstep_role_demote(res, why, len);
+	if (err && err != -EALREADY)
+		return err;
+	mutex_lock(&res->ctl);
+	lockstep_status_close_locked(res, "taken down here");
+	err = remove_all(res, why, len);
+	mutex_unlock(&res->ctl);
+	return err;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Promotion and demotion: the parts that wait, around the state machine, which decides. */
+#ifndef LOCKSTEP_ROLE_H
+#define LOCKSTEP_ROLE_H
+
+#include <linux/types.h>
+
+struct lockstep_resource;
+
+/*
+ * All three take resource.ctl themselves, wait no longer than the session's time-out for the peer, and put a sentence into `why` when
+ * they refuse.
+ */
+int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, size_t len);
+int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len);
+/* Demote if need be, close the session, detach and remove everything. */
+int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len);
+
+#endif /* LOCKSTEP_ROLE_H */

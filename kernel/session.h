@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A session: what the two sides agreed on, and the streams that carry it. Announced, filled with sockets and
+ * started by the daemon; ended by whoever notices first that it is over. A session is never resumed: what comes after is
+ * a new one, with a new id and a higher epoch (P6).
+ *
+ * Ending. lockstep_session_fail() may be called from anywhere that may sleep, any number of times: it records why, unblocks the
+ * sockets and posts the event. The state worker then runs lockstep_session_end_locked() under ctl, which returns when
+ * nothing of the session is left: no thread, no write for the peer at the disk, no answer to come.
+ */
+#ifndef LOCKSTEP_SESSION_H
+#define LOCKSTEP_SESSION_H
+
+#include <linux/atomic.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <lockstep/limits.h>
+
+struct lockstep_resource;
+struct lockstep_stream;
+struct lockstep_call;
+struct lockstep_tx;
+
+struct lockstep_session {
+	/* Immutable once it is published in resource.session. */
+	struct lockstep_resource *res;
+	u64 id, epoch, peer_boot_id;
+	u32 peer_role;			/* from the peer's hello */
+	u32 timeout_ms, nr_streams;
+	struct lockstep_stream *stream[LOCKSTEP_MAX_STREAMS];
+
+	atomic_t failed;		/* first failure wins */
+	bool started;			/* under resource.ctl */
+	atomic_t busy;			/* peer's requests at our disk, or whose answers are unsent */
+	wait_queue_head_t idle_wait;
+	struct delayed_work ping_work;
+	unsigned long ping_sent;	/* bit 0: a ping is in the queue */
+};
+
+/* Under resource.ctl. Errors carry a sentence in `why`. */
+struct lockstep_session *lockstep_session_open_locked(struct lockstep_resource *res, u64 id,
+						      u64 epoch, u64 peer_boot_id, u32 peer_role,
+						      u32 nr_streams, u32 timeout_ms);
+int lockstep_session_stream_locked(struct lockstep_session *s, u32 number, int fd, char *why,
+				   size_t len);
+
+/* Streams run. The caller has done what the verdict asks for on disk, and publishes the io mode itself. */
+int lockstep_session_start_locked(struct lockstep_session *s);
+
+/*
+ * End the session of `res`, whatever its phase. Sets io_mode so that writes are held before anything else. Open calls are
+ * ended with LOCKSTEP_CALL_LOST. Returns true if one of them belonged to an application.
+ */
+bool lockstep_session_end_locked(struct lockstep_resource *res);
+
+/* It is over: why, and the error that showed it (0: none). */
+void lockstep_session_fail(struct lockstep_session *s, const char *why, int err);
+
+/* The stream for a request submitted here. */
+struct lockstep_stream *lockstep_session_stream(struct lockstep_session *s);
+
+/* Send a message without payload or slot on stream 0. `arg`: see wire.h. GFP_NOIO; failure ends the session. */
+void lockstep_session_tell(struct lockstep_session *s, u8 type, u16 volume, u16 status, u64 arg);
+
+/* A peer's request is in our hands / no longer. */
+void lockstep_session_busy(struct lockstep_session *s);
+void lockstep_session_idle(struct lockstep_session *s);
+
+#endif /* LOCKSTEP_SESSION_H */

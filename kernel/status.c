@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "status.h"
+
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include "metaio.h"
+#include "report.h"
+#include "request.h"
+#include "resource.h"
+#include "session.h"
+#include "stream.h"
+#include "volume.h"
+
+struct queued_msg {
+	struct list_head node;
+	enum status_message type;
+	struct status_msg m;
+};
+
+static u64 new_gen_id(void)
+{
+	u64 id;
+
+	do {
+		id = get_random_u64();
+	} while (!id);
+	return id;
+}
+
+static struct lockstep_session *session_locked(struct lockstep_resource *res)
+{
+	return rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
+}
+
+/* ---- metadata effects: change what the superblock says, volume by volume, then make it durable ------------ */
+
+struct meta_change {
+	u32 effects;
+	u64 id;			/* of a new generation, the same on every volume of the resource */
+	struct lockstep_session *session;
+};
+
+#define DOUBTS	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_OUTDATED)
+#define WHOLE	(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE)
+
+static void change_primary(struct lockstep_volume *vol, const struct meta_change *c)
+{
+	struct meta *m = &vol->meta;
+
+	m->flags |= LOCKSTEP_MF_PRIMARY;
+	/* Somebody will write: the contents matter from now on. */
+	m->flags &= ~LOCKSTEP_MF_CLEAN;
+	m->primary_s = ktime_get_real_seconds();
+	if (!(c->effects & STATE_EFF_META_FORCE))
+		return;
+	meta_gen_force(m, c->id);
+	m->flags |= WHOLE;
+	m->flags &= ~DOUBTS;
+}
+
+/*
+ * The set is narrowed here already (new generation, the peer's one noted), not only when the link is lost in the middle: otherwise what we
+ * then wrote alone would carry the generation the half-copied target still has, and a target forced into service could not be told
+ * from an heir of ours.
+ */
+static void change_source(struct lockstep_volume *vol, const struct meta_change *c)
+{
+	struct meta *m = &vol->meta;
+
+	if (vol->peer.verdict == GEN_SOURCE_FULL) {
+		lockstep_marks_fill(&vol->marks);
+		m->flags |= LOCKSTEP_MF_MARKS_VALID;
+	}
+	m->flags |= WHOLE;
+	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
+	if (!m->peer[LOCKSTEP_PEER].since.id)
+		meta_gen_narrow(m, LOCKSTEP_PEER, c->id);
+	vol->resync.sync = LOCKSTEP_SYNC_SOURCE_WAIT;
+	vol->peer.disk = LOCKSTEP_DISK_INCONSISTENT;
+	vol->sync_told = false;
+}
+
+static void change_target(struct lockstep_volume *vol)
+{
+	vol->meta.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN);
+	vol->resync.sync = LOCKSTEP_SYNC_TARGET;
+	vol->sync_told = false;
+}
+
+static void change_equal(struct lockstep_volume *vol)
+{
+	struct meta *m = &vol->meta;
+
+	/* Both declared their contents irrelevant: both take the larger id (gen.h, both-clean). */
+	if (m->flags & LOCKSTEP_MF_CLEAN && vol->peer.flags & LOCKSTEP_MF_CLEAN)
+		m->current_gen.id = max(m->current_gen.id, vol->peer.gen);
+	m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN);
+	m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
+	vol->peer.disk = LOCKSTEP_DISK_UP_TO_DATE;
+}
+
+/* Target: our copy is what the source's is. Source: the peer is with us again. */
+static void change_synced(struct lockstep_volume *vol)
+{
+	struct meta *m = &vol->meta;
+
+	if (vol->resync.sync == LOCKSTEP_SYNC_TARGET) {
+		struct meta_gen gen = { .id = vol->resync.source_gen, .nr = m->current_gen.nr + 1 };
+
+		meta_gen_adopt(m, LOCKSTEP_PEER, gen);
+		lockstep_marks_empty(&vol->marks);
+	} else {
+		meta_gen_together(m, LOCKSTEP_PEER);
+	}
+	m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
+	m->flags &= ~DOUBTS;
+}
+
+static void note_session(struct lockstep_volume *vol, const struct lockstep_session *s)
+{
+	struct meta_peer *p = &vol->meta.peer[LOCKSTEP_PEER];
+
+	/* P6: nothing of a lower epoch is taken from here on, not even after a crash. */
+	vol->meta.epoch = max(vol->meta.epoch, s->epoch);
+	p->boot_id = s->peer_boot_id;
+	p->node_id = vol->res->peer_node_id;
+	p->seen_s = ktime_get_real_seconds();
+}
+
+static void change(struct lockstep_volume *vol, const struct meta_change *c)
+{
+	if (c->effects & STATE_EFF_META_PRIMARY)
+		change_primary(vol, c);
+	if (c->effects & STATE_EFF_META_SECONDARY)
+		vol->meta.flags &= ~LOCKSTEP_MF_PRIMARY;
+	if (c->effects & STATE_EFF_META_TARGET)
+		change_target(vol);
+	if (c->effects & STATE_EFF_META_SOURCE)
+		change_source(vol, c);
+	if (c->effects & STATE_EFF_META_EQUAL)
+		change_equal(vol);
+	if (c->effects & STATE_EFF_META_NARROW)
+		meta_gen_narrow(&vol->meta, LOCKSTEP_PEER, c->id);
+	if (c->effects & STATE_EFF_META_SYNCED)
+		change_synced(vol);
+	if (c->effects & (STATE_EFF_META_TARGET | STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL))
+		note_session(vol, c->session);
+}
+
+#define META_EFFECTS	(STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE | STATE_EFF_META_SECONDARY | \
+			 STATE_EFF_META_TARGET | STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL | \
+			 STATE_EFF_META_NARROW | STATE_EFF_META_SYNCED)
+
+static enum state_copy copy_of(const struct lockstep_volume *vol)
+{
+	u32 flags = vol->meta.flags;
+
+	if (!vol->meta.current_gen.id)
+		return STATE_COPY_BLANK;
+	if (!(flags & LOCKSTEP_MF_CONSISTENT))
+		return STATE_COPY_INCONSISTENT;
+	if (flags & LOCKSTEP_MF_OUTDATED || !(flags & LOCKSTEP_MF_UP_TO_DATE))
+		return STATE_COPY_OUTDATED;
+	return STATE_COPY_UP_TO_DATE;
+}
+
+/* What is in memory must not claim what could not be written. The sequence stays: a half-written copy has it. */
+static void undo(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	u64 sequence;
+	int i;
+
+	resource_for_each_volume(res, i, vol) {
+		sequence = vol->meta.sequence;
+		vol->meta = vol->meta_before;
+		vol->meta.sequence = sequence;
+	}
+}
+
+static int run_meta(struct lockstep_resource *res, u32 effects)
+{
+	struct meta_change c = {
+		.effects = effects,
+		.id = new_gen_id(),
+		.session = session_locked(res),
+	};
+	struct lockstep_volume *vol;
+	int i, err = 0;
+
+	if (!(effects & META_EFFECTS))
+		return 0;
+	res->wait = "metadata on the local disk";
+	resource_for_each_volume(res, i, vol)
+		vol->meta_before = vol->meta;
+	resource_for_each_volume(res, i, vol) {
+		change(vol, &c);
+		err = lockstep_metaio_store(vol);
+		if (err)
+			break;
+	}
+	res->wait = NULL;
+	if (err)
+		undo(res);
+	resource_for_each_volume(res, i, vol)
+		WRITE_ONCE(vol->stale, copy_of(vol) != STATE_COPY_UP_TO_DATE);
+	resource_for_each_volume(res, i, vol)
+		res->epoch = max(res->epoch, vol->meta.epoch);
+	return err;
+}
+
+/* ---- the other effects ------------------------------------------------------------------------ */
+
+static void set_writable(struct lockstep_resource *res, bool writable)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol)
+		lockstep_volume_set_writable(vol, writable, NULL, 0);
+}
+
+static void tell_synced(struct lockstep_resource *res, struct lockstep_session *s)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol) {
+		if (vol->resync.sync == LOCKSTEP_SYNC_TARGET)
+			lockstep_session_tell(s, LOCKSTEP_WT_SYNC_DONE_OK, vol->number, 0, 0);
+		vol->resync.sync = LOCKSTEP_SYNC_NONE;
+		vol->peer.disk = LOCKSTEP_DISK_UP_TO_DATE;
+		lockstep_report_event(res, vol, LOCKSTEP_EVENT_SYNC_DONE);
+	}
+}
+
+static void run_effects(struct lockstep_resource *res, u32 eff)
+{
+	struct lockstep_session *s = session_locked(res);
+
+	if (eff & STATE_EFF_META_SYNCED && s)
+		tell_synced(res, s);
+	if (eff & STATE_EFF_ASK && s)
+		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_ASK, 0, 0, LOCKSTEP_ROLE_PRIMARY);
+	if (eff & STATE_EFF_GRANT && s)
+		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_ANSWER, 0, LOCKSTEP_WS_OK, 0);
+	if (eff & STATE_EFF_DENY && s)
+		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_ANSWER, 0, LOCKSTEP_WS_REFUSED, 0);
+	if (eff & STATE_EFF_TELL && s)
+		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_TELL, 0, 0, res->state.role);
+	if (eff & STATE_EFF_MODE)
+		lockstep_request_set_mode(res, state_io_mode(&res->state));
+	if (eff & STATE_EFF_RW)
+		set_writable(res, true);
+	if (eff & STATE_EFF_RO)
+		set_writable(res, false);
+	if (eff & STATE_EFF_NOTIFY)
+		lockstep_report_event(res, NULL, LOCKSTEP_EVENT_STATE);
+}
+
+/* ---- the step --------------------------------------------------------------------------------- */
+
+static const char * const set_name[] = { "both", "me" };
+
+static void log_change(struct lockstep_resource *res, enum state_event ev,
+		       const struct lockstep_state *old)
+{
+	const struct lockstep_state *s = &res->state;
+
+	if (!memcmp(old, s, sizeof(*s)))
+		return;
+	pr_info("%s: %s: role %s -> %s, link %s -> %s, set %s -> %s, writes %s -> %s\n", res->name,
+		state_event_name(ev), state_role_name(old->role), state_role_name(s->role),
+		state_link_name(old->link), state_link_name(s->link), set_name[old->set],
+		set_name[s->set], state_io_name(state_io_mode(old)),
+		state_io_name(state_io_mode(s)));
+}
+
+static int refusal_errno(enum state_refusal rf)
+{
+	switch (rf) {
+	case STATE_RF_ALREADY:
+		return -EALREADY;
+	case STATE_RF_SESSION:
+	case STATE_RF_ASKING:
+		return -EBUSY;
+	case STATE_RF_NARROWING:
+	case STATE_RF_CONNECTING:
+		return -EAGAIN;
+	case STATE_RF_NO_SESSION:
+		return -ENOTCONN;
+	default:
+		return -EPERM;
+	}
+}
+
+static int start_session(struct lockstep_resource *res)
+{
+	struct lockstep_session *s = session_locked(res);
+	int err = s ? lockstep_session_start_locked(s) : -ENOTCONN;
+
+	if (err && s)
+		lockstep_session_fail(s, "starting the streams failed", err);
+	return err;
+}
+
+/*
+ * Order: decide; make durable what has to be (S3, S5, P4); only then start streams, tell the peer, let writes go. When the metadata cannot
+ * be written the state goes back: nobody was told anything yet. A narrowing that fails is the exception: writes stay held and the
+ * worker tries again, because there is no state before it to return to.
+ */
+static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, char *why, size_t len)
+{
+	struct lockstep_state old = res->state;
+	enum state_refusal rf;
+	u32 eff = 0;
+	int err;
+
+	lockdep_assert_held(&res->ctl);
+	rf = state_step(&res->state, ev, arg, &eff);
+	if (rf) {
+		if (why)
+			snprintf(why, len, "%s: %s", res->name, state_refusal_text(rf));
+		return refusal_errno(rf);
+	}
+	WARN_ON_ONCE(!state_valid(&res->state));
+	err = run_meta(res, eff);
+	if (err && !(eff & STATE_EFF_META_NARROW)) {
+		res->state = old;
+		if (why)
+			snprintf(why, len, "%s: writing metadata failed (error %d)", res->name,
+				 err);
+		return err;
+	}
+	if (ev == STATE_EV_START && start_session(res))
+		err = -ENOTCONN;	/* the loss is posted and will be taken as such */
+	run_effects(res, eff);
+	log_change(res, ev, &old);
+	if (eff & STATE_EFF_META_NARROW) {
+		if (err)
+			lockstep_status_post(res, STATUS_NARROW_RETRY);
+		else
+			step(res, STATE_EV_NARROWED, 0, NULL, 0);
+		err = 0;
+	}
+	wake_up_all(&res->state_wait);
+	return err;
+}
+
+int lockstep_status_step_locked(struct lockstep_resource *res, enum state_event ev, u32 arg,
+				char *why, size_t len)
+{
+	return step(res, ev, arg, why, len);
+}
+
+void lockstep_status_copy_locked(struct lockstep_resource *res)
+{
+	enum state_copy worst = STATE_COPY_UP_TO_DATE;
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol) {
+		worst = min(worst, copy_of(vol));
+		WRITE_ONCE(vol->stale, copy_of(vol) != STATE_COPY_UP_TO_DATE);
+	}
+	if (!res->nr_volumes)
+		worst = STATE_COPY_BLANK;
+	step(res, STATE_EV_COPY, worst, NULL, 0);
+}
+
+static void forget_peer(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol)
+		vol->peer.valid = false;
+}
+
+/* ---- the worker ------------------------------------------------------------------------------- */
+
+static void end_session(struct lockstep_resource *res)
+{
+	bool application;
+
+	pr_info("%s: session with %s ended: %s\n", res->name, res->peer_name, res->lost_why);
+	application = lockstep_session_end_locked(res);
+	step(res, STATE_EV_LOST, application, NULL, 0);
+	/* Whatever the step said: what was held for the end of the session looks again. */
+	lockstep_request_set_mode(res, state_io_mode(&res->state));
+	forget_peer(res);
+	lockstep_report_event(res, NULL, LOCKSTEP_EVENT_SESSION_LOST);
+}
+
+static void take_lost(struct lockstep_resource *res)
+{
+	struct lockstep_session *s = session_locked(res);
+
+	if (s && atomic_read(&s->failed))
+		end_session(res);
+}
+
+void lockstep_status_close_locked(struct lockstep_resource *res, const char *why)
+{
+	struct lockstep_session *s = session_locked(res);
+
+	lockdep_assert_held(&res->ctl);
+	if (!s)
+		return;
+	if (!atomic_xchg(&s->failed, 1))
+		strscpy(res->lost_why, why, sizeof(res->lost_why));
+	/* As a courtesy, so that the peer need not wait for its time-out; sent at once or not at all. */
+	if (s->started) {
+		lockstep_session_tell(s, LOCKSTEP_WT_CLOSE, 0, 0, 0);
+		lockstep_stream_kick(s->stream[0]);
+	}
+	end_session(res);
+}
+
+static void take_write(struct lockstep_resource *res)
+{
+	if (state_io_mode(&res->state) == LOCKSTEP_IO_LAZY && READ_ONCE(res->nr_held))
+		step(res, STATE_EV_WRITE, 0, NULL, 0);
+}
+
+static void take_narrow_retry(struct lockstep_resource *res)
+{
+	if (!res->state.narrowing)
+		return;
+	if (run_meta(res, STATE_EFF_META_NARROW)) {
+		res->wait = "metadata that cannot be written; retried every second";
+		queue_delayed_work(lockstep_slow_wq, &res->retry_work, HZ);
+		return;
+	}
+	step(res, STATE_EV_NARROWED, 0, NULL, 0);
+}
+
+/* All volumes copied and flushed on both sides? Then the target may say so on its disk: tell it (source side). */
+static void take_sync_empty(struct lockstep_resource *res)
+{
+	struct lockstep_session *s = session_locked(res);
+	struct lockstep_volume *vol;
+	int i;
+
+	if (!s)
+		return;
+	resource_for_each_volume(res, i, vol)
+		if (lockstep_resync_finished_locked(vol))
+			lockstep_session_tell(s, LOCKSTEP_WT_SYNC_DONE, vol->number, 0,
+					      vol->meta.current_gen.id);
+}
+
+static bool all_told(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol)
+		if (vol->resync.sync != LOCKSTEP_SYNC_NONE && !vol->sync_told)
+			return false;
+	return true;
+}
+
+/* Volumes of a resource become up to date together: a half is no point in time of the whole. */
+static void take_sync_message(struct lockstep_resource *res, const struct queued_msg *q)
+{
+	struct lockstep_session *s = session_locked(res);
+	struct lockstep_volume *vol = NULL;
+	u8 expect = q->type == STATUS_SYNC_TOLD ? LOCKSTEP_SYNC_TARGET : LOCKSTEP_SYNC_SOURCE;
+
+	if (q->m.volume < LOCKSTEP_MAX_VOLUMES)
+		vol = res->volume[q->m.volume];
+	if (!vol || vol->resync.sync != expect || (expect == LOCKSTEP_SYNC_TARGET && !q->m.arg)) {
+		lockstep_session_fail(s, "the peer ended a resync that was not", -EPROTO);
+		return;
+	}
+	if (q->type == STATUS_SYNC_TOLD)
+		vol->resync.source_gen = q->m.arg;
+	vol->sync_told = true;
+	if (!all_told(res))
+		return;
+	if (step(res, STATE_EV_SYNC_DONE, 0, NULL, 0))
+		lockstep_session_fail(s, "noting the end of the resync failed", -EIO);
+}
+
+static void take_message(struct lockstep_resource *res, const struct queued_msg *q)
+{
+	struct lockstep_session *s = session_locked(res);
+
+	if (!s || s->id != q->m.session_id || atomic_read(&s->failed))
+		return;
+	switch (q->type) {
+	case STATUS_PEER_ASKS:
+		step(res, STATE_EV_PEER_ASKS, 0, NULL, 0);
+		break;
+	case STATUS_PEER_ANSWERS:
+		step(res, q->m.status == LOCKSTEP_WS_OK ? STATE_EV_GRANTED : STATE_EV_DENIED, 0,
+		     NULL, 0);
+		break;
+	case STATUS_PEER_ROLE:
+		if (step(res, STATE_EV_PEER_ROLE, q->m.arg, NULL, 0))
+			lockstep_session_fail(s, "the peer claims an impossible role", -EPROTO);
+		break;
+	case STATUS_SYNC_TOLD:
+	case STATUS_SYNC_CONFIRMED:
+		take_sync_message(res, q);
+		break;
+	}
+}
+
+static struct queued_msg *pop_message(struct lockstep_resource *res)
+{
+	struct queued_msg *q;
+
+	spin_lock_irq(&res->io_lock);
+	q = list_first_entry_or_null(&res->events, struct queued_msg, node);
+	if (q)
+		list_del(&q->node);
+	spin_unlock_irq(&res->io_lock);
+	return q;
+}
+
+void lockstep_status_work(struct work_struct *work)
+{
+	struct lockstep_resource *res = container_of(work, struct lockstep_resource, event_work);
+	struct queued_msg *q;
+
+	mutex_lock(&res->ctl);
+	/* Messages first: they were received before the session was lost. */
+	while ((q = pop_message(res))) {
+		take_message(res, q);
+		kfree(q);
+	}
+	if (test_and_clear_bit(STATUS_LOST, &res->conditions))
+		take_lost(res);
+	if (test_and_clear_bit(STATUS_SYNC_EMPTY, &res->conditions))
+		take_sync_empty(res);
+	if (test_and_clear_bit(STATUS_NARROW_RETRY, &res->conditions))
+		take_narrow_retry(res);
+	if (test_and_clear_bit(STATUS_WRITE, &res->conditions))
+		take_write(res);
+	mutex_unlock(&res->ctl);
+	lockstep_resource_put(res);
+}
+
+/* A queued work holds a reference of its own. */
+static void queue_events(struct lockstep_resource *res)
+{
+	kref_get(&res->ref);
+	if (!queue_work(lockstep_slow_wq, &res->event_work))
+		lockstep_resource_put(res);
+}
+
+void lockstep_status_retry_work(struct work_struct *work)
+{
+	struct lockstep_resource *res = container_of(work, struct lockstep_resource,
+						     retry_work.work);
+
+	lockstep_status_post(res, STATUS_NARROW_RETRY);
+}
+
+void lockstep_status_post(struct lockstep_resource *res, enum status_condition c)
+{
+	set_bit(c, &res->conditions);
+	queue_events(res);
+}
+
+int lockstep_status_post_msg(struct lockstep_resource *res, enum status_message type,
+			     const struct status_msg *m)
+{
+	struct queued_msg *q = kmalloc(sizeof(*q), GFP_NOIO);
+
+	if (!q)
+		return -ENOMEM;
+	q->type = type;
+	q->m = *m;
+	spin_lock_irq(&res->io_lock);
+	list_add_tail(&q->node, &res->events);
+	spin_unlock_irq(&res->io_lock);
+	queue_events(res);
+	return 0;
+}

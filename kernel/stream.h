@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A stream: one TCP connection of a session. Knows messages and slots, not what they are for.
+ *
+ * Sending. A message is a struct lockstep_tx on the send queue; whoever holds send_lock moves the queue into the
+ * socket. A submitter tries that at once without blocking; when the socket is full or somebody else is
+ * sending, a worker goes on. A message is off the queue before its first byte is sent, and after its last byte is
+ * handed to TCP it is not touched again unless it has a `sent` function: the answer may already be
+ * completing, and freeing, what it is embedded in.
+ *
+ * Calls. A request that the peer answers is a struct lockstep_call: it takes a slot (the flow-control credit), or waits
+ * for one in order. Each call ends exactly once, by done(): with the peer's status, or LOCKSTEP_CALL_LOST when the
+ * session ends first.
+ */
+#ifndef LOCKSTEP_STREAM_H
+#define LOCKSTEP_STREAM_H
+
+#include <linux/bio.h>
+#include <linux/completion.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/net.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include "slots.h"
+#include "wire.h"
+
+struct lockstep_session;
+
+struct lockstep_tx {
+	struct list_head node;
+	struct lockstep_wire_hdr hdr;
+	struct bio *payload;		/* NULL: none. Its bi_iter is not moved */
+	/* Called once when the message is sent, or when it never will be; NULL: do not touch after. */
+	void (*sent)(struct lockstep_tx *tx);
+};
+
+#define LOCKSTEP_CALL_LOST	(-1)
+
+struct lockstep_call {
+	struct lockstep_tx tx;
+	struct list_head node;		/* waiting for a slot, or collected after the session's end */
+	struct lockstep_stream *stream;	/* filled in by lockstep_stream_call */
+	struct wire_msg msg;		/* slot and slot_gen are filled in when it gets one */
+	/* status: enum lockstep_wire_status or LOCKSTEP_CALL_LOST. Process context, may not sleep long. */
+	void (*done)(struct lockstep_call *call, int status);
+};
+
+struct lockstep_stream {
+	/* Immutable while the session lives. */
+	struct lockstep_session *session;
+	struct socket *sock;
+	u32 number;
+
+	struct mutex send_lock;
+	/* Under send_lock: the message being sent. */
+	struct lockstep_tx *cur;
+	u32 hdr_sent;
+	struct bvec_iter iter;
+
+	spinlock_t lock;
+	/* Under lock. */
+	struct list_head queue;		/* messages to send */
+	struct list_head waiting;	/* calls without a slot */
+	struct slots slots;
+	u32 window_bytes;		/* payload in flight */
+	bool dead;			/* no more calls and messages */
+
+	struct work_struct send_work;
+	struct task_struct *recv_task;
+	struct completion recv_done;
+	unsigned long last_recv;	/* jiffies; written by recv_task, read by the ping worker */
+	struct slot slot[LOCKSTEP_STREAM_SLOTS];
+};
+
+/* Takes its own reference on the socket behind fd. */
+struct lockstep_stream *lockstep_stream_create(struct lockstep_session *s, u32 number, int fd);
+void lockstep_stream_destroy(struct lockstep_stream *st);	/* after stop */
+
+/* Start receiving. */
+int lockstep_stream_start(struct lockstep_stream *st);
+
+/*
+ * End it: nothing is sent or received after this, unsent messages got their sent(), and the socket is gone
+ * together with whatever TCP had not delivered. Open calls are moved to `lost`, for the caller to end.
+ */
+void lockstep_stream_stop(struct lockstep_stream *st, struct list_head *lost);
+
+/* Unblock everything that waits on the socket. Any context that may sleep. */
+void lockstep_stream_shutdown(struct lockstep_stream *st);
+
+/* Ask the peer. False: the stream is dead, done() will not be called. Process context. */
+bool lockstep_stream_call(struct lockstep_stream *st, struct lockstep_call *call);
+
+/* The peer's answer: find the call and end it. False: no such call. */
+bool lockstep_stream_answer(struct lockstep_stream *st, const struct wire_msg *msg);
+
+/* Queue a message. Any context. If the stream is dead its sent() is called at once. */
+void lockstep_stream_queue(struct lockstep_stream *st, struct lockstep_tx *tx);
+/* Send what is queued: at once if possible (process context), else by the worker. */
+void lockstep_stream_kick(struct lockstep_stream *st);
+void lockstep_stream_kick_worker(struct lockstep_stream *st);	/* any context */
+
+#endif /* LOCKSTEP_STREAM_H */

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "volume.h"
+
+#include <linux/bio.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <lockstep/wire.h>
+#include "metaio.h"
+#include "report.h"
+#include "request.h"
+#include "resource.h"
+#include "status.h"
+
+static int major;
+
+/* ---- the disk ------------------------------------------------------------------------------------ */
+
+static void submit(struct bio *bio)
+{
+	lockstep_request_submit(bio->bi_bdev->bd_disk->private_data, bio);
+}
+
+COMPAT_OPEN(volume_open, disk, for_write)
+{
+	struct lockstep_volume *vol = disk->private_data;
+	int err = 0;
+
+	mutex_lock(&vol->open_lock);
+	if (vol->going) {
+		err = -ENXIO;
+	} else if (for_write && !vol->writable) {
+		pr_info_ratelimited("%s/%u: %s (pid %d) may not open /dev/lockstep%u for writing: this side is secondary; lockstep promote %s\n",
+				    vol->res->name, vol->number, current->comm,
+				    task_pid_nr(current), vol->minor, vol->res->name);
+		err = -EROFS;
+	} else {
+		if (!vol->openers++)
+			snprintf(vol->opener, sizeof(vol->opener), "%s (pid %d)", current->comm,
+				 task_pid_nr(current));
+	}
+	mutex_unlock(&vol->open_lock);
+	return err;
+}
+
+COMPAT_RELEASE(volume_release, disk, for_write)
+{
+	struct lockstep_volume *vol = disk->private_data;
+
+	mutex_lock(&vol->open_lock);
+	vol->openers--;
+	mutex_unlock(&vol->open_lock);
+}
+
+static const struct block_device_operations volume_fops = {
+	.owner = THIS_MODULE,
+	.submit_bio = submit,
+	.open = volume_open,
+	.release = volume_release,
+};
+
+int lockstep_volume_init(void)
+{
+	major = register_blkdev(0, "lockstep");
+	return major < 0 ? major : 0;
+}
+
+void lockstep_volume_exit(void)
+{
+	unregister_blkdev(major, "lockstep");
+}
+
+/* ---- limits -------------------------------------------------------------------------------------- */
+
+static void read_limits(struct lockstep_volume *vol)
+{
+	struct block_device *bdev = vol->data.bdev;
+	struct lockstep_limits *l = &vol->local;
+
+	l->logical_bytes = bdev_logical_block_size(bdev);
+	l->physical_bytes = bdev_physical_block_size(bdev);
+	l->max_io_bytes = LOCKSTEP_MAX_IO_BYTES;
+	l->caps = 0;
+	if (bdev_write_zeroes_sectors(bdev))
+		l->caps |= LOCKSTEP_VC_ZEROES;
+	if (bdev_write_cache(bdev))
+		l->caps |= LOCKSTEP_VC_CACHE;
+}
+
+/*
+ * What the device offers is what both copies can do, as far as the peer is known. A flush is always offered: it may be needed on the
+ * peer, whichever disk that gets one day. Lower devices split by themselves what is too long for them.
+ */
+static void derive_limits(const struct lockstep_volume *vol, struct compat_limits *ret)
+{
+	const struct lockstep_limits *l = &vol->local, *p = &vol->peer.limits;
+	bool zeroes = l->caps & LOCKSTEP_VC_ZEROES;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->logical_bytes = max(l->logical_bytes, vol->meta.block_bytes);
+	ret->physical_bytes = max(l->physical_bytes, ret->logical_bytes);
+	if (vol->peer.valid) {
+		ret->logical_bytes = max(ret->logical_bytes, p->logical_bytes);
+		ret->physical_bytes = max3(ret->physical_bytes, p->physical_bytes,
+					   ret->logical_bytes);
+		zeroes = zeroes && p->caps & LOCKSTEP_VC_ZEROES;
+	}
+	ret->io_min = ret->physical_bytes;
+	ret->io_opt = bdev_io_opt(vol->data.bdev);
+	ret->max_sect = LOCKSTEP_MAX_IO_SECT;
+	ret->zero_sect = zeroes ? LOCKSTEP_REGION_SECT : 0;
+	ret->zero_granularity = max(ret->physical_bytes, LOCKSTEP_BIT_BYTES);
+}
+
+static int in_use(const struct lockstep_volume *vol, const char *what, char *why, size_t len)
+{
+	if (why)
+		snprintf(why, len, "/dev/lockstep%u is in use by %s: %s", vol->minor, vol->opener,
+			 what);
+	return -EBUSY;
+}
+
+/* Size first from the agreement, else from before, else what we have. */
+int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t len)
+{
+	struct compat_limits l;
+	u64 sect = vol->peer.data_sect;
+	int err = 0;
+
+	lockdep_assert_held(&vol->res->ctl);
+	if (sect < LOCKSTEP_MIN_DATA_SECT || sect > vol->data_max_sect) {
+		snprintf(why, len, "a size of %llu sectors does not fit %s, which gives %llu",
+			 sect, vol->backing, vol->data_max_sect);
+		return -EINVAL;
+	}
+	derive_limits(vol, &l);
+	mutex_lock(&vol->open_lock);
+	if (vol->openers && sect < vol->data_sect)
+		err = in_use(vol, "it cannot become smaller now", why, len);
+	else if (vol->openers && l.logical_bytes != queue_logical_block_size(vol->disk->queue))
+		err = in_use(vol, "its block size cannot change now", why, len);
+	if (!err) {
+		vol->meta.data_sect = sect;
+		vol->meta.block_bytes = l.logical_bytes;
+		err = compat_disk_limits(vol->disk, &l);
+	}
+	if (!err && vol->data_sect != sect) {
+		vol->data_sect = sect;
+		set_capacity_and_notify(vol->disk, sect);
+	}
+	mutex_unlock(&vol->open_lock);
+	return err;
+}
+
+/* ---- openers ------------------------------------------------------------------------------------- */
+
+int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len)
+{
+	int err = 0;
+
+	mutex_lock(&vol->open_lock);
+	if (vol->openers)
+		err = in_use(vol, "close it first", why, len);
+	mutex_unlock(&vol->open_lock);
+	return err;
+}
+
+int lockstep_volume_set_writable(struct lockstep_volume *vol, bool writable, char *why, size_t len)
+{
+	int err = 0;
+
+	mutex_lock(&vol->open_lock);
+	if (!writable && vol->openers)
+		err = in_use(vol, "close it first", why, len);
+	else
+		vol->writable = writable;
+	mutex_unlock(&vol->open_lock);
+	if (err)
+		return err;
+	/* What was cached while we were secondary is not what is on the disk now. */
+	if (writable)
+		invalidate_bdev(vol->disk->part0);
+	set_disk_ro(vol->disk, !writable);
+	return 0;
+}
+
+u8 lockstep_volume_disk(const struct lockstep_volume *vol)
+{
+	u32 flags = vol->meta.flags;
+
+	if (!(flags & LOCKSTEP_MF_CONSISTENT))
+		return LOCKSTEP_DISK_INCONSISTENT;
+	if (flags & LOCKSTEP_MF_OUTDATED)
+		return LOCKSTEP_DISK_OUTDATED;
+	if (!(flags & LOCKSTEP_MF_UP_TO_DATE) || flags & LOCKSTEP_MF_UNCLEAN)
+		return LOCKSTEP_DISK_UNSURE;
+	return LOCKSTEP_DISK_UP_TO_DATE;
+}
+
+/* ---- attach --------------------------------------------------------------------------------------- */
+
+static int open_device(struct lockstep_bdev *b, const char *path, struct lockstep_volume *vol,
+		       char *why, size_t len)
+{
+	int err = compat_bdev_open(b, path, vol);
+
+	if (err == -EBUSY)
+		snprintf(why, len, "%s is in use (mounted, or held by another driver)", path);
+	else if (err == -ENOTBLK)
+		snprintf(why, len, "%s is not a block device", path);
+	else if (err)
+		snprintf(why, len, "%s cannot be opened (error %d)", path, err);
+	if (err)
+		b->bdev = NULL;
+	return err;
+}
+
+static int open_devices(struct lockstep_volume *vol, char *why, size_t len)
+{
+	int err;
+
+	err = open_device(&vol->data, vol->backing, vol, why, len);
+	if (err)
+		return err;
+	vol->md = vol->data;
+	if (!vol->meta_path[0])
+		return 0;
+	return open_device(&vol->md, vol->meta_path, vol, why, len);
+}
+
+static void close_devices(struct lockstep_volume *vol)
+{
+	if (vol->md.bdev && vol->md.bdev != vol->data.bdev)
+		compat_bdev_close(&vol->md);
+	if (vol->data.bdev)
+		compat_bdev_close(&vol->data);
+}
+
+/* Is this the copy of this volume of this resource of this node? */
+static int check_identity(struct lockstep_volume *vol, char *why, size_t len)
+{
+	const struct lockstep_resource *res = vol->res;
+	const struct meta *m = &vol->meta;
+	const char *dev = vol->backing;
+
+	if (strcmp(m->resource, res->name)) {
+		snprintf(why, len, "%s holds a copy of resource %s, not of %s", dev, m->resource,
+			 res->name);
+		return -EUCLEAN;
+	}
+	if (m->node_id != res->node_id) {
+		snprintf(why, len, "%s holds the copy of node %u (%s), this is node %u (%s)", dev,
+			 m->node_id, m->node, res->node_id, res->node_name);
+		return -EUCLEAN;
+	}
+	if (m->volume != vol->number) {
+		snprintf(why, len, "%s holds volume %u, not volume %u", dev, m->volume,
+			 vol->number);
+		return -EUCLEAN;
+	}
+	if (!!(m->flags & LOCKSTEP_MF_EXTERNAL) != !!vol->meta_path[0]) {
+		snprintf(why, len, "%s was made for %s metadata", dev,
+			 m->flags & LOCKSTEP_MF_EXTERNAL ? "external" : "internal");
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
+/*
+ * What the flags mean when they are found: ATTACHED set means that nobody closed it: the marks, which were in memory, are lost, and a primary
+ * may have writes in the disk's cache that never became stable. Noted durably before anything else happens, so that a second
+ * crash does not hide the first.
+ */
+static int take_up(struct lockstep_volume *vol, char *why, size_t len)
+{
+	struct meta *m = &vol->meta;
+	int err;
+
+	if (m->flags & LOCKSTEP_MF_ATTACHED) {
+		m->flags |= LOCKSTEP_MF_UNCLEAN;
+		m->flags &= ~(LOCKSTEP_MF_MARKS_VALID | LOCKSTEP_MF_REGIONS_VALID);
+		if (m->flags & LOCKSTEP_MF_PRIMARY)
+			m->flags |= LOCKSTEP_MF_CRASHED_PRIMARY;
+		pr_warn("%s/%u: %s was not closed cleanly%s\n", vol->res->name, vol->number,
+			vol->backing, m->flags & LOCKSTEP_MF_PRIMARY ? ", while primary" : "");
+	}
+	m->flags &= ~LOCKSTEP_MF_PRIMARY;
+	m->flags |= LOCKSTEP_MF_ATTACHED;
+	err = lockstep_metaio_store(vol);
+	if (err)
+		snprintf(why, len, "metadata on %s cannot be written (error %d)", vol->backing,
+			 err);
+	return err;
+}
+
+static void ref_released(struct percpu_ref *ref)
+{
+	complete(&container_of(ref, struct lockstep_volume, ref)->ref_done);
+}
+
+static int add_disk_of(struct lockstep_volume *vol, char *why, size_t len)
+{
+	struct compat_limits l;
+	int err;
+
+	derive_limits(vol, &l);
+	vol->disk = compat_disk_alloc(&l);
+	if (IS_ERR(vol->disk)) {
+		err = PTR_ERR(vol->disk);
+		vol->disk = NULL;
+		return err;
+	}
+	vol->disk->major = major;
+	vol->disk->first_minor = vol->minor;
+	vol->disk->minors = 1;
+	vol->disk->flags |= GENHD_FL_NO_PART;
+	vol->disk->fops = &volume_fops;
+	vol->disk->private_data = vol;
+	snprintf(vol->disk->disk_name, sizeof(vol->disk->disk_name), "lockstep%u", vol->minor);
+	set_capacity(vol->disk, vol->data_sect);
+	set_disk_ro(vol->disk, true);
+	err = add_disk(vol->disk);
+	if (err) {
+		snprintf(why, len, "/dev/lockstep%u cannot be created (error %d): is the minor taken?",
+			 vol->minor, err);
+		put_disk(vol->disk);
+		vol->disk = NULL;
+	}
+	return err;
+}
+
+static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 number, u32 minor,
+					    const char *backing, const char *meta_path)
+{
+	struct lockstep_volume *vol = kvzalloc(sizeof(*vol), GFP_KERNEL);
+
+	if (!vol)
+		return NULL;
+	vol->res = res;
+	vol->number = number;
+	vol->minor = minor;
+	strscpy(vol->backing, backing, sizeof(vol->backing));
+	strscpy(vol->meta_path, meta_path ?: "", sizeof(vol->meta_path));
+	mutex_init(&vol->open_lock);
+	init_completion(&vol->ref_done);
+	lockstep_ranges_init(&vol->ranges);
+	lockstep_resync_init(vol);
+	vol->meta_page = (void *)get_zeroed_page(GFP_KERNEL);
+	if (vol->meta_page && !percpu_ref_init(&vol->ref, ref_released, 0, GFP_KERNEL))
+		return vol;
+	free_page((unsigned long)vol->meta_page);
+	kvfree(vol);
+	return NULL;
+}
+
+static void volume_free(struct lockstep_volume *vol)
+{
+	percpu_ref_exit(&vol->ref);
+	lockstep_marks_exit(&vol->marks);
+	close_devices(vol);
+	free_page((unsigned long)vol->meta_page);
+	pr_debug("%s/%u: volume destroyed\n", vol->res->name, vol->number);
+	kvfree(vol);
+}
+
+static int attach(struct lockstep_volume *vol, char *why, size_t len)
+{
+	int err;
+
+	err = open_devices(vol, why, len);
+	if (err)
+		return err;
+	err = lockstep_metaio_load(vol, why, len);
+	if (err)
+		return err;
+	err = check_identity(vol, why, len);
+	if (err)
+		return err;
+	read_limits(vol);
+	vol->data_sect = vol->meta.data_sect ?: vol->data_max_sect;
+	err = lockstep_marks_init(&vol->marks, vol->data_max_sect);
+	if (err)
+		return err;
+	return take_up(vol, why, len);
+}
+
+int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 minor,
+			       const char *backing, const char *meta_path, char *why, size_t len)
+{
+	struct lockstep_volume *vol;
+	int err;
+
+	lockdep_assert_held(&res->ctl);
+	if (res->volume[number]) {
+		snprintf(why, len, "volume %u is there already", number);
+		return -EEXIST;
+	}
+	vol = volume_alloc(res, number, minor, backing, meta_path);
+	if (!vol)
+		return -ENOMEM;
+	err = attach(vol, why, len);
+	if (err)
+		goto free;
+	err = add_disk_of(vol, why, len);
+	if (err)
+		goto free;
+	res->volume[number] = vol;
+	res->nr_volumes++;
+	res->epoch = max(res->epoch, vol->meta.epoch);
+	lockstep_status_copy_locked(res);
+	pr_info("%s/%u: /dev/lockstep%u on %s, %llu MiB, %s\n", res->name, number, minor, backing,
+		vol->data_sect >> 11, state_disk_name(lockstep_volume_disk(vol)));
+	return 0;
+free:
+	volume_free(vol);
+	return err;
+}
+
+/* ---- detach --------------------------------------------------------------------------------------- */
+
+/*
+ * Closed cleanly: the data is flushed, then the superblock says so. The bitmap lives in memory in this version: only an empty one is known
+ * afterwards (MARKS_VALID); anything else means a full copy at the next meeting, which is slow and right.
+ */
+static void close_metadata(struct lockstep_volume *vol)
+{
+	struct meta *m = &vol->meta;
+	bool empty = !lockstep_marks_weight(&vol->marks);
+
+	if (lockstep_metaio_flush_data(vol)) {
+		pr_err("%s/%u: flushing %s failed: left as not closed\n", vol->res->name,
+		       vol->number, vol->backing);
+		return;
+	}
+	m->flags &= ~(LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_PRIMARY);
+	if (!empty)
+		m->flags &= ~LOCKSTEP_MF_MARKS_VALID;
+	lockstep_metaio_store(vol);
+}
+
+int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len)
+{
+	struct lockstep_resource *res = vol->res;
+	u32 number = vol->number;
+	int err = 0;
+
+	lockdep_assert_held(&res->ctl);
+	mutex_lock(&vol->open_lock);
+	if (vol->openers)
+		err = in_use(vol, "close it first", why, len);
+	else
+		vol->going = true;
+	mutex_unlock(&vol->open_lock);
+	if (err)
+		return err;
+	/* Who may still come: nobody opens it any more; requests end with the reference; the session is closed, so no peer's write and no resync. */
+	del_gendisk(vol->disk);
+	percpu_ref_kill(&vol->ref);
+	res->wait = "requests at the local disk";
+	wait_for_completion(&vol->ref_done);
+	res->wait = NULL;
+	put_disk(vol->disk);
+	close_metadata(vol);
+	res->volume[number] = NULL;
+	res->nr_volumes--;
+	volume_free(vol);
+	lockstep_status_copy_locked(res);
+	return 0;
+}

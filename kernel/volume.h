@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A volume: one /dev/lockstepN over one backing device, and its metadata. Belongs to one resource, whose ctl guards
+ * everything that changes; requests hold `ref`, so that a volume outlives them.
+ */
+#ifndef LOCKSTEP_VOLUME_H
+#define LOCKSTEP_VOLUME_H
+
+#include <linux/blkdev.h>
+#include <linux/mutex.h>
+#include <linux/percpu-refcount.h>
+#include <linux/completion.h>
+#include <linux/sched.h>
+#include "compat.h"
+#include "gen.h"
+#include "marks.h"
+#include "meta.h"
+#include "ranges.h"
+#include "resync.h"
+
+struct lockstep_resource;
+
+#define LOCKSTEP_PATH_BYTES	256
+
+/* What a copy's device can do, ours or the peer's. */
+struct lockstep_limits {
+	u32 logical_bytes, physical_bytes, max_io_bytes;
+	u32 caps;			/* LOCKSTEP_VC_* */
+};
+
+/* The peer's side of this volume in the present session, from SESSION_OPEN. Under resource.ctl. */
+struct lockstep_peer_volume {
+	bool valid;
+	enum gen_verdict verdict;
+	u64 gen;
+	u32 flags;
+	struct lockstep_limits limits;
+	u64 data_sect;			/* agreed */
+	u64 expect_current, expect_since;	/* ours, when the verdict was made */
+	u8 disk;			/* enum lockstep_disk_state */
+};
+
+struct lockstep_volume {
+	/* Immutable after creation. */
+	struct lockstep_resource *res;
+	u32 number, minor;
+	char backing[LOCKSTEP_PATH_BYTES], meta_path[LOCKSTEP_PATH_BYTES];
+	struct lockstep_bdev data, md;	/* md.bdev == data.bdev for internal metadata */
+	struct gendisk *disk;
+	u64 data_max_sect;
+	struct lockstep_limits local;	/* of the backing device */
+
+	struct percpu_ref ref;		/* application requests and openers in open() */
+	struct completion ref_done;
+
+	/* Under resource.ctl. */
+	struct meta meta, meta_before;	/* now; before the change that is being written */
+	int meta_copy;			/* the copy that is newest on disk; the next write goes to the other */
+	void *meta_page;		/* 4 KiB buffer of metaio */
+	u64 data_sect;			/* size now */
+	struct lockstep_peer_volume peer;
+	bool sync_told;			/* target: SYNC_DONE has come; source: SYNC_DONE_OK has */
+
+	struct mutex open_lock;
+	/* Under open_lock. */
+	u32 openers;
+	bool writable;			/* role is primary: opening for writing is allowed */
+	bool going;			/* being removed: no more openers */
+	char opener[TASK_COMM_LEN + 16];	/* the first of the present ones */
+
+	bool stale;			/* our copy is not fit to be read; written under ctl */
+	struct lockstep_ranges ranges;
+	struct lockstep_marks marks;
+	struct lockstep_resync resync;
+
+	/* Counters for status; a lost update under contention is accepted. */
+	atomic_t in_flight;
+	atomic64_t reads, read_sect, writes, write_sect;
+	atomic64_t peer_writes, peer_write_sect, resync_sect;
+};
+
+int lockstep_volume_init(void);
+void lockstep_volume_exit(void);
+
+/*
+ * Open the backing device, take up its metadata, create the disk. ctl held. `*why` gets a sentence on failure (static or in
+ * `buf`).
+ */
+int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 minor,
+			       const char *backing, const char *meta_path, char *why, size_t len);
+
+/* Refuses with -EBUSY while open, naming the opener. ctl held; no session may be there. */
+int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len);
+
+/* -EBUSY, with a sentence that names the opener, while somebody has it open. */
+int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len);
+
+/* Opening for writing from now on allowed or not. Not allowing fails with -EBUSY while it is open. */
+int lockstep_volume_set_writable(struct lockstep_volume *vol, bool writable, char *why, size_t len);
+
+/* Take over what the session agreed on: size and limits. -EBUSY (in use) or -EINVAL with a sentence. ctl held. */
+int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t len);
+
+/* enum lockstep_disk_state of our copy, from the metadata in memory. */
+u8 lockstep_volume_disk(const struct lockstep_volume *vol);
+
+
+#endif /* LOCKSTEP_VOLUME_H */
