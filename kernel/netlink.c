@@ -512,6 +512,17 @@ static int verdict_of(struct lockstep_resource *res, enum gen_verdict *ret, char
 	return -EINVAL;
 }
 
+/* Volumes that are equal in a resource that is not have no marks to exchange, so nobody will ask for their start. */
+static void start_unmarked(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol)
+		if (vol->peer.verdict == GEN_NONE)
+			lockstep_resync_start_locked(vol);
+}
+
 static int session_start(struct lockstep_resource *res, struct lockstep_session *s, char *why)
 {
 	enum gen_verdict verdict;
@@ -531,6 +542,8 @@ static int session_start(struct lockstep_resource *res, struct lockstep_session 
 					  STATE_START(verdict, s->peer_role), why, WHY_BYTES);
 	/* Whoever still saw the old mode has marked what it writes when this returns: only now may marks be exchanged. */
 	synchronize_srcu(&res->mode_srcu);
+	if (!err)
+		start_unmarked(res);
 	return err;
 }
 

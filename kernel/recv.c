@@ -18,6 +18,9 @@
 #include "stream.h"
 #include "volume.h"
 
+/* Answers of a disk that completes at once leave at the latest after so many requests. */
+#define ANSWERS_BATCH	8
+
 static int recv_bytes(struct lockstep_stream *st, void *buf, size_t len, unsigned int flags)
 {
 	struct kvec vec = { .iov_base = buf, .iov_len = len };
@@ -194,11 +197,14 @@ static int recv_one(struct lockstep_stream *st)
 int lockstep_recv_thread(void *data)
 {
 	struct lockstep_stream *st = data;
-	unsigned int noio = memalloc_noio_save();
+	unsigned int noio = memalloc_noio_save(), nr = 0;
 	int err;
 
 	do {
 		err = recv_one(st);
+		/* A flood must not keep the answers back until it ends. */
+		if (!(++nr % ANSWERS_BATCH))
+			lockstep_stream_kick(st);
 	} while (!err);
 	if (err == -ESHUTDOWN)
 		lockstep_session_fail(st->session, "closed by the peer", 0);

@@ -12,14 +12,15 @@
  *                                       not need ctl).
  *   3. volume.open_lock         mutex   openers against role changes
  *   4. stream.send_lock         mutex   who writes to the socket
- *   5. resource.io_lock         spin    io_mode, held and orphaned requests
- *   6. volume.bucket[].lock     spin    range conflicts
- *   7. volume.marks.lock        spin    the bitmap
- *   8. stream.lock              spin    slots and the send queue
+ *   5. volume.ranges lock       spin    range conflicts
+ *   6. resource.io_lock         spin    io_mode, held and orphaned requests
+ *   7. volume.resync.lock       spin    requests of the resync
+ *   8. volume.marks.lock        spin    the bitmap
+ *   9. stream.lock              spin    slots and the send queue
  *
- * 5 to 8 are taken with interrupts off, because disk completions take them. resource.mode_srcu is held
+ * 5 to 9 are taken with interrupts off, because disk completions take them. resource.mode_srcu is held
  * for reading by a request from looking at io_mode until it is with the peer or marked; it may be held
- * around 4 to 8, never around 1 to 3, and synchronize_srcu() is called under 2.
+ * around 4 to 9, never around 1 to 3, and synchronize_srcu() is called under 2.
  */
 #ifndef LOCKSTEP_RESOURCE_H
 #define LOCKSTEP_RESOURCE_H

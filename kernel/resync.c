@@ -405,6 +405,8 @@ void lockstep_resync_start_locked(struct lockstep_volume *vol)
 	lockdep_assert_held(&vol->res->ctl);
 	if (rs->sync != LOCKSTEP_SYNC_SOURCE_WAIT)
 		return;
+	/* What an earlier session's resync left behind ends by itself, now that requests move again. */
+	lockstep_resync_drain(vol);
 	rs->sync = LOCKSTEP_SYNC_SOURCE;
 	rs->total_bits = lockstep_marks_weight(&vol->marks);
 	rs->began = jiffies;
@@ -433,15 +435,10 @@ void lockstep_resync_stop_locked(struct lockstep_resource *res)
 	}
 }
 
-void lockstep_resync_drain_locked(struct lockstep_resource *res)
+void lockstep_resync_drain(struct lockstep_volume *vol)
 {
-	struct lockstep_volume *vol;
-	int i;
-
-	resource_for_each_volume(res, i, vol) {
-		wait_event(vol->resync.drained, !READ_ONCE(vol->resync.in_flight));
-		cancel_work_sync(&vol->resync.work);
-	}
+	wait_event(vol->resync.drained, !READ_ONCE(vol->resync.in_flight));
+	cancel_work_sync(&vol->resync.work);
 }
 
 bool lockstep_resync_finished_locked(struct lockstep_volume *vol)
@@ -449,10 +446,21 @@ bool lockstep_resync_finished_locked(struct lockstep_volume *vol)
 	struct lockstep_resync *rs = &vol->resync;
 	bool finished;
 
+	bool again = false;
+
 	spin_lock_irq(&rs->lock);
 	finished = rs->running && rs->flushed;
+	if (finished && lockstep_marks_weight(&vol->marks)) {
+		/* A local write failed since: what it left is copied, and flushed, like the rest. */
+		rs->flushing = false;
+		rs->flushed = false;
+		finished = false;
+		again = true;
+	}
 	if (finished)
 		rs->running = false;
 	spin_unlock_irq(&rs->lock);
+	if (again)
+		kick(vol);
 	return finished;
 }

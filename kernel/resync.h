@@ -52,8 +52,11 @@ void lockstep_resync_init(struct lockstep_volume *vol);
 void lockstep_resync_start_locked(struct lockstep_volume *vol);
 /* No new requests on any volume of `res`; sync state becomes NONE. Marks stay. */
 void lockstep_resync_stop_locked(struct lockstep_resource *res);
-/* Wait until none is in flight. The streams are stopped by then. */
-void lockstep_resync_drain_locked(struct lockstep_resource *res);
+/*
+ * Wait until none is in flight. Not while application requests are held or orphaned: a resync request may stand behind one of
+ * them in its range, which is why the end of a session does not wait here.
+ */
+void lockstep_resync_drain(struct lockstep_volume *vol);
 /* Once, when all is copied and flushed on both sides. */
 bool lockstep_resync_finished_locked(struct lockstep_volume *vol);
 

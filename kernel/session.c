@@ -212,8 +212,6 @@ bool lockstep_session_end_locked(struct lockstep_resource *res)
 	res->wait = "writes of the peer at the local disk";
 	lockstep_session_idle(s);
 	wait_event(s->idle_wait, !atomic_read(&s->busy));
-	res->wait = "reads of the resync at the local disk";
-	lockstep_resync_drain_locked(res);
 	res->wait = NULL;
 	for (i = 0; i < s->nr_streams; i++)
 		if (s->stream[i])

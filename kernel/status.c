@@ -164,6 +164,9 @@ static enum state_copy copy_of(const struct lockstep_volume *vol)
 		return STATE_COPY_INCONSISTENT;
 	if (flags & LOCKSTEP_MF_OUTDATED || !(flags & LOCKSTEP_MF_UP_TO_DATE))
 		return STATE_COPY_OUTDATED;
+	/* It crashed while the peer was with it: only the peer knows what came after. */
+	if (flags & LOCKSTEP_MF_UNCLEAN && !vol->meta.peer[LOCKSTEP_PEER].since.id)
+		return STATE_COPY_OUTDATED;
 	return STATE_COPY_UP_TO_DATE;
 }
 

@@ -383,6 +383,8 @@ void lockstep_stream_stop(struct lockstep_stream *st, struct list_head *lost)
 
 void lockstep_stream_destroy(struct lockstep_stream *st)
 {
+	/* A disk's late completion may have kicked it once more; there was nothing to send. */
+	cancel_work_sync(&st->send_work);
 	sockfd_put(st->sock);
 	kvfree(st);
 }

@@ -459,6 +459,7 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	percpu_ref_kill(&vol->ref);
 	res->wait = "requests at the local disk";
 	wait_for_completion(&vol->ref_done);
+	lockstep_resync_drain(vol);
 	res->wait = NULL;
 	put_disk(vol->disk);
 	close_metadata(vol);

@@ -8,8 +8,8 @@
  *   external   | superblock 0 | 56 KiB spare | superblock 1 | region map | bitmap |
  *
  * The two superblock copies lie 60 KiB apart, so that one torn or remapped stretch of a disk takes
- * only one of them. Copy 0 of an internal layout is the last aligned 4 KiB of the device, so
- * that it is found knowing the device's size alone, and it stays clear of what other formats keep at
+ * only one of them. Copy 0 of an internal layout is the last aligned 4 KiB of the device, so that
+ * it is found knowing the device's size alone, and it stays clear of what other formats keep at
  * their beginning.
  *
  * Writing: the copy with the older sequence is overwritten, with PREFLUSH and FUA, never both
@@ -35,25 +35,30 @@
 #define LOCKSTEP_RO_COMPAT_KNOWN	0u
 
 /* lockstep_superblock.flags */
-#define LOCKSTEP_MF_CONSISTENT		(1u << 0)  /* the copy is one point in time, not a mixture */
+/* the copy is one point in time, not a mixture */
+#define LOCKSTEP_MF_CONSISTENT		(1u << 0)
 #define LOCKSTEP_MF_UP_TO_DATE		(1u << 1)  /* in the up-to-date set when last written */
-#define LOCKSTEP_MF_PRIMARY		(1u << 2)  /* set while primary: found set at attach = crashed */
-#define LOCKSTEP_MF_ATTACHED		(1u << 3)  /* set while attached: found set = not closed cleanly */
-#define LOCKSTEP_MF_CLEAN		(1u << 4)  /* init --clean, untouched since: contents irrelevant */
-#define LOCKSTEP_MF_MARKS_VALID		(1u << 5)  /* the bitmap names every block that may differ */
-#define LOCKSTEP_MF_REGIONS_VALID	(1u << 6)  /* the region map names every region written since the
-						    * last flush that succeeded on both copies */
-#define LOCKSTEP_MF_UNCLEAN		(1u << 7)  /* was not closed cleanly, not reconciled since: its
-						    * volatile cache may have lost writes */
+/* set while primary: found set at attach = crashed */
+#define LOCKSTEP_MF_PRIMARY		(1u << 2)
+/* set while attached: found set = not closed cleanly */
+#define LOCKSTEP_MF_ATTACHED		(1u << 3)
+/* init --clean, untouched since: contents irrelevant */
+#define LOCKSTEP_MF_CLEAN		(1u << 4)
+/* the bitmap names every block that may differ */
+#define LOCKSTEP_MF_MARKS_VALID		(1u << 5)
+/* the region map names every region written since the last flush that succeeded on both copies */
+#define LOCKSTEP_MF_REGIONS_VALID	(1u << 6)
+/* was not closed cleanly, not reconciled since: its volatile cache may have lost writes */
+#define LOCKSTEP_MF_UNCLEAN		(1u << 7)
 #define LOCKSTEP_MF_CRASHED_PRIMARY	(1u << 8)  /* UNCLEAN, and was primary then */
 #define LOCKSTEP_MF_EXTERNAL		(1u << 9)  /* metadata lives on a device of its own */
 #define LOCKSTEP_MF_OUTDATED		(1u << 10) /* told by the peer that it went on without us */
 #define LOCKSTEP_MF_KNOWN		0x7ffu
 
 /*
- * A generation: a random id, never 0, and the number of generations before it in this lineage, which is
- * for people (it says which of two is the younger) and is never compared to decide.
- * id 0: none ("blank": init, never synced).
+ * A generation: a random id, never 0, and the number of generations before it in this lineage,
+ * which is for people (it says which of two is the younger) and is never compared to decide. id 0:
+ * none ("blank": init, never synced).
  */
 struct lockstep_disk_gen {
 	__le64	id;		/*  0 */
@@ -62,8 +67,10 @@ struct lockstep_disk_gen {
 
 /* What we know of one peer. OFFSET in the struct beside each member. */
 struct lockstep_disk_peer {
-	struct lockstep_disk_gen since;	/*  0 generation the peer has, while ours has gone on; 0: it is with us */
-	__le64	boot_id;		/* 16 instance of the peer in our last session, 0: none yet */
+	/* 0: generation the peer has, while ours has gone on; 0: it is with us */
+	struct lockstep_disk_gen since;
+	/* 16: instance of the peer in our last session, 0: none yet */
+	__le64	boot_id;
 	__le64	seen_s;			/* 24 wall clock of the last session's end, for people */
 	__le32	node_id;		/* 32 */
 	__le32	flags;			/* 36 none yet, 0 */
@@ -79,11 +86,13 @@ struct lockstep_superblock {
 	__le32	ro_compat;		/*  28 */
 	__le32	incompat;		/*  32 */
 	__le32	flags;			/*  36 LOCKSTEP_MF_* */
-	__le32	node_id;		/*  40 whose copy this is: the other host's disk is refused */
+	/* 40: whose copy this is: the other host's disk is refused */
+	__le32	node_id;
 	__le32	volume;			/*  44 number within the resource */
 	__le64	device_sect;		/*  48 size of the backing device when this was written */
 	__le64	data_max_sect;		/*  56 what it could hold beside its metadata */
-	__le64	data_sect;		/*  64 agreed size of the volume, 0 before the first agreement */
+	/* 64: agreed size of the volume, 0 before the first agreement */
+	__le64	data_sect;
 	__le64	region_map_sect;	/*  72 place of the region map on the metadata device */
 	__le64	bitmap_sect;		/*  80 place of the bitmap */
 	__le32	region_map_4k;		/*  88 their sizes, in 4 KiB blocks */
@@ -95,7 +104,8 @@ struct lockstep_superblock {
 	__le64	written_s;		/* 120 wall clock of this write, for people */
 	__le64	primary_s;		/* 128 wall clock of the last promotion here, for people */
 	struct lockstep_disk_gen current_gen;	/* 136 */
-	__le32	block_bytes;		/* 152 agreed logical block size, 0 before the first agreement */
+	/* 152: agreed logical block size, 0 before the first agreement */
+	__le32	block_bytes;
 	__le32	history_nr;		/* 156 how many entries of history are used, newest first */
 	__u8	resource[LOCKSTEP_NAME_BYTES];	/* 160 */
 	__u8	node[LOCKSTEP_NAME_BYTES];	/* 208 node name at init, for people */
@@ -105,9 +115,9 @@ struct lockstep_superblock {
 };
 
 /*
- * Region map and bitmap: plain bit arrays, bit n of the volume is bit (n % 8) of byte (n / 8).
- * A set bit: the region may differ (it was written since the last flush that succeeded on
- * both copies) / the 4 KiB block is out of sync. Each is meaningless unless REGIONS_VALID / MARKS_VALID
+ * Region map and bitmap: plain bit arrays, bit n of the volume is bit (n % 8) of byte (n / 8). A
+ * set bit: the region may differ (it was written since the last flush that succeeded on both
+ * copies) / the 4 KiB block is out of sync. Each is meaningless unless REGIONS_VALID / MARKS_VALID
  * is set: then what it would have named is unknown, and a resync that needs it copies everything.
  */
 

@@ -10,7 +10,9 @@
 #define LOCKSTEP_SECT_BYTES		512u
 #define LOCKSTEP_SECT_SHIFT		9
 
-/* One bit of the out-of-sync bitmap: the page size, and the block size of nearly every file system. */
+/*
+ * One bit of the out-of-sync bitmap: the page size, and the block size of nearly every file system.
+ */
 #define LOCKSTEP_BIT_BYTES		4096u
 #define LOCKSTEP_BIT_SHIFT		12
 #define LOCKSTEP_BIT_SECT		8u
@@ -34,7 +36,8 @@
 #define LOCKSTEP_NAME_BYTES		48		/* resource or node name, with its NUL */
 #define LOCKSTEP_MAX_VOLUMES		256		/* per resource */
 #define LOCKSTEP_MAX_MINOR		((1u << 20) - 1)
-#define LOCKSTEP_MAX_PEERS		8		/* slots in the formats; one is used today */
+/* slots in the formats; one is used today */
+#define LOCKSTEP_MAX_PEERS		8
 #define LOCKSTEP_MAX_NODES		32		/* node ids are 0 to 31 */
 #define LOCKSTEP_HISTORY		64		/* generations remembered on disk */
 

@@ -11,7 +11,8 @@
  *
  * The node with the smaller id dials, always; the other listens. So connections cannot cross.
  *
- * Parsing lives in kernel/core/wire.c alone (P8). Nothing here is ever used before it went through it.
+ * Parsing lives in kernel/core/wire.c alone (P8). Nothing here is ever used before it went through
+ * it.
  */
 #ifndef LOCKSTEP_WIRE_H
 #define LOCKSTEP_WIRE_H
@@ -35,8 +36,8 @@
 
 /*
  * First message on a data connection, dialler first, answered by the listener in the same shape.
- * proof = HMAC-SHA256(token, "lockstep join " side | session_id | stream | nonce | peer nonce), side being
- * "dialler" or "listener", numbers little-endian; the dialler's peer nonce is all zero.
+ * proof = HMAC-SHA256(token, "lockstep join " side | session_id | stream | nonce | peer nonce),
+ * side being "dialler" or "listener", numbers little-endian; the dialler's peer nonce is all zero.
  */
 struct lockstep_wire_join {
 	__u8	magic[8];	/*  0 */
@@ -60,11 +61,16 @@ enum lockstep_wire_type {
 	/* Link. Stream 0 only. No slot. */
 	LOCKSTEP_WT_PING	= 5,
 	LOCKSTEP_WT_PONG	= 6,
-	/* Roles. Stream 0 only. `arg` is a lockstep_role; ROLE_ANSWER: status says granted or not. */
+	/*
+	 * Roles. Stream 0 only. `arg` is a lockstep_role; ROLE_ANSWER: status says granted or not.
+	 */
 	LOCKSTEP_WT_ROLE_ASK	= 7,
 	LOCKSTEP_WT_ROLE_ANSWER	= 8,
 	LOCKSTEP_WT_ROLE_TELL	= 9,	/* my role has become this */
-	/* End of a resync: source tells, after both flushed; target answers once durable. `arg` = generation. */
+	/*
+	 * End of a resync: source tells, after both flushed; target answers once durable. `arg` =
+	 * generation.
+	 */
 	LOCKSTEP_WT_SYNC_DONE	= 10,
 	LOCKSTEP_WT_SYNC_DONE_OK = 11,
 	/* Reserved for the features of the same name. */
@@ -79,7 +85,8 @@ enum lockstep_wire_type {
 /* lockstep_wire_hdr.flags */
 #define LOCKSTEP_WH_FUA		(1u << 0)	/* stable before the ACK */
 #define LOCKSTEP_WH_PREFLUSH	(1u << 1)	/* flush before this write */
-#define LOCKSTEP_WH_RESYNC	(1u << 2)	/* copied by the resync engine, not written by anyone */
+/* copied by the resync engine, not written by anyone */
+#define LOCKSTEP_WH_RESYNC	(1u << 2)
 #define LOCKSTEP_WH_UNMAP	(1u << 3)	/* ZEROES: may be unmapped */
 #define LOCKSTEP_WH_SYNC	(1u << 4)	/* somebody waits for it: REQ_SYNC */
 #define LOCKSTEP_WH_KNOWN	0x1fu
@@ -103,7 +110,8 @@ struct lockstep_wire_hdr {
 	__le32	size_bytes;	/* 12 extent on the volume, multiple of 512 */
 	__le64	sector;		/* 16 */
 	__le32	slot;		/* 24 index into the sender's table, echoed by the answer */
-	__le32	slot_gen;	/* 28 generation of the slot: an old answer never meets a new request */
+	/* 28: generation of the slot: an old answer never meets a new request */
+	__le32	slot_gen;
 	__le64	epoch;		/* 32 of the session (P6) */
 	__le32	pad;		/* 40 */
 	__le32	crc;		/* 44 crc32c of bytes 0 to 43 */
@@ -116,17 +124,24 @@ struct lockstep_wire_hdr {
 #define LOCKSTEP_CTL_MAX_BYTES		(256u << 10)	/* longest control message body */
 
 enum lockstep_ctl_type {
-	LOCKSTEP_CT_HELLO	= 1,	/* both, first: lockstep_ctl_hello + nr_volumes x lockstep_ctl_volume */
-	LOCKSTEP_CT_VERDICT	= 2,	/* both: lockstep_ctl_verdict + nr_volumes x lockstep_ctl_choice */
+	/* both, first: lockstep_ctl_hello + nr_volumes x lockstep_ctl_volume */
+	LOCKSTEP_CT_HELLO	= 1,
+	/* both: lockstep_ctl_verdict + nr_volumes x lockstep_ctl_choice */
+	LOCKSTEP_CT_VERDICT	= 2,
 	LOCKSTEP_CT_TOKEN	= 3,	/* dialler: lockstep_ctl_token; then it dials the streams */
-	LOCKSTEP_CT_READY	= 4,	/* both: all streams joined and handed to the kernel; no body */
-	LOCKSTEP_CT_STARTED	= 5,	/* both: replication is on; no body. The sync target goes first */
-	LOCKSTEP_CT_MARKS	= 6,	/* target to source: lockstep_ctl_marks + run-length bytes */
-	LOCKSTEP_CT_MARKS_DONE	= 7,	/* target to source: that was all of one volume; lockstep_ctl_marks */
+	/* both: all streams joined and handed to the kernel; no body */
+	LOCKSTEP_CT_READY	= 4,
+	/* both: replication is on; no body. The sync target goes first */
+	LOCKSTEP_CT_STARTED	= 5,
+	/* target to source: lockstep_ctl_marks + run-length bytes */
+	LOCKSTEP_CT_MARKS	= 6,
+	/* target to source: that was all of one volume; lockstep_ctl_marks */
+	LOCKSTEP_CT_MARKS_DONE	= 7,
 	LOCKSTEP_CT_PING	= 8,	/* no body */
 	LOCKSTEP_CT_PONG	= 9,	/* no body */
 	LOCKSTEP_CT_REFUSE	= 10,	/* lockstep_ctl_refuse: why, for the other side's status */
-	LOCKSTEP_CT_ADOPT	= 11,	/* both, instead of TOKEN: the session named in both hellos lives on; no body */
+	/* both, instead of TOKEN: the session named in both hellos lives on; no body */
+	LOCKSTEP_CT_ADOPT	= 11,
 	LOCKSTEP_CT_NR
 };
 
@@ -219,7 +234,8 @@ enum lockstep_refuse {
 	LOCKSTEP_RF_UNRELATED	= 5,	/* no common history */
 	LOCKSTEP_RF_BLANK	= 6,	/* both new: nobody said whose data counts */
 	LOCKSTEP_RF_ROLE	= 7,	/* the side that would be overwritten is primary */
-	LOCKSTEP_RF_BUSY	= 8,	/* state changed meanwhile or a stale session was closed: retry at once */
+	/* state changed meanwhile or a stale session was closed: retry at once */
+	LOCKSTEP_RF_BUSY	= 8,
 	LOCKSTEP_RF_VERDICT	= 9,	/* the two sides came to different verdicts */
 	LOCKSTEP_RF_TWO_PRIMARIES = 10,
 	LOCKSTEP_RF_INCONSISTENT = 11,	/* neither side has a consistent copy */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The table of gen.h, top to bottom. Every rule that can favour either side is one function of
- * (source, target) which does not know who is "self", called in both directions; the mirror property
- * follows from that shape and is tested all the same.
+ * (source, target) which does not know who is "self", called in both directions; the mirror
+ * property follows from that shape and is tested all the same.
  */
 #include "gen.h"
 #include <lockstep/disk.h>
@@ -20,7 +20,7 @@ static bool is_clean(const struct gen_view *v)
 /* Contents that somebody could want to copy. */
 static bool is_consistent(const struct gen_view *v)
 {
-	return has(v, LOCKSTEP_MF_CONSISTENT) && !is_clean(v);
+	return v->current_id && has(v, LOCKSTEP_MF_CONSISTENT) && !is_clean(v);
 }
 
 static bool is_crashed(const struct gen_view *v)
@@ -96,9 +96,9 @@ static struct gen_result from_peer(bool by_marks, enum gen_rule rule)
 }
 
 /*
- * May a copy be brought up by marks although one of the two restarted? Then what its volatile cache lost
- * must be known: as regions of the source, and where the source itself lost something that the target
- * may have, as regions of the target, which may have been the primary then.
+ * May a copy be brought up by marks although one of the two restarted? Then what its volatile cache
+ * lost must be known: as regions of the source, and where the source itself lost something that the
+ * target may have, as regions of the target, which may have been the primary then.
  */
 static bool are_regions_known(const struct gen_view *source, const struct gen_view *target)
 {
@@ -261,7 +261,9 @@ enum gen_verdict gen_mirror(enum gen_verdict verdict)
 	}
 }
 
-/* Each rule with its name and the rule the peer sees; those that name no side are their own mirror. */
+/*
+ * Each rule with its name and the rule the peer sees; those that name no side are their own mirror.
+ */
 static const struct {
 	const char *name;
 	enum gen_rule mirror;

@@ -2,62 +2,89 @@
 /*
  * Generations: who has the truth of a volume (P5).
  *
- * A generation is a random id for "what the up-to-date set held when its membership last changed". Each side
- * keeps, per volume: `current`; `since`, the generation the peer was left with when this side went on
- * without it (0 = the peer is with us); and a history of earlier ones, newest first.
+ * A generation is a random id for "what the up-to-date set held when its membership last changed".
+ * Each side keeps, per volume: `current`; `since`, the generation the peer was left with when this
+ * side went on without it (0 = the peer is with us); and a history of earlier ones, newest first.
  *
- *   narrow (peer lost, a write wants to go on alone):   history <- current only if since was set already;
- *            since = current (if it was 0); current = new.   Durable before the first write completes (P4).
+ *   narrow (peer lost, a write wants to go on alone): history <- current, only if since was set
+ *            already; since = current (if it was 0); current = new. Durable before the first write
+ *            completes (P4).
  *   resync finished:  target: current = source's, since = 0;  source: history <- since, since = 0.
  *
- * gen_compare() is pure, and both sides calling it with the arguments swapped get mirrored answers: that is the
- * property everything rests on, and it is tested exhaustively.
+ * gen_compare() is pure, and both sides calling it with the arguments swapped get mirrored answers:
+ * that is the property everything rests on, and it is tested exhaustively.
  *
  * The table, evaluated from the top; S is self, P is peer. "needs M(x)" / "needs R(x)": without
  * MARKS_VALID / REGIONS_VALID of side x the verdict is the full one instead of the one by marks.
  *
- *   rule              condition                                     verdict for S
- *   both-blank        neither has a generation                      BLANK: nobody said whose data counts
- *   both-clean        both are CLEAN (contents declared irrelevant, NONE; both adopt the larger id
- *                     untouched since)
- *   blank-self/peer   one has no generation                         full, from the other
- *   clean-self/peer   one is CLEAN                                  full, from the other
- *   incons-both       neither is CONSISTENT                         INCONSISTENT
- *   incons-self/peer  one is not CONSISTENT (half-way through a     from the other; by marks if the target's
- *                     resync)                                       current is the source's current or since;
- *                                                                   needs M(source); target UNCLEAN: needs
- *                                                                   R(source) too
+ *   rule              condition                            verdict for S
+ *   both-blank        neither has a generation             BLANK: nobody said whose data counts
+ *   both-clean        both are CLEAN (contents declared    NONE; both adopt the larger id
+ *                     irrelevant, untouched since)
+ *   blank-self/peer   one has no generation, the other is  full, from the other
+ *                     CONSISTENT or CLEAN
+ *   clean-self/peer   one is CLEAN, the other CONSISTENT   full, from the other
+ *   incons-both       neither is CONSISTENT (a CLEAN one   INCONSISTENT
+ *                     does not count: its contents are
+ *                     irrelevant)
+ *   incons-self/peer  one is not CONSISTENT (half-way      from the other; by marks if the
+ *                     through a resync)                    target's current is the source's
+ *                                                          current or since; needs M(both); any
+ *                                                          UNCLEAN: see (a)
  *   -- equal current --
- *   crash-self/peer   exactly one is CRASHED_PRIMARY, the other is  the other one is the source: the crashed
- *                     not UNCLEAN                                   one's volatile cache may have lost
- *                                                                   acknowledged writes; needs M and R(crashed)
- *                                                                   and M(source)
- *   crash-both        exactly one is CRASHED_PRIMARY, the other is  the crashed primary is the source;
- *                     UNCLEAN (both lost power)                     needs M and R(crashed)
- *   crash-tie         both are CRASHED_PRIMARY                      smaller node id is the source; full
- *   restart-self/peer exactly one is UNCLEAN (and not primary then) the other one is the source; needs M and
- *                                                                   R(source)
- *   marks-self/peer   one has marks left (the end of a resync was   the one with marks is the source;
- *                     not noted); MARKS_VALID unset counts as       needs M(source)
- *                     marks only if its since is set
- *   marks-both        both have                                     smaller node id is the source; needs both M
- *   equal             none of these                                 NONE
+ *   crash-self/peer   exactly one is CRASHED_PRIMARY, the  the other one is the source: the
+ *                     other is not UNCLEAN                 crashed one's volatile cache may have
+ *                                                          lost acknowledged writes; needs M and
+ *                                                          R(crashed) and M(source)
+ *   crash-both        exactly one is CRASHED_PRIMARY, the  the crashed primary is the source;
+ *                     other is UNCLEAN (both lost power)   needs M and R(crashed)
+ *   crash-tie         both are CRASHED_PRIMARY             smaller node id is the source; full
+ *   restart-self/peer exactly one is UNCLEAN (and not      the other one is the source; needs M
+ *                     primary then)                        and R(source)
+ *   restart-both      both are UNCLEAN, neither was        smaller node id is the source; needs M
+ *                     primary then (demoted without the    and R(both)
+ *                     peer, whose cache then lost what
+ *                     ours had flushed)
+ *   marks-self/peer   one has marks left (the end of a     the one with marks is the source; needs
+ *                     resync was not noted); MARKS_VALID   M(source)
+ *                     unset counts as marks only if its
+ *                     since is set
+ *   marks-both        both have                            smaller node id is the source; needs
+ *                                                          M(both)
+ *   equal             none of these                        NONE
  *   -- different current --
- *   since-peer        P.since == S.current                          target; needs M(P); S CRASHED_PRIMARY:
- *                                                                   needs M and R(S); S UNCLEAN: needs R(P)
- *   since-self        S.since == P.current                          the mirror image
- *   split             S.since == P.since != 0                       SPLIT
- *   history-peer      S.current in P.history                        target, full
- *   history-self      P.current in S.history                        source, full
- *   split-history     any of S's generations is one of P's          SPLIT
- *   unrelated         none is                                       UNRELATED
+ *   since-peer        P.since == S.current                 target; needs M(P); S CRASHED_PRIMARY:
+ *                                                          needs M and R(S); S not UNCLEAN: needs
+ *                                                          M(S); any UNCLEAN: see (a)
+ *   since-self        S.since == P.current                 the mirror image
+ *   split             S.since == P.since != 0, or both of  SPLIT
+ *                     the two above
+ *   history-peer      S.current in P.history (not both     target, full
+ *                     ways)
+ *   history-self      P.current in S.history (not both     source, full
+ *                     ways)
+ *   split-history     any of S's generations is one of     SPLIT
+ *                     P's
+ *   unrelated         none is                              UNRELATED
+ *
+ * (a) Target UNCLEAN: needs R(source), for what the target's volatile cache lost. Source UNCLEAN:
+ *     needs R(both): its own cache lost writes that the target may have, and that whoever was
+ *     primary knows.
+ *
+ * M(target) is needed where a target was closed in an orderly way but its marks could not be kept:
+ * it may have had some of its own that it never got to hand over.
+ *
+ * Before the target starts: a target is INCONSISTENT from its SESSION_START on, and from then on
+ * incons-* trusts the source's marks. So after a full verdict the source has to have marked
+ * everything before the target can start, that is before it sends READY; otherwise a session that
+ * ends between the two starts would be followed by a resync by marks that were never made.
  *
  * since-self and since-peer cannot both hold in real life (each would have gone on from the other's
- * future); if the numbers say so the answer is SPLIT.
- * since-*: if the target has a since of its own, it went on alone from an earlier point too; then
- * S.current == P.since still proves that P went on from exactly what S has, so nothing of S is lost.
- * A primary is never made a target without being asked: that refusal is the daemon's, on top of
- * the verdict, because it is about the present and not about history.
+ * future); if the numbers say so the answer is SPLIT. since-*: if the target has a since of its
+ * own, it went on alone from an earlier point too; then S.current == P.since still proves that P
+ * went on from exactly what S has, so nothing of S is lost. A primary is never made a target
+ * without being asked: that refusal is the daemon's, on top of the verdict, because it is about the
+ * present and not about history.
  */
 #ifndef LOCKSTEP_CORE_GEN_H
 #define LOCKSTEP_CORE_GEN_H
@@ -68,7 +95,8 @@
 /* Values travel on the wire and over netlink: append only. Seen from the side that computed it. */
 enum gen_verdict {
 	GEN_NONE		= 0,	/* in sync: nothing to copy */
-	GEN_SOURCE		= 1,	/* S copies its marked blocks (united with P's marks) to P */
+	/* S copies its marked blocks (united with P's marks) to P */
+	GEN_SOURCE		= 1,
 	GEN_SOURCE_FULL		= 2,
 	GEN_TARGET		= 3,
 	GEN_TARGET_FULL		= 4,

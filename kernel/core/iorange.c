@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A bucket holds what is in flight in a few regions: nearly always none or one, so a list that is
- * walked is faster than any tree. Counting blockers on entry makes leaving exact: a range starts when
- * the last of the earlier ones that overlap it has gone, not when "something changed" and it has to
- * look again; so nobody is woken in vain and nobody can be overtaken by a later overlapping range.
+ * walked is faster than any tree. Counting blockers on entry makes leaving exact: a range starts
+ * when the last of the earlier ones that overlap it has gone, not when "something changed" and it
+ * has to look again; so nobody is woken in vain and nobody can be overtaken by a later overlapping
+ * range.
  */
 #include "iorange.h"
 
@@ -45,8 +46,8 @@ static void unlink_range(struct iorange_bucket *b, struct iorange *r)
 		b->newest = r->prev;
 }
 
-void iorange_leave(struct iorange_bucket *b, struct iorange *r, void (*ready)(struct iorange *r, void *ctx),
-		 void *ctx)
+void iorange_leave(struct iorange_bucket *b, struct iorange *r,
+		   void (*ready)(struct iorange *r, void *ctx), void *ctx)
 {
 	struct iorange *later = r->next;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A superblock is checked in three steps, each needing the one before: is it ours (magic), is it whole
- * (crc), can we use it (version, features, fields). Magic, version, crc and sequence stay where they are
- * in every version to come, so that even a superblock we cannot use tells how old it is.
+ * A superblock is checked in three steps, each needing the one before: is it ours (magic), is it
+ * whole (crc), can we use it (version, features, fields). Magic, version, crc and sequence stay
+ * where they are in every version to come, so that even a superblock we cannot use tells how old it
+ * is.
  *
  * That matters for the choice between the copies: a whole copy of newer software with the higher
  * sequence is the truth. Taking the older one that we happen to understand would be going back
@@ -79,8 +80,8 @@ static u64 shift_up(u64 n, unsigned int shift)
 }
 
 /*
- * Internal: the maps are sized for the whole device rather than for what remains of it, which costs at
- * most a block or two and needs no fixed point. Blocks from the end backwards.
+ * Internal: the maps are sized for the whole device rather than for what remains of it, which costs
+ * at most a block or two and needs no fixed point. Blocks from the end backwards.
  */
 static u64 layout_internal(u64 dev_blocks, u64 bitmap_blocks, u64 region_blocks,
 			   struct meta_layout *l)
@@ -508,9 +509,10 @@ void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id)
 }
 
 /*
- * What we have is not what the generation's name promises, so nothing may be concluded from "the peer
- * has exactly what we went on from": no since is kept. Every earlier generation goes into the history,
- * whence a peer that stayed behind is found to be older (full copy) and one that went on, a split.
+ * What we have is not what the generation's name promises, so nothing may be concluded from "the
+ * peer has exactly what we went on from": no since is kept. Every earlier generation goes into the
+ * history, whence a peer that stayed behind is found to be older (full copy) and one that went on,
+ * a split.
  */
 void meta_gen_force(struct meta *m, u64 new_id)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Metadata codec: the superblock in host order, its encoding, the checks on the way in, the choice between the two
- * copies, and where everything lies. Format: include/lockstep/disk.h. No I/O: callers move 4 KiB blocks.
+ * Metadata codec: the superblock in host order, its encoding, the checks on the way in, the choice
+ * between the two copies, and where everything lies. Format: include/lockstep/disk.h. No I/O:
+ * callers move 4 KiB blocks.
  */
 #ifndef LOCKSTEP_CORE_META_H
 #define LOCKSTEP_CORE_META_H
@@ -22,7 +23,10 @@ struct meta_peer {
 	u32 flags;
 };
 
-/* The superblock in host order. Plain data: may be copied and compared by memcpy/memcmp after meta_init. */
+/*
+ * The superblock in host order. Plain data: may be copied and compared by memcpy/memcmp after
+ * meta_init.
+ */
 struct meta {
 	u64 sequence;
 	u32 compat, ro_compat, incompat;
@@ -52,13 +56,14 @@ struct meta {
 /* Why a block is not a superblock we can use; META_OK first. Names: meta_err_name(). */
 enum meta_err {
 	META_OK,
-	META_NO_MAGIC,		/* not ours at all */
+	META_NO_MAGIC,		/* not ours at all, or unreadable */
 	META_BAD_CRC,		/* ours, torn or damaged */
 	META_BAD_VERSION,
 	META_BAD_FEATURE,	/* unknown incompat bit: *ret_detail is its number */
 	META_BAD_FIELD,		/* whole, but a value is out of range: *ret_detail is its offset */
 	META_TOO_SMALL,		/* device cannot hold metadata and the least data */
-	META_MOVED,		/* device shrank below what is described, or grew: internal metadata is elsewhere */
+	/* device shrank below what is described, or grew: internal metadata is elsewhere */
+	META_MOVED,
 	META_ERR_NR
 };
 
@@ -70,43 +75,63 @@ struct meta_layout {
 };
 
 /*
- * Layout for a data device of `data_dev_sect` sectors; `meta_dev_sect` is the size of the external metadata device, or 0
- * for internal metadata. Returns META_OK or META_TOO_SMALL (also when the external device is too small for this data
- * device).
+ * Layout for a data device of `data_dev_sect` sectors; `meta_dev_sect` is the size of the external
+ * metadata device, or 0 for internal metadata. Returns META_OK or META_TOO_SMALL (also when the
+ * external device is too small for this data device).
  */
 enum meta_err meta_layout(u64 data_dev_sect, u64 meta_dev_sect, struct meta_layout *ret);
 
-/* A blank superblock for that layout: flags 0 (or CLEAN with gen `clean_id` != 0), names copied and bounded. */
-void meta_init(struct meta *m, const struct meta_layout *l, u64 device_sect, const char *resource, const char *node,
-	       u32 node_id, u32 volume, bool external, u64 clean_id);
+/*
+ * A blank superblock for that layout: flags 0 (or CLEAN with gen `clean_id` != 0), names copied and
+ * bounded.
+ */
+void meta_init(struct meta *m, const struct meta_layout *l, u64 device_sect, const char *resource,
+	       const char *node, u32 node_id, u32 volume, bool external, u64 clean_id);
 
 /* Encode into a 4096-byte block, crc last. */
 void meta_encode(const struct meta *m, void *block);
 
-/* Decode and check everything: names terminated, offsets and sizes inside the device, known flags, zero pads. */
+/*
+ * Decode and check everything: names terminated, offsets and sizes as meta_layout has them, known
+ * flags, zero pads. `block` is aligned to 8 bytes, here and below.
+ */
 enum meta_err meta_decode(const void *block, struct meta *ret, u32 *ret_detail);
 
 /*
- * Choose between the two copies (each a 4096-byte block, or NULL if unreadable). Returns 0 or 1, the copy decoded into
- * *ret, or -1 with *ret_err saying the more telling of the two reasons. The next write goes to the other copy:
- * 1 - returned.
+ * Choose between the two copies (each a 4096-byte block, or NULL if unreadable). Returns 0 or 1,
+ * the copy decoded into *ret, or -1 with *ret_err saying the more telling of the two reasons. The
+ * next write goes to the other copy: 1 - returned. A whole copy with the higher sequence that
+ * cannot be used (newer format) is the reason, though the other could be: that one is the past.
  */
-int meta_pick(const void *copy0, const void *copy1, struct meta *ret, enum meta_err *ret_err, u32 *ret_detail);
+int meta_pick(const void *copy0, const void *copy1, struct meta *ret, enum meta_err *ret_err,
+	      u32 *ret_detail);
 
 /* Does a decoded superblock fit the device it was found on (META_MOVED)? */
 enum meta_err meta_check_device(const struct meta *m, u64 data_dev_sect, u64 meta_dev_sect);
 
 /*
- * Generation changes, as described in gen.h. Each prepares `m` for the next encode; nothing is durable until the caller
- * has written it.
+ * Generation changes, as described in gen.h. Each prepares `m` for the next encode; nothing is
+ * durable until the caller has written it.
  */
-void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id);	/* go on without the peer */
-void meta_gen_force(struct meta *m, u64 new_id);	/* forced promotion of a copy that is not up to date: new lineage */
-void meta_gen_adopt(struct meta *m, unsigned int peer, struct meta_gen gen);	/* target: sync done; or both-clean */
-void meta_gen_together(struct meta *m, unsigned int peer);	/* source: sync done, the peer is with us again */
-void meta_history_push(struct meta *m, struct meta_gen gen);	/* newest first, no duplicates, oldest falls out */
+/* Go on without the peer. */
+void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id);
+/*
+ * Forced promotion of a copy that is not up to date: new lineage. No since is kept, all that was
+ * goes into the history: a peer that stayed behind is older (full copy), one that went on is a
+ * split.
+ */
+void meta_gen_force(struct meta *m, u64 new_id);
+/* Target: sync done; or both-clean. */
+void meta_gen_adopt(struct meta *m, unsigned int peer, struct meta_gen gen);
+/* Source: sync done, the peer is with us again. */
+void meta_gen_together(struct meta *m, unsigned int peer);
+/* Newest first, no duplicates, the oldest falls out; id 0 is not pushed. */
+void meta_history_push(struct meta *m, struct meta_gen gen);
 
-/* Resource and node names: [A-Za-z0-9_.-]+, not beginning with '.' or '-', shorter than LOCKSTEP_NAME_BYTES. */
+/*
+ * Resource and node names: [A-Za-z0-9_.-]+, not beginning with '.' or '-', shorter than
+ * LOCKSTEP_NAME_BYTES.
+ */
 bool meta_name_ok(const char *name);
 
 const char *meta_err_name(enum meta_err err);

@@ -6,8 +6,8 @@
  *   NULL, all bits     FULL
  *   words, 0..all      exactly what the words say; bits beyond the end of the volume are clear
  *
- * EMPTY and FULL are only savings of memory: words that are all clear or all set are legal and happen
- * whenever the caller's hands (`*spare`) are full when a page could give its words back.
+ * EMPTY and FULL are only savings of memory: words that are all clear or all set are legal and
+ * happen whenever the caller's hands (`*spare`) are full when a page could give its words back.
  *
  * A spare is zeroed when it is taken even though the caller offers it zeroed: within one call over
  * several pages, words given back by one page may be taken by the next.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs that touch are always joined by the encoder, over page boundaries too: a bitmap that is all set
- * is one pair, whatever its size. So a gap of 0 can only stand at the beginning, and there is
+ * Runs that touch are always joined by the encoder, over page boundaries too: a bitmap that is all
+ * set is one pair, whatever its size. So a gap of 0 can only stand at the beginning, and there is
  * exactly one encoding of a chunk; the decoder holds the peer to it.
  */
 #include "rle.h"
@@ -45,8 +45,8 @@ static size_t leb_read(const u8 *buf, size_t len, u64 *ret)
 }
 
 /*
- * The next run of set bits at or after *at, joined over pages, within *budget pages. Moves *at behind
- * what was looked at; the length is 0 when nothing was found. A run that the budget cuts is
+ * The next run of set bits at or after *at, joined over pages, within *budget pages. Moves *at
+ * behind what was looked at; the length is 0 when nothing was found. A run that the budget cuts is
  * returned as far as it was seen: the rest is a run of the next call.
  */
 static u64 next_run(const struct oosmap *b, u64 *at, u32 *budget, u64 *ret_first)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The slot freed last is taken first: its cache lines are warm. What keeps an old answer from meeting
- * the new request is the generation alone, which moves on at every put and comes round after 2^32
- * uses of one slot; no answer is that late, because a session that is silent for its time-out ends.
+ * The slot freed last is taken first: its cache lines are warm. What keeps an old answer from
+ * meeting the new request is the generation alone, which moves on at every put and comes round
+ * after 2^32 uses of one slot; no answer is that late, because a session that is silent for its
+ * time-out ends.
  */
 #include "slots.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Slots: ids of requests in flight on one stream. An id on the wire is slot number + generation, never a pointer (P8):
- * an answer is accepted only if the slot is taken and the generation fits, so that a late, repeated or invented answer
- * finds nothing. The number of slots is the credit for flow control. Storage is the caller's; not locked.
+ * Slots: ids of requests in flight on one stream. An id on the wire is slot number + generation,
+ * never a pointer (P8): an answer is accepted only if the slot is taken and the generation fits, so
+ * that a late, repeated or invented answer finds nothing. The number of slots is the credit for
+ * flow control. Storage is the caller's; not locked.
  */
 #ifndef LOCKSTEP_CORE_SLOTS_H
 #define LOCKSTEP_CORE_SLOTS_H

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One function per event, in a table. Each works on a copy of the state that state_step() throws away
- * when the event is refused, so a function may return a refusal at any point.
+ * One function per event, in a table. Each works on a copy of the state that state_step() throws
+ * away when the event is refused, so a function may return a refusal at any point.
  *
  * Three choices that are not obvious:
  *
- * A promotion that was asked for ends with the peer's answer or with the session, never before. Were it
- * given up earlier and then asked for again, the old grant could be taken for the answer to the new
- * question, at a time when we have granted the peer's. (Giving it up because we grant the peer's own
- * is safe: whatever the peer granted before it asked has arrived before its question did.)
+ * A promotion that was asked for ends with the peer's answer or with the session, never before.
+ * Were it given up earlier and then asked for again, the old grant could be taken for the answer to
+ * the new question, at a time when we have granted the peer's. (Giving it up because we grant the
+ * peer's own is safe: whatever the peer granted before it asked has arrived before its question
+ * did.)
  *
  * A session that ends during a resync leaves the source with set BOTH: the target may have finished
  * and be up to date in our generation without our knowing, and may be promoted. So we must not
- * write alone in that generation; BOTH makes the next write narrow first, into a generation of its own.
+ * write alone in that generation; BOTH makes the next write narrow first, into a generation of its
+ * own.
  *
- * Roles and generations stand still while a session is OPENING, because the verdict was based on them:
- * promotion, demotion and narrowing wait until it is UP or gone. Both ends come with EFF_MODE, so a
- * held write looks again.
+ * Roles and generations stand still while a session is OPENING, because the verdict was based on
+ * them: promotion, demotion and narrowing wait until it is UP or gone. Both ends come with
+ * EFF_MODE, so a held write looks again.
  */
 #include "state.h"
 
@@ -79,9 +81,10 @@ static void narrow(struct lockstep_state *s, u32 *eff)
 }
 
 /*
- * Force is for a node that stands alone: with a session there is a peer with a better copy to promote,
- * or to be synced from. What was forced is a new lineage of which the peer has nothing yet, which the
- * first write makes durable by narrowing; until then set BOTH keeps it from completing.
+ * Force is for a node that stands alone: with a session there is a peer with a better copy to
+ * promote, or to be synced from. What was forced is a new lineage of which the peer has nothing
+ * yet, which the first write makes durable by narrowing; until then set BOTH keeps it from
+ * completing.
  */
 static enum state_refusal promote_alone(struct lockstep_state *s, bool force, u32 *eff)
 {
@@ -312,16 +315,24 @@ static enum state_refusal on_sync_done(struct lockstep_state *s, u32 arg, u32 *e
 	return STATE_OK;
 }
 
-/* Volumes come and go without a session only, and a primary keeps what it promised. */
+/*
+ * Volumes come and go without a session only, and a primary keeps what it promised. BOTH also for a
+ * copy that went on alone in its last life: for all we know the peer has that generation by now (a
+ * resync whose end was not noted), and for a volume added to a primary that is ALONE there is no
+ * new generation yet.
+ */
 static enum state_refusal on_copy(struct lockstep_state *s, u32 copy, u32 *eff)
 {
 	if (s->link != LOCKSTEP_LINK_DOWN)
 		return STATE_RF_SESSION;
+	if (s->narrowing)
+		return STATE_RF_NARROWING;
 	if (copy > STATE_COPY_UP_TO_DATE)
 		return STATE_RF_NO_COPY;
 	if (is_primary(s) && copy != STATE_COPY_UP_TO_DATE)
 		return copy_refusal(copy);
 	s->copy = (u8)copy;
+	s->set = STATE_SET_BOTH;
 	*eff |= STATE_EFF_NOTIFY;
 	return STATE_OK;
 }
@@ -393,7 +404,8 @@ static bool is_session_valid(const struct lockstep_state *s)
 		return false;				/* [S1] */
 	switch (s->sync) {
 	case STATE_SYNC_TARGET:
-		return s->copy == STATE_COPY_INCONSISTENT && !is_primary(s) && !s->asking; /* [S3] */
+		/* [S3] */
+		return s->copy == STATE_COPY_INCONSISTENT && !is_primary(s) && !s->asking;
 	case STATE_SYNC_SOURCE:
 		return is_good(s) && s->set == STATE_SET_ME &&
 		       s->peer_role != LOCKSTEP_ROLE_PRIMARY;
@@ -419,7 +431,7 @@ static const char *const refusal_texts[STATE_RF_NR] = {
 	[STATE_RF_ALREADY]	= "there is nothing to do",
 	[STATE_RF_PEER_PRIMARY]	= "the peer is primary",
 	[STATE_RF_ASKING]	= "a promotion is under way already",
-	[STATE_RF_BLANK]	= "it was never synchronised and nobody said that its content counts",
+	[STATE_RF_BLANK]	= "it is blank: nobody said that its content counts",
 	[STATE_RF_INCONSISTENT]	= "it is inconsistent: a synchronisation did not finish",
 	[STATE_RF_OUTDATED]	= "nobody confirmed that it is the latest copy",
 	[STATE_RF_TARGET]	= "it is being synchronised from the peer",

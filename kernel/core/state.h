@@ -1,36 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * State machine of one resource: role x link x set x copy, and what an application write does in each.
+ * State machine of one resource: role x link x set x copy, and what a write does in each.
  *
  *   role:  SECONDARY --promote--> (ASKING the peer, if there is a session) --granted--> PRIMARY
  *          PRIMARY --demote--> SECONDARY
  *   link:  DOWN --open--> OPENING --start--> UP --lost--> DOWN          (any --lost/close--> DOWN)
- *   set:   which copies a completed write is on: BOTH, or ME alone. Narrowed (P4) by a primary that lost
- *          its peer and wants to write; widened again when a resync has finished and both flushed.
+ *   set:   which copies a completed write is on: BOTH, or ME alone. Narrowed (P4) by a primary that
+ *          lost its peer and wants to write; widened again when a resync has finished and both
+ *          flushed.
  *   copy:  ours: BLANK, INCONSISTENT (target), OUTDATED, UP_TO_DATE
  *
  * What a write does (state_io_mode), which is never stored but follows:
  *
  *   role       link      set    narrowing      mode
  *   SECONDARY  any       any    any            NONE
- *   PRIMARY    UP        any    no             BOTH    (set ME: the peer is being synced; it gets writes)
+ *   PRIMARY    UP        any    no             BOTH   (set ME: being synced, gets writes too)
  *   PRIMARY    not UP    ME     no             ALONE
  *   PRIMARY    not UP    BOTH   no             LAZY
  *   PRIMARY    any       any    yes            NARROW
  *
- * state_step() is the only function that moves it. It returns effects, a set of bits that the caller
- * carries out in the order of their numbers, each finished before the next begins; that order is the argument:
- * metadata that must be durable first has the lowest numbers, then what tells the peer, then what lets
- * writes go on, then what tells people.
+ * state_step() is the only function that moves it. It returns effects, a set of bits that the
+ * caller carries out in the order of their numbers, each finished before the next begins; that
+ * order is the argument: metadata that must be durable first has the lowest numbers, then what
+ * tells the peer, then what lets writes go on, then what tells people.
  *
- * [S1] At most one node is PRIMARY while the link is UP: promotion asks the peer, who refuses if it is primary
- *      or asking too and has the smaller node id.
+ * [S1] At most one node is PRIMARY while the link is UP: promotion asks the peer, who refuses if it
+ *      is primary, or asking too and has the smaller node id.
  * [S2] No write completes on one copy alone while set is BOTH: LAZY and NARROW hold them, and
  *      NARROWED (metadata durable) comes before ALONE.
- * [S3] A target is INCONSISTENT, durably (EFF_META_TARGET), before START has finished, that is before
- *      the first byte from the peer is applied.
- * [S4] Set becomes BOTH only by SYNC_DONE on the source (both flushed, target's metadata durable) or by a
- *      verdict that says the copies are equal.
+ * [S3] A target is INCONSISTENT, durably (EFF_META_TARGET), before START has finished, that is
+ *      before the first byte from the peer is applied.
+ * [S4] While a session is UP, set is BOTH unless we are the source of a resync, and then becomes
+ *      BOTH only by SYNC_DONE (both flushed, target's metadata durable). Without a session BOTH is
+ *      the careful side, on which no write completes (S2): a set is BOTH again after a resync that
+ *      was cut off (the target may have finished unheard), after an attach and after a forced
+ *      promotion, and the next write narrows it into a generation that nobody else has.
  * [S5] PRIMARY is durable on disk (EFF_META_PRIMARY) before the first write is admitted.
  */
 #ifndef LOCKSTEP_CORE_STATE_H
@@ -73,18 +77,37 @@ struct lockstep_state {
 
 enum state_event {
 	STATE_EV_PROMOTE,	/* arg: 1 = force */
-	STATE_EV_GRANTED,	/* peer's answer to ROLE_ASK */
+	/*
+	 * Peer's answer to ROLE_ASK. ALREADY: we are not asking (any more), ignore it. Whoever
+	 * waits for a promotion looks at `asking` after each step: gone without role PRIMARY means
+	 * refused, be it by DENIED, LOST, or because we granted the peer's own ROLE_ASK that
+	 * crossed ours.
+	 */
+	STATE_EV_GRANTED,
 	STATE_EV_DENIED,
 	STATE_EV_PEER_ASKS,	/* peer's ROLE_ASK */
 	STATE_EV_PEER_ROLE,	/* peer's ROLE_TELL; arg: its role */
-	STATE_EV_DEMOTE,	/* caller has made sure that nobody has it open and nothing is in flight */
+	/* caller has made sure that nobody has it open and nothing is in flight */
+	STATE_EV_DEMOTE,
 	STATE_EV_OPEN,		/* SESSION_OPEN */
-	STATE_EV_START,		/* SESSION_START; arg: STATE_START(worst verdict, peer's role) */
-	STATE_EV_LOST,		/* session ended, whyever; arg: 1 = writes were in flight to the peer */
-	STATE_EV_WRITE,		/* a write wants to go on and mode is LAZY */
+	/*
+	 * SESSION_START; arg: STATE_START(verdict, peer's role). With several volumes the verdict
+	 * is SOURCE if it is for any of them, TARGET likewise, else NONE; SOURCE for one and TARGET
+	 * for another is no session (the caller's to refuse).
+	 */
+	STATE_EV_START,
+	/* session ended, whyever; arg: 1 = writes were in flight to the peer */
+	STATE_EV_LOST,
+	/*
+	 * A write wants to go on and mode is LAZY. CONNECTING: hold it, EFF_MODE comes when the
+	 * session that is being opened is up or gone. ALREADY: mode is not LAZY, look again.
+	 */
+	STATE_EV_WRITE,
 	STATE_EV_NARROWED,	/* the metadata of EFF_META_NARROW is durable on every volume */
-	STATE_EV_SYNC_DONE,	/* all volumes in sync, both flushed: source: target confirmed; target: told */
-	STATE_EV_COPY,		/* attach or detach changed our copy; arg: enum state_copy */
+	/* all volumes in sync, both flushed: source: target confirmed; target: told */
+	STATE_EV_SYNC_DONE,
+	/* Attach or detach changed our copy; arg: enum state_copy. Only without a session. */
+	STATE_EV_COPY,
 	STATE_EV_NR
 };
 
@@ -94,26 +117,42 @@ enum state_event {
 /* In the order in which they are carried out. */
 enum state_effect {
 	STATE_EFF_META_PRIMARY	= 1 << 0,	/* flag PRIMARY on every volume, durable [S5] */
-	STATE_EFF_META_FORCE	= 1 << 1,	/* new lineage, up to date; in the same write as META_PRIMARY */
+	/* new lineage, up to date; same write as META_PRIMARY */
+	STATE_EFF_META_FORCE	= 1 << 1,
 	STATE_EFF_META_SECONDARY = 1 << 2,	/* flush both copies, then clear flag PRIMARY */
 	STATE_EFF_META_TARGET	= 1 << 3,	/* not consistent, on target volumes [S3] */
-	STATE_EFF_META_SOURCE	= 1 << 4,	/* volumes of which we are the source are up to date; note the peer;
-						 * full verdict: mark everything */
-	STATE_EFF_META_EQUAL	= 1 << 5,	/* verdict NONE: reconciled: clear UNCLEAN, CRASHED_PRIMARY, CLEAN */
-	STATE_EFF_META_NARROW	= 1 << 6,	/* new generation, since = old one; then EV_NARROWED */
-	STATE_EFF_META_SYNCED	= 1 << 7,	/* target: up to date with the source's generation. source: since = 0 */
-	STATE_EFF_ASK		= 1 << 8,	/* send ROLE_ASK; then EV_GRANTED, EV_DENIED or EV_LOST */
+	/*
+	 * volumes of which we are the source are up to date; note the peer; full verdict: mark
+	 * everything (no later than this, but see "before the target starts" in gen.h)
+	 */
+	STATE_EFF_META_SOURCE	= 1 << 4,
+	/*
+	 * verdict NONE: reconciled: clear UNCLEAN, CRASHED_PRIMARY, CLEAN; a `since` left over goes
+	 * (meta_gen_together)
+	 */
+	STATE_EFF_META_EQUAL	= 1 << 5,
+	/* new generation, since = old one; then EV_NARROWED */
+	STATE_EFF_META_NARROW	= 1 << 6,
+	STATE_EFF_META_SYNCED	= 1 << 7,	/* target: up to date with the source's generation;
+						 * source: since = 0 */
+	/* send ROLE_ASK; then EV_GRANTED, EV_DENIED or EV_LOST */
+	STATE_EFF_ASK		= 1 << 8,
 	STATE_EFF_GRANT		= 1 << 9,	/* answer the peer's ROLE_ASK */
 	STATE_EFF_DENY		= 1 << 10,
 	STATE_EFF_TELL		= 1 << 11,	/* send ROLE_TELL */
-	STATE_EFF_MODE		= 1 << 12,	/* io mode may have changed: let held writes look again */
+	/* io mode may have changed: let held writes look again */
+	STATE_EFF_MODE		= 1 << 12,
 	STATE_EFF_RW		= 1 << 13,	/* device becomes writable */
 	STATE_EFF_RO		= 1 << 14,
-	STATE_EFF_SYNC_STOP	= 1 << 15,	/* resync engine stops; what is not copied stays marked */
+	/* resync engine stops; what is not copied stays marked */
+	STATE_EFF_SYNC_STOP	= 1 << 15,
 	STATE_EFF_NOTIFY	= 1 << 16,	/* log line and event */
 };
 
-/* Why an event is refused; the texts are for people. STATE_OK: it was taken. */
+/*
+ * Why an event is refused; the texts are for people. STATE_OK: it was taken. A refusal by START or
+ * PEER_ROLE means that the session cannot go on: the caller closes it.
+ */
 enum state_refusal {
 	STATE_OK,
 	STATE_RF_ALREADY,	/* promote of a primary, demote of a secondary: nothing to do */
@@ -130,7 +169,8 @@ enum state_refusal {
 	STATE_RF_VERDICT,	/* the verdict allows no session */
 	STATE_RF_PRIMARY_TARGET, /* we are primary and would be overwritten */
 	STATE_RF_TWO_PRIMARIES,
-	STATE_RF_CONNECTING,	/* session is opening: roles stay as they are until it is up or gone */
+	/* session is opening: roles stay as they are until it is up or gone */
+	STATE_RF_CONNECTING,
 	STATE_RF_NR
 };
 
@@ -138,8 +178,8 @@ enum state_refusal {
 void state_init(struct lockstep_state *s, bool smaller_id);
 
 /*
- * Take one event. On STATE_OK *s is the new state and *ret_effects what to do; else neither is changed.
- * Caller serialises.
+ * Take one event. On STATE_OK *s is the new state and *ret_effects what to do; else neither is
+ * changed. Caller serialises.
  */
 enum state_refusal state_step(struct lockstep_state *s, enum state_event event, u32 arg,
 			      u32 *ret_effects);

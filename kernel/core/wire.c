@@ -4,8 +4,8 @@
  * where it would do no harm: whatever is not checked today cannot be given a meaning tomorrow.
  * Control messages live in wire-ctl.c.
  *
- * The crc is looked at right after the magic: with it right, any other fault is the peer's software,
- * not the network, and worth naming.
+ * The crc is looked at right after the magic: with it right, any other fault is the peer's
+ * software, not the network, and worth naming.
  */
 #include "wire.h"
 #include <linux/lockstep.h>

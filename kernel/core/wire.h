@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Wire codec: the only place that reads or writes bytes of include/lockstep/wire.h (P8). Decoders take a buffer and its
- * length, check every field, and hand out host-order structs; on failure they say which field, and write nothing.
+ * Wire codec: the only place that reads or writes bytes of include/lockstep/wire.h (P8). Decoders
+ * take a buffer and its length, check every field, and hand out host-order structs; on failure they
+ * say which field, and write nothing. Buffers are aligned to 8 bytes. Data messages are in wire.c,
+ * all else is in wire-ctl.c.
  */
 #ifndef LOCKSTEP_CORE_WIRE_H
 #define LOCKSTEP_CORE_WIRE_H
@@ -18,7 +20,8 @@ enum wire_err {
 	WIRE_FLAGS,
 	WIRE_PAD,		/* a pad that must be zero is not */
 	WIRE_LENGTH,		/* payload or body length not possible for this type */
-	WIRE_SECTOR,		/* extent not aligned, empty, crossing a region, or beyond the largest device */
+	/* extent not aligned, empty, crossing a region, or beyond the largest device */
+	WIRE_SECTOR,
 	WIRE_VALUE,		/* another value out of range */
 	WIRE_TEXT,		/* a string not terminated or not printable */
 	WIRE_ORDER,		/* volumes not ascending */
@@ -98,19 +101,23 @@ enum wire_err wire_ctl_decode(const void *buf, size_t len, struct wire_ctl *ret)
 void wire_ctl_encode(const struct wire_ctl *c, struct lockstep_ctl_hdr *ret);
 
 /*
- * Bodies. Encoders return the bytes written, or 0 if `cap` is too small. The hello decoder writes at most `max_volumes`
- * entries and fails with WIRE_LENGTH if there are more.
+ * Bodies. Encoders return the bytes written, or 0 if `cap` is too small. The hello decoder writes
+ * at most `max_volumes` entries and fails with WIRE_LENGTH if there are more.
  */
-size_t wire_hello_encode(const struct wire_hello *h, const struct wire_hello_volume *v, void *buf, size_t cap);
-enum wire_err wire_hello_decode(const void *buf, size_t len, struct wire_hello *ret, struct wire_hello_volume *ret_v,
-				u32 max_volumes);
+size_t wire_hello_encode(const struct wire_hello *h, const struct wire_hello_volume *v, void *buf,
+			 size_t cap);
+enum wire_err wire_hello_decode(const void *buf, size_t len, struct wire_hello *ret,
+				struct wire_hello_volume *ret_v, u32 max_volumes);
 size_t wire_verdict_encode(const struct wire_choice *c, u32 nr, void *buf, size_t cap);
-enum wire_err wire_verdict_decode(const void *buf, size_t len, struct wire_choice *ret, u32 max, u32 *ret_nr);
+enum wire_err wire_verdict_decode(const void *buf, size_t len, struct wire_choice *ret, u32 max,
+				  u32 *ret_nr);
 size_t wire_token_encode(const struct wire_token *t, void *buf, size_t cap);
 enum wire_err wire_token_decode(const void *buf, size_t len, struct wire_token *ret);
-size_t wire_marks_encode(const struct wire_marks *m, void *buf, size_t cap);	/* header and runs */
+/* Header and runs. */
+size_t wire_marks_encode(const struct wire_marks *m, void *buf, size_t cap);
 enum wire_err wire_marks_decode(const void *buf, size_t len, struct wire_marks *ret);
-size_t wire_refuse_encode(u32 code, const char *text, void *buf, size_t cap);	/* text is cut to fit */
+/* The text is cut to fit. */
+size_t wire_refuse_encode(u32 code, const char *text, void *buf, size_t cap);
 enum wire_err wire_refuse_decode(const void *buf, size_t len, struct wire_refuse *ret);
 
 /* Data socket hello. proof and nonces are computed by the daemon. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Kernel half of the seam: all that kernel/core may use. The other half is tools/os/os.h; -I picks one.
- * Offered: fixed-width types and their byte order, errno values, memory functions, static_assert, min/max,
- * DIV_ROUND_UP, ARRAY_SIZE, hweight64, __ffs64, os_crc32c, WARN_ON_ONCE. Withheld: allocation, locks, atomics,
- * time, randomness, printing, pages, bios, sockets.
+ * Kernel half of the seam: all that kernel/core may use. The other half is tools/os/os.h; -I picks
+ * one. Offered: fixed-width types and their byte order, errno values, memory functions,
+ * static_assert, min/max, DIV_ROUND_UP, ARRAY_SIZE, hweight64, __ffs64, os_crc32c, WARN_ON_ONCE.
+ * Withheld: allocation, locks, atomics, time, randomness, printing, pages, bios, sockets.
  */
 #ifndef LOCKSTEP_OS_H
 #define LOCKSTEP_OS_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Userspace half of the seam (see kernel/os/os.h): what kernel/core may use, for the tools, the unit tests, the fuzzers
- * and the simulator. It offers exactly the same names, so that anything else in core does not compile here.
+ * Userspace half of the seam (see kernel/os/os.h): what kernel/core may use, for the tools, the
+ * unit tests, the fuzzers and the simulator. It offers exactly the same names, so that anything
+ * else in core does not compile here.
  */
 #ifndef LOCKSTEP_OS_H
 #define LOCKSTEP_OS_H

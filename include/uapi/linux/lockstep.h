@@ -2,10 +2,10 @@
 /*
  * Generic netlink family "lockstep": how the daemon and the command line drive the kernel module.
  *
- * Every command needs CAP_NET_ADMIN in the initial user namespace. Every refusal a person can cause carries
- * an extended-ack text: one sentence that names the thing. Unknown attributes are refused.
- * Numbers are host-endian, as netlink has it. Strings are NUL-terminated and bounded by LOCKSTEP_NAME_BYTES
- * unless said otherwise.
+ * Every command needs CAP_NET_ADMIN in the initial user namespace. Every refusal a person can cause
+ * carries an extended-ack text: one sentence that names the thing. Unknown attributes are refused.
+ * Numbers are host-endian, as netlink has it. Strings are NUL-terminated and bounded by
+ * LOCKSTEP_NAME_BYTES unless said otherwise.
  */
 #ifndef _UAPI_LINUX_LOCKSTEP_H
 #define _UAPI_LINUX_LOCKSTEP_H
@@ -41,7 +41,8 @@ enum lockstep_disk_state {
 /* Resync of one volume in this session. */
 enum lockstep_sync_state {
 	LOCKSTEP_SYNC_NONE	= 0,
-	LOCKSTEP_SYNC_SOURCE_WAIT = 1,	/* we are the source and wait for the peer's marks: SYNC_START */
+	/* we are the source and wait for the peer's marks: SYNC_START */
+	LOCKSTEP_SYNC_SOURCE_WAIT = 1,
 	LOCKSTEP_SYNC_SOURCE	= 2,	/* copying to the peer */
 	LOCKSTEP_SYNC_TARGET	= 3,	/* being copied to */
 };
@@ -50,7 +51,8 @@ enum lockstep_sync_state {
 enum lockstep_io_mode {
 	LOCKSTEP_IO_NONE	= 0,	/* not primary: none admitted */
 	LOCKSTEP_IO_BOTH	= 1,	/* to both copies */
-	LOCKSTEP_IO_LAZY	= 2,	/* peer gone, nothing written since: the first write narrows the set */
+	/* peer gone, nothing written since: the first write narrows the set */
+	LOCKSTEP_IO_LAZY	= 2,
 	LOCKSTEP_IO_NARROW	= 3,	/* held until the narrowed set is durable (P4) */
 	LOCKSTEP_IO_ALONE	= 4,	/* marked and written here only */
 };
@@ -58,21 +60,25 @@ enum lockstep_io_mode {
 enum lockstep_cmd {
 	LOCKSTEP_CMD_UNSPEC,
 	/*
-	 * RES_NAME NODE_ID NODE_NAME PEER_NODE_ID PEER_NAME [TIMEOUT_MS] [PING_MS]: create a resource, secondary,
-	 * without volumes. EEXIST if it is there.
+	 * RES_NAME NODE_ID NODE_NAME PEER_NODE_ID PEER_NAME [TIMEOUT_MS] [PING_MS]: create a
+	 * resource, secondary, without volumes. EEXIST if it is there.
 	 */
 	LOCKSTEP_CMD_RES_ADD,
-	/* RES_NAME: close the session, detach and remove all volumes. EBUSY (naming the opener) while in use. */
+	/*
+	 * RES_NAME: close the session, detach and remove all volumes. EBUSY (naming the opener)
+	 * while in use.
+	 */
 	LOCKSTEP_CMD_RES_DEL,
 	/*
-	 * RES_NAME VOLUME MINOR BACKING [META]: open the backing device exclusively, read its metadata, create
-	 * /dev/lockstepMINOR. META absent: internal metadata.
+	 * RES_NAME VOLUME MINOR BACKING [META]: open the backing device exclusively, read its
+	 * metadata, create /dev/lockstepMINOR. META absent: internal metadata.
 	 */
 	LOCKSTEP_CMD_VOL_ADD,
 	/* RES_NAME VOLUME: the reverse; the peer's session is closed first. EBUSY while open. */
 	LOCKSTEP_CMD_VOL_DEL,
 	/*
-	 * [RES_NAME]: dump. One message per resource (no VOLUME attribute) followed by one per volume of it.
+	 * [RES_NAME]: dump. One message per resource (no VOLUME attribute) followed by one per
+	 * volume of it.
 	 */
 	LOCKSTEP_CMD_STATUS_GET,
 	/* RES_NAME [FORCE]: become primary. With a session: asks the peer. */
@@ -80,31 +86,41 @@ enum lockstep_cmd {
 	/* RES_NAME: become secondary. EBUSY (naming the opener) while open for writing. */
 	LOCKSTEP_CMD_DEMOTE,
 	/*
-	 * RES_NAME SESSION_ID EPOCH PEER_BOOT_ID PEER_ROLE STREAMS TIMEOUT_MS, and one PEER_VOLUME nest for each
-	 * volume {VOLUME VERDICT GEN_CURRENT GEN_SINCE (ours, that the verdict was based on) PEER_GEN_CURRENT
-	 * PEER_FLAGS DATA_SECT (agreed) LOGICAL_BYTES PHYSICAL_BYTES MAX_IO_BYTES CAPS DISK}: announce a session.
-	 * EAGAIN when the state the verdict was based on has changed: say hello again.
+	 * RES_NAME SESSION_ID EPOCH PEER_BOOT_ID PEER_ROLE STREAMS TIMEOUT_MS, and one PEER_VOLUME
+	 * nest for each volume {VOLUME VERDICT GEN_CURRENT GEN_SINCE (ours, that the verdict was
+	 * based on) PEER_GEN_CURRENT PEER_FLAGS DATA_SECT (agreed) LOGICAL_BYTES PHYSICAL_BYTES
+	 * MAX_IO_BYTES CAPS DISK}: announce a session. EAGAIN when the state the verdict was based
+	 * on has changed: say hello again.
 	 */
 	LOCKSTEP_CMD_SESSION_OPEN,
-	/* RES_NAME SESSION_ID STREAM FD: hand over one connected, authenticated socket. The kernel keeps it. */
+	/*
+	 * RES_NAME SESSION_ID STREAM FD: hand over one connected, authenticated socket. The kernel
+	 * keeps it.
+	 */
 	LOCKSTEP_CMD_STREAM_ADD,
 	/*
-	 * RES_NAME SESSION_ID: all streams are there: write down what the verdicts ask for (a sync target is
-	 * durably inconsistent from here), then switch replication on. EAGAIN as above.
+	 * RES_NAME SESSION_ID: all streams are there: write down what the verdicts ask for (a sync
+	 * target is durably inconsistent from here), then switch replication on. EAGAIN as above.
 	 */
 	LOCKSTEP_CMD_SESSION_START,
-	/* RES_NAME [SESSION_ID]: end it. Without SESSION_ID whatever session there is; no session is no error. */
+	/*
+	 * RES_NAME [SESSION_ID]: end it. Without SESSION_ID whatever session there is; no session
+	 * is no error.
+	 */
 	LOCKSTEP_CMD_SESSION_CLOSE,
 	/*
-	 * RES_NAME VOLUME FIRST_BIT: one chunk of the out-of-sync bitmap: reply RUNS, FIRST_BIT (where the chunk
-	 * begins), NEXT_BIT (where to go on; absent: that was all). Form of RUNS: kernel/core/rle.h.
+	 * RES_NAME VOLUME FIRST_BIT: one chunk of the out-of-sync bitmap: reply RUNS, FIRST_BIT
+	 * (where the chunk begins), NEXT_BIT (where to go on; absent: that was all). Form of RUNS:
+	 * kernel/core/rle.h.
 	 */
 	LOCKSTEP_CMD_MARKS_GET,
 	/* RES_NAME VOLUME FIRST_BIT RUNS: the peer's marks, to be united with ours. */
 	LOCKSTEP_CMD_MARKS_MERGE,
 	/* RES_NAME VOLUME: as source: the marks are united, go. No error when already running. */
 	LOCKSTEP_CMD_SYNC_START,
-	/* Multicast only. EVENT SEQ RES_NAME [VOLUME], and the status attributes of what changed. */
+	/*
+	 * Multicast only. EVENT SEQ RES_NAME [VOLUME], and the status attributes of what changed.
+	 */
 	LOCKSTEP_CMD_EVENT,
 	__LOCKSTEP_CMD_MAX
 };
@@ -131,7 +147,8 @@ enum lockstep_attr {
 	LOCKSTEP_ATTR_PEER_BOOT_ID,	/* u64: of the live session, 0: none */
 	LOCKSTEP_ATTR_STREAMS,		/* u32: of the live session */
 	LOCKSTEP_ATTR_NR_VOLUMES,	/* u32 */
-	LOCKSTEP_ATTR_WAIT,		/* string (up to 128): what anything waits for now; absent: nothing */
+	/* string (up to 128): what anything waits for now; absent: nothing */
+	LOCKSTEP_ATTR_WAIT,
 	LOCKSTEP_ATTR_HELD,		/* u32: writes held */
 	LOCKSTEP_ATTR_LINK_LOST,	/* string (up to 128): why the last session ended */
 	/* Volume. */
@@ -181,7 +198,8 @@ enum lockstep_attr {
 	LOCKSTEP_ATTR_RUNS,		/* binary, up to 32 KiB */
 	/* Events. */
 	LOCKSTEP_ATTR_EVENT,		/* u32: enum lockstep_event */
-	LOCKSTEP_ATTR_SEQ,		/* u64: one more with each event of this module; a gap means: ask STATUS_GET */
+	/* u64: one more with each event of this module; a gap means: ask STATUS_GET */
+	LOCKSTEP_ATTR_SEQ,
 	__LOCKSTEP_ATTR_MAX
 };
 #define LOCKSTEP_ATTR_MAX	(__LOCKSTEP_ATTR_MAX - 1)

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "fake-kern.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/lockstep.h>
+#include <lockstep/disk.h>
+#include "gen.h"
+
+static u64 stamps;
+
+static struct fake *enter(void *k)
+{
+	struct fake *f = k;
+
+	pthread_mutex_lock(&f->lock);
+	return f;
+}
+
+static int leave(struct fake *f, int r)
+{
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
+static void notify(struct fake *f, u32 event, const char *why)
+{
+	struct nl_event *ev;
+	u64 one = 1;
+
+	if (f->event_fd < 0 || f->nr_queued == ARRAY_SIZE(f->queue))
+		return;
+	ev = &f->queue[f->nr_queued++];
+	memset(ev, 0, sizeof(*ev));
+	ev->event = event;
+	ev->seq = ++f->seq;
+	snprintf(ev->name, sizeof(ev->name), "%s", f->r.name);
+	snprintf(ev->resource.link_lost, sizeof(ev->resource.link_lost), "%s", why);
+	(void)!write(f->event_fd, &one, sizeof(one));
+}
+
+static void close_streams(struct fake *f)
+{
+	for (u32 i = 0; i < LOCKSTEP_MAX_STREAMS; i++) {
+		if (f->fd[i] >= 0)
+			close(f->fd[i]);
+		f->fd[i] = -1;
+	}
+}
+
+static void end_session(struct fake *f, const char *why)
+{
+	if (f->r.link == LOCKSTEP_LINK_DOWN)
+		return;
+	f->r.link = LOCKSTEP_LINK_DOWN;
+	f->r.session_id = f->r.peer_boot_id = 0;
+	for (u32 i = 0; i < f->nr_volumes; i++)
+		f->v[i].m.sync = LOCKSTEP_SYNC_NONE;
+	snprintf(f->r.link_lost, sizeof(f->r.link_lost), "%s", why);
+	close_streams(f);
+	notify(f, LOCKSTEP_EVENT_SESSION_LOST, why);
+}
+
+static int missing(struct fake *f, const char *name, struct err *e)
+{
+	if (f->no_module)
+		return err_set(e, -ENOPKG, "no-module", "the kernel module lockstep is not loaded");
+	if (!f->exists || strcmp(name, f->r.name) != 0)
+		return err_set(e, -ENOENT, "kernel-unknown", "there is no resource %s", name);
+	return 0;
+}
+
+static struct fake_volume *volume(struct fake *f, u32 number)
+{
+	for (u32 i = 0; i < f->nr_volumes; i++)
+		if (f->v[i].m.number == number)
+			return &f->v[i];
+	return NULL;
+}
+
+static int f_status(void *k, const char *name, struct model *ret, struct err *e)
+{
+	struct fake *f = enter(k);
+	struct model_resource *r;
+	struct model m;
+
+	if (f->no_module)
+		return leave(f, err_set(e, -ENOPKG, "no-module", "the module is not loaded"));
+	model_init(&m);
+	m.has_module = true;
+	if (f->exists && (!name || strcmp(name, f->r.name) == 0)) {
+		r = model_resource(&m, f->r.name);
+		*r = f->r;
+		r->in_kernel = true;
+		r->volume = NULL;
+		r->nr_volumes = 0;
+		for (u32 i = 0; i < f->volumes_made; i++)
+			*model_volume(r, f->v[i].m.number) = f->v[i].m;
+	}
+	*ret = m;
+	return leave(f, 0);
+}
+
+static int f_res_add(void *k, const struct nl_resource *r, struct err *e)
+{
+	struct fake *f = enter(k);
+
+	if (f->exists)
+		return leave(f, err_set(e, -EEXIST, "kernel-exists", "it is there"));
+	f->exists = true;
+	snprintf(f->r.name, sizeof(f->r.name), "%s", r->name);
+	snprintf(f->r.node, sizeof(f->r.node), "%s", r->node);
+	snprintf(f->r.peer, sizeof(f->r.peer), "%s", r->peer);
+	f->r.node_id = r->node_id;
+	f->r.peer_node_id = r->peer_node_id;
+	return leave(f, 0);
+}
+
+static int f_res_del(void *k, const char *name, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	if (r == 0 && f->v[0].m.openers)
+		r = err_set(e, -EBUSY, "kernel-busy", "/dev/lockstep0 is open (fio)");
+	if (r == 0) {
+		end_session(f, "removed");
+		f->exists = false;
+		f->volumes_made = 0;
+	}
+	return leave(f, r);
+}
+
+static int f_vol_add(void *k, const char *name, u32 number, u32 minor, const char *backing,
+		     const char *meta, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	(void)meta;
+	if (r == 0 && f->refuse_volume[0])
+		r = err_set(e, -EINVAL, "kernel-refused", "%s", f->refuse_volume);
+	if (r == 0) {
+		f->v[number].m.number = number;
+		f->v[number].m.minor = minor;
+		snprintf(f->v[number].m.backing, sizeof(f->v[number].m.backing), "%s", backing);
+		f->volumes_made++;
+		if (f->nr_volumes < f->volumes_made)
+			f->nr_volumes = f->volumes_made;
+	}
+	return leave(f, r);
+}
+
+static int f_vol_del(void *k, const char *name, u32 number, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	(void)number;
+	if (r == 0)
+		f->volumes_made--;
+	return leave(f, r);
+}
+
+static int f_promote(void *k, const char *name, bool force, struct err *e)
+{
+	struct timespec nap = { 0 };
+	struct fake *f = k;
+	int r;
+
+	(void)force;
+	nap.tv_nsec = f->promote_ms * 1000000L;
+	nanosleep(&nap, NULL);
+	enter(k);
+	r = missing(f, name, e);
+	if (r == 0) {
+		f->r.role = LOCKSTEP_ROLE_PRIMARY;
+		notify(f, LOCKSTEP_EVENT_STATE, "");
+	}
+	return leave(f, r);
+}
+
+static int f_demote(void *k, const char *name, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	if (r == 0 && f->v[0].m.openers)
+		r = err_set(e, -EBUSY, "kernel-busy", "/dev/lockstep0 is open (fio)");
+	if (r == 0) {
+		f->r.role = LOCKSTEP_ROLE_SECONDARY;
+		notify(f, LOCKSTEP_EVENT_STATE, "");
+	}
+	return leave(f, r);
+}
+
+static int f_session_open(void *k, const struct nl_session *s, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, s->name, e);
+
+	f->opens++;
+	if (r == 0 && f->eagain_opens) {
+		f->eagain_opens--;
+		r = err_set(e, -EAGAIN, "kernel-again", "something changed");
+	}
+	if (r == 0 && f->r.link != LOCKSTEP_LINK_DOWN)
+		r = err_set(e, -EBUSY, "kernel-busy", "there is a session");
+	if (r == 0 && (s->epoch <= f->r.epoch || s->nr_volumes != f->volumes_made))
+		r = err_set(e, -ESTALE, "kernel-refused", "epoch or volumes do not fit");
+	for (u32 i = 0; r == 0 && i < s->nr_volumes; i++) {
+		struct fake_volume *v = volume(f, s->volume[i].volume);
+
+		if (!v || v->m.gen_current != s->volume[i].gen_current)
+			r = err_set(e, -EAGAIN, "kernel-again", "generation changed");
+		else
+			v->opened = s->volume[i];
+	}
+	if (r == 0) {
+		f->r.link = LOCKSTEP_LINK_OPENING;
+		f->r.session_id = s->session_id;
+		f->r.epoch = s->epoch;
+		f->r.peer_boot_id = s->peer_boot_id;
+		f->r.streams = s->streams;
+		f->r.peer_role = s->peer_role;
+	}
+	return leave(f, r);
+}
+
+static int session(struct fake *f, const char *name, u64 id, struct err *e)
+{
+	int r = missing(f, name, e);
+
+	if (r == 0 && (f->r.link == LOCKSTEP_LINK_DOWN || f->r.session_id != id))
+		r = err_set(e, -ENOTCONN, "kernel-refused", "no such session");
+	return r;
+}
+
+static int f_stream_add(void *k, const char *name, u64 id, u32 stream, int fd, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = session(f, name, id, e);
+
+	if (r == 0 && (stream >= f->r.streams || f->fd[stream] >= 0))
+		r = err_set(e, -EINVAL, "kernel-refused", "stream %u", stream);
+	if (r == 0)
+		f->fd[stream] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return leave(f, r);
+}
+
+static void start_volume(struct fake_volume *v)
+{
+	if (gen_verdict_is_target(v->opened.verdict)) {
+		v->m.sync = LOCKSTEP_SYNC_TARGET;
+		v->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_CLEAN);
+	} else if (gen_verdict_is_source(v->opened.verdict)) {
+		v->m.sync = LOCKSTEP_SYNC_SOURCE_WAIT;
+	} else {
+		v->m.gen_current = max(v->m.gen_current, v->opened.peer_gen_current);
+		v->m.flags &= ~LOCKSTEP_MF_CLEAN;
+	}
+	v->m.data_sect = v->opened.data_sect;
+}
+
+static int f_session_start(void *k, const char *name, u64 id, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = session(f, name, id, e);
+
+	f->starts++;
+	if (r == 0 && f->eagain_starts) {
+		f->eagain_starts--;
+		end_session(f, "it could not be started");
+		r = err_set(e, -EAGAIN, "kernel-again", "something changed");
+	}
+	for (u32 i = 0; r == 0 && i < f->r.streams; i++)
+		if (f->fd[i] < 0)
+			r = err_set(e, -ENOTCONN, "kernel-refused", "stream %u is missing", i);
+	if (r == 0) {
+		f->r.link = LOCKSTEP_LINK_UP;
+		f->start_stamp = __atomic_add_fetch(&stamps, 1, __ATOMIC_SEQ_CST);
+		for (u32 i = 0; i < f->nr_volumes; i++)
+			start_volume(&f->v[i]);
+		notify(f, LOCKSTEP_EVENT_STATE, "");
+	}
+	return leave(f, r);
+}
+
+static int f_session_close(void *k, const char *name, u64 id, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	f->closes++;
+	if (r == 0 && (id == 0 || id == f->r.session_id))
+		end_session(f, "closed on request");
+	return leave(f, r);
+}
+
+/* Chunk n of volume v is the three bytes {v, n, 1}: gap, length 1 and so on do not matter here. */
+static int f_marks_get(void *k, const char *name, u32 number, u64 first_bit, struct nl_marks *ret,
+		       struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+	u64 chunk = first_bit / 1000;
+
+	f->marks_gets++;
+	if (r == 0 && chunk >= FAKE_CHUNKS)
+		r = err_set(e, -ERANGE, "kernel-refused", "beyond the end");
+	if (r == 0) {
+		ret->first_bit = first_bit;
+		ret->has_next = chunk + 1 < FAKE_CHUNKS;
+		ret->next_bit = ret->has_next ? (chunk + 1) * 1000 : 0;
+		ret->run_bytes = 2;
+		ret->runs[0] = (u8)(number * 16 + chunk);
+		ret->runs[1] = 1;
+	}
+	return leave(f, r);
+}
+
+static int f_marks_merge(void *k, const char *name, u32 number, u64 first_bit, const void *runs,
+			 u32 run_bytes, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+	struct fake_volume *v = volume(f, number);
+
+	(void)first_bit;
+	if (r == 0 && (!v || v->m.sync != LOCKSTEP_SYNC_SOURCE_WAIT))
+		r = err_set(e, -EINVAL, "kernel-refused", "not now");
+	if (r == 0 && v->merged_bytes + run_bytes <= sizeof(v->merged)) {
+		memcpy(v->merged + v->merged_bytes, runs, run_bytes);
+		v->merged_bytes += run_bytes;
+		v->merges++;
+	}
+	return leave(f, r);
+}
+
+static int f_sync_start(void *k, const char *name, u32 number, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+	struct fake_volume *v = volume(f, number);
+
+	if (r == 0 && v) {
+		v->sync_starts++;
+		if (v->m.sync == LOCKSTEP_SYNC_SOURCE_WAIT)
+			v->m.sync = LOCKSTEP_SYNC_SOURCE;
+	}
+	return leave(f, r);
+}
+
+static int f_load(void *k, struct err *e)
+{
+	struct fake *f = enter(k);
+
+	return leave(f, f->no_module ? err_set(e, -ENOPKG, "no-module", "modprobe failed") : 0);
+}
+
+static int f_events_open(void *k, struct err *e)
+{
+	struct fake *f = enter(k);
+
+	(void)e;
+	if (f->event_fd < 0)
+		f->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return leave(f, f->event_fd);
+}
+
+static int f_event_next(void *k, struct nl_event *ret)
+{
+	struct fake *f = enter(k);
+	u64 count;
+
+	if (f->nr_queued == 0) {
+		(void)!read(f->event_fd, &count, sizeof(count));
+		return leave(f, -EAGAIN);
+	}
+	*ret = f->queue[0];
+	memmove(f->queue, f->queue + 1, --f->nr_queued * sizeof(f->queue[0]));
+	return leave(f, 0);
+}
+
+static void f_events_close(void *k)
+{
+	struct fake *f = enter(k);
+
+	if (f->event_fd >= 0)
+		close(f->event_fd);
+	f->event_fd = -1;
+	f->nr_queued = 0;
+	leave(f, 0);
+}
+
+static const struct kern_ops fake_ops = {
+	.status = f_status,
+	.res_add = f_res_add,
+	.res_del = f_res_del,
+	.vol_add = f_vol_add,
+	.vol_del = f_vol_del,
+	.promote = f_promote,
+	.demote = f_demote,
+	.session_open = f_session_open,
+	.stream_add = f_stream_add,
+	.session_start = f_session_start,
+	.session_close = f_session_close,
+	.marks_get = f_marks_get,
+	.marks_merge = f_marks_merge,
+	.sync_start = f_sync_start,
+	.load = f_load,
+	.events_open = f_events_open,
+	.event_next = f_event_next,
+	.events_close = f_events_close,
+};
+
+void fake_init(struct fake *f, u64 boot_id)
+{
+	memset(f, 0, sizeof(*f));
+	f->kern.ops = &fake_ops;
+	f->kern.arg = f;
+	pthread_mutex_init(&f->lock, NULL);
+	f->event_fd = -1;
+	f->r.boot_id = boot_id;
+	f->r.role = LOCKSTEP_ROLE_SECONDARY;
+	for (u32 i = 0; i < LOCKSTEP_MAX_STREAMS; i++)
+		f->fd[i] = -1;
+	for (u32 i = 0; i < FAKE_VOLUMES; i++) {
+		struct model_volume *m = &f->v[i].m;
+
+		m->data_max_sect = 1 << 20;
+		m->logical_bytes = 512;
+		m->physical_bytes = 4096;
+		m->max_io_bytes = LOCKSTEP_MAX_IO_BYTES;
+		m->caps = LOCKSTEP_VC_ZEROES;
+		m->disk = LOCKSTEP_DISK_UP_TO_DATE;
+	}
+}
+
+void fake_done(struct fake *f)
+{
+	close_streams(f);
+	f_events_close(f);
+	pthread_mutex_destroy(&f->lock);
+}
+
+void fake_lock(struct fake *f)
+{
+	pthread_mutex_lock(&f->lock);
+}
+
+void fake_unlock(struct fake *f)
+{
+	pthread_mutex_unlock(&f->lock);
+}
+
+void fake_lose(struct fake *f)
+{
+	fake_lock(f);
+	end_session(f, "no answer from the peer");
+	fake_unlock(f);
+}
+
+u32 fake_link(struct fake *f)
+{
+	u32 link;
+
+	fake_lock(f);
+	link = f->r.link;
+	fake_unlock(f);
+	return link;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A kernel for the daemon's tests: one resource's states as the module would report them, and enough of
+ * its refusals. Requests come from the daemon's threads, so everything is behind one lock; tests look at
+ * it and change it through fake_lock()/fake_unlock().
+ */
+#ifndef LOCKSTEP_TEST_FAKE_KERN_H
+#define LOCKSTEP_TEST_FAKE_KERN_H
+
+#include "kern.h"
+#include <pthread.h>
+
+#define FAKE_VOLUMES	2
+#define FAKE_CHUNKS	3	/* of marks, in each volume */
+
+struct fake_volume {
+	struct model_volume m;
+	/* What the peer's daemon brought. */
+	u32 merges, sync_starts;
+	u8 merged[64];
+	u32 merged_bytes;
+	struct nl_session_volume opened;
+};
+
+struct fake {
+	struct kern kern;
+	pthread_mutex_t lock;
+	bool exists, no_module;
+	struct model_resource r;
+	struct fake_volume v[FAKE_VOLUMES];
+	u32 nr_volumes;
+	u32 volumes_made;	/* by VOL_ADD: the rest are the test's */
+	int fd[LOCKSTEP_MAX_STREAMS];
+	/* How often what was asked. */
+	u32 opens, starts, closes, marks_gets;
+	u64 start_stamp;	/* order among all fakes */
+	/* Tricks of the tests. */
+	u32 eagain_opens, eagain_starts, promote_ms;
+	char refuse_volume[64];
+	/* Events. */
+	int event_fd;
+	u64 seq;
+	struct nl_event queue[64];
+	u32 nr_queued;
+};
+
+void fake_init(struct fake *f, u64 boot_id);
+void fake_done(struct fake *f);
+void fake_lock(struct fake *f);
+void fake_unlock(struct fake *f);
+
+/* The link broke: the session is gone, and an event says so. */
+void fake_lose(struct fake *f);
+u32 fake_link(struct fake *f);
+
+#endif /* LOCKSTEP_TEST_FAKE_KERN_H */

@@ -1,0 +1,227 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The command line without a module: keygen, init and dump-meta on image files (and on loop devices where
+# the host can), every refusal with its sentence, its exit code and an untouched disk.
+# Needs: LOCKSTEP (the program), TEST_PRINT (prints a sample for the schema), OUT (scratch).
+
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d "$OUT/cli.XXXXXX")
+failed=0
+export LOCKSTEP_CONF_DIR=$work/etc LOCKSTEP_ALLOW_FILES=1 LOCKSTEP_SOCKET=$work/no-daemon
+export ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=halt_on_error=1
+export LSAN_OPTIONS=print_suppressions=0:suppressions=$work/lsan
+mkdir -p "$work/etc"
+echo leak:libconfig > "$work/lsan"
+disk=$work/disk
+loop=
+
+cleanup()
+{
+	[ -n "$loop" ] && { umount "$work/mnt" 2>/dev/null; losetup -d "$loop"; }
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+fail()
+{
+	echo "FAIL: $*"
+	sed 's/^/    /' "$work/out"
+	failed=1
+}
+
+# expect CODE PATTERN WORDS...: run lockstep WORDS; its exit code, and a pattern in what it printed.
+expect()
+{
+	local code=$1 pattern=$2 rc
+	shift 2
+	"$LOCKSTEP" "$@" > "$work/out" 2>&1
+	rc=$?
+	[ "$rc" = "$code" ] || fail "lockstep $*: exit code $rc, not $code"
+	grep -q -- "$pattern" "$work/out" || fail "lockstep $*: lacks \"$pattern\""
+}
+
+# refuse CODE PATTERN WORDS...: the same, and neither disk nor configuration may have changed.
+refuse()
+{
+	local before
+	before=$(find "$work/etc" "$disk"* -type f -exec sha256sum {} + | sort)
+	expect "$@"
+	grep -q -- '  -> ' "$work/out" || fail "lockstep ${*:3}: no way out"
+	[ "$before" = "$(find "$work/etc" "$disk"* -type f -exec sha256sum {} + | sort)" ] ||
+		fail "lockstep ${*:3}: something was changed"
+}
+
+conf()	# NAME DISK [more of the volume]
+{
+	cat > "$work/etc/$1.conf" <<-END
+	nodes: { alice: { id = 0; address = "10.77.0.1"; }; bob: { id = 1; address = "10.77.0.2"; }; };
+	volumes: ( { number = 0; minor = 0; disk = "$2"; ${3:-} } );
+	END
+}
+
+blank()
+{
+	rm -f "$disk"
+	truncate -s "${1:-32M}" "$disk"
+}
+
+# ---- usage
+expect 0 "lockstep [0-9]" --version
+expect 0 "dump-meta" help
+expect 0 "wipe\|checked\|Checks" init --help
+expect 2 "dump-meta"
+expect 2 "no command" fly
+expect 2 "no command" help fly
+expect 2 "needs a name" init
+expect 2 "one word too many" init r0 r1
+expect 2 "unknown option" init r0 --cle
+expect 2 "takes no option --clean" promote r0 --clean
+expect 2 "takes a number" init r0 --volume x
+expect 2 "not both" up r0 --all
+expect 2 "needs a value" init r0 --node
+
+# ---- keygen
+expect 0 "scp -p" keygen r0
+[ "$(stat -c %a "$work/etc/r0.key")" = 600 ] || fail "mode of the key"
+grep -Eqx '[0-9a-f]{64}' "$work/etc/r0.key" || fail "form of the key"
+blank
+refuse 1 "never overwrites" keygen r0
+refuse 1 "cannot be a resource's name" keygen ..
+refuse 1 "mkdir" keygen "$work/none/key"
+expect 0 "wrote" keygen "$work/etc/other.key"
+cmp -s "$work/etc/r0.key" "$work/etc/other.key" && fail "two keys are the same"
+
+# ---- configuration and identity
+refuse 1 "cannot be read" init r0
+conf r0 "$disk" 'mta = "internal";'
+refuse 1 'r0.conf:2: unknown setting "mta"' init r0 --node alice
+[ "$(id -u)" != 0 ] || refuse 1 'r0.conf:2: unknown setting "mta"' up r0
+conf r0 "$disk"
+refuse 1 '"alice" and "bob"' init r0
+refuse 1 '"alice" and "bob"' init r0 --node carol
+refuse 1 "has no volume 3" init r0 --node alice --volume 3
+echo alice > "$work/etc/node"
+
+# ---- init
+refuse 1 "cannot be opened\|No such file" dump-meta --device "$disk-none"
+refuse 1 "no usable Lockstep metadata" dump-meta r0
+LOCKSTEP_ALLOW_FILES=0 refuse 1 "not a block device" init r0
+blank 1M
+refuse 1 "too small for a volume and its metadata: at least" init r0
+blank
+if command -v mkfs.ext4 > /dev/null; then
+	mkfs.ext4 -q "$disk"
+	refuse 1 "holds an ext4 file system" init r0
+fi
+blank
+# A partition table of the old kind, with one partition.
+printf '\x80\x20\x21\x00\x83\x00\x00\x00\x00\x08\x00\x00\x00\x40\x00\x00' |
+	dd of="$disk" bs=1 seek=446 conv=notrunc status=none
+printf '\x55\xaa' | dd of="$disk" bs=1 seek=510 conv=notrunc status=none
+refuse 1 "partition table (dos)" init r0
+blank
+printf 'SWAPSPACE2' | dd of="$disk" bs=1 seek=4086 conv=notrunc status=none
+printf '\x01\x00\x00\x00\xff\x0f\x00\x00' | dd of="$disk" bs=1 seek=1024 conv=notrunc status=none
+refuse 1 "holds a swap signature" init r0
+blank
+python3 - "$disk" <<-'END'
+	import struct, sys, zlib
+	body = struct.pack("<I8s", 32, b"LVM2 001") + b"A" * 32 + bytes(512 - 20 - 44)
+	crc = zlib.crc32(body, 0xf597a6cf ^ 0xffffffff) ^ 0xffffffff
+	with open(sys.argv[1], "r+b") as f:
+	    f.seek(512)
+	    f.write(struct.pack("<8sQI", b"LABELONE", 1, crc) + body)
+END
+refuse 1 "LVM2_member signature" init r0
+expect 0 "lockstep promote --force r0" init r0 --force
+refuse 1 "of resource r0 volume 0, node alice (id 0)" init r0
+refuse 1 "the other node's copy" init r0 --node bob
+conf r9 "$disk"
+refuse 1 "another volume than r9" init r9
+expect 0 "this one counts" dump-meta r0
+expect 0 "never synchronised" dump-meta --device "$disk"
+"$LOCKSTEP" dump-meta r0 --json | python3 -c '
+import json, sys
+m = json.load(sys.stdin)["metadata"][0]
+assert m["counts"] == 1 and m["state"] == "ok" and m["meta"]["node"] == "alice", m
+assert [c["state"] for c in m["copies"]] == ["ok", "ok"], m
+assert m["meta"]["flags"] == [], m' || fail "dump-meta --json"
+expect 0 "lockstep promote r0  " init r0 --force --clean
+expect 0 "flags .*clean" dump-meta r0
+
+# One copy torn: the other one counts, and a second init is refused all the same. Then both.
+end=$(stat -c %s "$disk")
+printf 'x' | dd of="$disk" bs=1 seek=$((end - 65536 + 100)) conv=notrunc status=none
+expect 0 "torn" dump-meta r0
+expect 0 "sequence 1, this one counts" dump-meta r0
+refuse 1 "node alice (id 0)" init r0
+printf 'x' | dd of="$disk" bs=1 seek=$((end - 4096 + 100)) conv=notrunc status=none
+refuse 1 "no usable Lockstep metadata" dump-meta r0
+refuse 1 "not to be used (torn)" init r0
+
+# External metadata, on a device of its own.
+blank
+truncate -s 1M "$disk-meta"
+conf r0 "$disk" "meta = \"$disk-meta\";"
+expect 0 "metadata: $disk-meta" init r0
+cmp -s "$disk" <(head -c 32M /dev/zero) || fail "external metadata touched the data"
+expect 0 "external metadata" dump-meta r0
+expect 0 "flags .*external" dump-meta --device "$disk-meta"
+refuse 1 "$disk-meta holds metadata already" init r0
+conf r0 "$disk" "meta = \"$disk-tiny\";"
+truncate -s 16K "$disk-tiny"
+refuse 1 "too small for the metadata" init r0
+
+# Of two volumes the second is refused: the first is untouched.
+blank
+truncate -s 1K "$disk-2"
+cat > "$work/etc/r2.conf" <<END
+nodes: { alice: { id = 0; address = "10.77.0.1"; }; bob: { id = 1; address = "10.77.0.2"; }; };
+volumes: ( { number = 0; minor = 0; disk = "$disk"; }, { number = 1; minor = 1; disk = "$disk-2"; } );
+END
+refuse 1 "$disk-2 has 1.00 KiB, too small" init r2
+expect 0 "r2 volume 0" init r2 --volume 0
+
+# ---- in use: loop devices, where the host can
+if [ "$(id -u)" = 0 ] && command -v mkfs.ext4 > /dev/null && blank &&
+   loop=$(losetup -f --show "$disk" 2>/dev/null); then
+	conf r0 "$loop"
+	mkfs.ext4 -q "$loop"
+	mkdir -p "$work/mnt"
+	if mount "$loop" "$work/mnt" 2>/dev/null; then
+		expect 1 "$loop is in use: mounted on $work/mnt" init r0 --force
+		expect 1 "umount $work/mnt" init r0 --force
+		umount "$work/mnt"
+	fi
+	refuse 1 "holds an ext4 file system" init r0
+	expect 0 "$loop is now alice's copy" init r0 --force
+	expect 0 "this one counts" dump-meta r0
+else
+	loop=
+	echo "cli.sh: no loop devices here: the checks of disks in use are skipped"
+fi
+
+# ---- without module and daemon
+conf r0 "$disk"
+[ "$(id -u)" = 0 ] || refuse 1 "for root only" status
+if [ "$(id -u)" = 0 ]; then
+	chmod 644 "$work/etc/r0.key"
+	refuse 1 "may be read by others" up r0
+	echo short > "$work/etc/r0.key"
+	chmod 600 "$work/etc/r0.key"
+	refuse 1 "is not a key" up r0
+	rm "$work/etc/r0.key"
+	refuse 1 "keygen r0" up r0
+	"$LOCKSTEP" keygen r0 > /dev/null
+	refuse 1 "lockstepd does not run" up r0
+	refuse 1 "lockstepd does not run" connect r0
+	refuse 1 "no resource nowhere" status nowhere
+	expect 0 "^r0: down" status
+	"$LOCKSTEP" status --json | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
+		fail "status --json"
+fi
+"$TEST_PRINT" json | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
+	fail "the JSON sample does not fit the schema"
+
+exit $failed

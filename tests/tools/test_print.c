@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The printers say what is going on, in 80 columns, and name what is wrong with the command that
+ * mends it. With the argument "json" it prints a sample for the schema check instead.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "diagnose.h"
+#include "print.h"
+#include "text.h"
+#include <linux/lockstep.h>
+
+static struct model_resource *up_resource(struct model *m, const char *name)
+{
+	struct model_resource *r = model_resource(m, name);
+	struct model_volume *v = model_volume(r, 0);
+
+	m->has_module = m->has_daemon = true;
+	r->in_kernel = r->has_daemon = r->daemon.configured = true;
+	strcpy(r->daemon.name, name);
+	strcpy(r->node, "alice");
+	strcpy(r->peer, "bob");
+	strcpy(r->daemon.peer_address, "10.77.0.2 port 7400");
+	r->peer_node_id = 1;
+	r->role = LOCKSTEP_ROLE_PRIMARY;
+	r->peer_role = LOCKSTEP_ROLE_SECONDARY;
+	r->link = LOCKSTEP_LINK_UP;
+	r->io_mode = LOCKSTEP_IO_BOTH;
+	r->streams = 4;
+	r->epoch = 7;
+	r->session_id = 0x1234567890abcdef;
+	v->disk = v->peer_disk = LOCKSTEP_DISK_UP_TO_DATE;
+	v->data_sect = 20971520;
+	v->gen_current = 5;
+	v->flags = 0x23;
+	v->gen_history[0] = 3;
+	v->gen_history_nr = 1;
+	strcpy(v->backing, "/dev/vdb");
+	return r;
+}
+
+static void expect(const struct model *m, const struct model_resource *r, const char *headline,
+		   const char *code, const char *mend)
+{
+	char text[HEADLINE_BYTES];
+	struct err e;
+
+	diagnose_headline(m, r, text);
+	assert_string_equal(text, headline);
+	diagnose_problem(m, r, &e);
+	assert_string_equal(e.code, code);
+	if (!strstr(e.mend, mend))
+		fail_msg("\"%s\" lacks \"%s\"", e.mend, mend);
+}
+
+static void test_headlines(void **state)
+{
+	struct model m;
+	struct model_resource *r;
+	struct model_volume *v;
+
+	(void)state;
+	model_init(&m);
+	r = up_resource(&m, "r0");
+	v = &r->volume[0];
+	expect(&m, r, "primary here, connected to bob, both copies up to date", "", "");
+	r->role = LOCKSTEP_ROLE_SECONDARY;
+	r->peer_role = LOCKSTEP_ROLE_PRIMARY;
+	v->disk = LOCKSTEP_DISK_INCONSISTENT;
+	v->sync = LOCKSTEP_SYNC_TARGET;
+	v->has_sync_progress = true;
+	v->sync_total_bits = 1000000;
+	v->oos_bits = 250000;
+	v->sync_ms = 10000;
+	expect(&m, r, "secondary here, bob is primary, connected to bob, this copy is being "
+	       "synchronised (75 %)", "", "");
+	v->sync = LOCKSTEP_SYNC_SOURCE;
+	r->role = LOCKSTEP_ROLE_PRIMARY;
+	r->peer_role = LOCKSTEP_ROLE_SECONDARY;
+	expect(&m, r, "primary here, connected to bob, synchronising bob's copy (75 %)", "", "");
+	v->sync = LOCKSTEP_SYNC_NONE;
+	v->disk = LOCKSTEP_DISK_UP_TO_DATE;
+	r->link = LOCKSTEP_LINK_DOWN;
+	r->io_mode = LOCKSTEP_IO_ALONE;
+	strcpy(r->daemon.phase, "connecting");
+	strcpy(r->link_lost, "silence for 6000 ms");
+	expect(&m, r, "primary here, not connected to bob (connecting), this copy up to date, "
+	       "writing here alone", "not-connected", "on bob: lockstep status r0");
+	strcpy(r->daemon.problem, "bob has another key");
+	strcpy(r->daemon.code, "wrong-key");
+	strcpy(r->daemon.mend, "copy the key");
+	expect(&m, r, "primary here, not connected to bob (connecting), this copy up to date, "
+	       "writing here alone", "wrong-key", "copy the key");
+	r->daemon.problem[0] = '\0';
+	r->daemon.stay_off = true;
+	r->held = 1;
+	expect(&m, r, "primary here, disconnected from bob on request, this copy up to date, "
+	       "1 write held", "disconnected", "lockstep connect r0");
+	m.has_daemon = r->has_daemon = false;
+	r->held = 0;
+	expect(&m, r, "primary here, not connected to bob, this copy up to date, writing here alone",
+	       "no-daemon", "systemctl start lockstepd");
+	v->disk = LOCKSTEP_DISK_FAILED;
+	r->link = LOCKSTEP_LINK_UP;
+	r->io_mode = LOCKSTEP_IO_BOTH;
+	expect(&m, r, "primary here, connected to bob, this copy failed, bob's up to date",
+	       "disk-failed", "--volume 0");
+	r->in_kernel = false;
+	r->has_daemon = true;
+	expect(&m, r, "wanted up, but not in the kernel", "not-in-kernel", "lockstep up r0");
+	r->has_daemon = false;
+	expect(&m, r, "down", "", "");
+	model_free(&m);
+}
+
+static void test_sync(void **state)
+{
+	struct model_volume v = { .sync = LOCKSTEP_SYNC_SOURCE, .has_sync_progress = true };
+	struct diagnose_sync p;
+
+	(void)state;
+	v.sync_total_bits = 10;
+	v.oos_bits = 20;
+	assert_true(diagnose_sync(&v, &p));
+	assert_int_equal(p.permille, 0);
+	assert_int_equal(p.done_bytes, 0);
+	assert_false(p.has_eta);
+	v.sync_total_bits = 1ull << 38;
+	v.oos_bits = 1;
+	v.sync_ms = 1000;
+	assert_true(diagnose_sync(&v, &p));
+	assert_int_equal(p.permille, 999);
+	assert_true(p.has_eta);
+	v.oos_bits = 0;
+	assert_true(diagnose_sync(&v, &p));
+	assert_int_equal(p.permille, 1000);
+	v.sync = LOCKSTEP_SYNC_SOURCE_WAIT;
+	assert_false(diagnose_sync(&v, &p));
+}
+
+/* A model with something in every place. */
+static void sample(struct model *m)
+{
+	struct model_resource *r;
+	struct model_volume *v;
+
+	model_init(m);
+	up_resource(m, "r0");
+	r = up_resource(m, "r1");
+	v = &r->volume[0];
+	v->sync = LOCKSTEP_SYNC_SOURCE;
+	v->peer_disk = LOCKSTEP_DISK_INCONSISTENT;
+	v->has_sync_progress = true;
+	v->sync_total_bits = 871424;
+	v->oos_bits = 476660;
+	v->sync_ms = 13000;
+	v->openers = 2;
+	strcpy(v->opener, "fio (pid 4711)");
+	strcpy(v->meta, "/dev/disk/by-id/nvme-EXAMPLE_0123456789-part3");
+	strcpy(r->daemon.problem, "the peer refuses the session because its disk for volume 0 is smaller "
+	       "than what was agreed when the two met for the first time");
+	strcpy(r->daemon.mend, "on bob: enlarge the disk, then lockstep connect r1");
+	strcpy(r->daemon.code, "limits");
+	r->daemon.problem_since_s = 1900000000;
+	strcpy(r->wait, "the peer's answer to the question who is primary");
+	r = up_resource(m, "r2");
+	r->link = LOCKSTEP_LINK_DOWN;
+	r->volume[0].oos_bits = 99;
+	r->volume[0].opener[0] = '\xff';
+	r->volume[0].openers = 1;
+	model_volume(r, 255)->disk = 77;
+	r->held = 12;
+	strcpy(model_resource(m, "r3")->daemon.config, "/etc/lockstep/r3.conf");
+	model_resource(m, "r4")->has_daemon = true;
+	model_find(m, "r4")->daemon.configured = true;
+}
+
+static char *print(const struct print_ops *ops, const struct model *m, const char *name)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	ops->status(f, m, name);
+	fclose(f);
+	return text;
+}
+
+static void test_text(void **state)
+{
+	char *text, *line, *save;
+	struct model m;
+
+	(void)state;
+	sample(&m);
+	text = print(&print_text, &m, NULL);
+	printf("%s\n", text);
+	assert_non_null(strstr(text, "r0: primary here, connected to bob, both copies up to date\n"));
+	assert_non_null(strstr(text, "45.3 %"));
+	assert_non_null(strstr(text, "-> on bob: enlarge the disk, then lockstep connect r1\n"));
+	assert_non_null(strstr(text, "in use by fio (pid 4711) and others"));
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strlen(line) > 80 && !strstr(line, "-> "))
+			fail_msg("%zu columns: %s", strlen(line), line);
+	free(text);
+	text = print(&print_text, &m, "r3");
+	assert_string_equal(text, "r3: down\n  config     /etc/lockstep/r3.conf\n");
+	free(text);
+	m.has_daemon = false;
+	text = print(&print_text, &m, "r0");
+	assert_non_null(strstr(text, "lockstepd does not run"));
+	free(text);
+	model_free(&m);
+	text = print(&print_text, &m, NULL);
+	assert_non_null(strstr(text, "no resources"));
+	assert_non_null(strstr(text, "modprobe lockstep"));
+	free(text);
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	assert_string_equal(text_bytes(0).s, "0 B");
+	assert_string_equal(text_bytes(1023).s, "1023 B");
+	assert_string_equal(text_bytes(1024).s, "1.00 KiB");
+	assert_string_equal(text_bytes(1048576 - 1).s, "1.00 MiB");
+	assert_string_equal(text_bytes(10 << 20).s, "10.0 MiB");
+	assert_string_equal(text_bytes(100 << 20).s, "100 MiB");
+	assert_string_equal(text_bytes(UINT64_MAX).s, "16.0 EiB");
+	assert_string_equal(text_duration(19).s, "0:00:19");
+	assert_string_equal(text_duration(3 * 86400 + 3661).s, "3 days 1:01:01");
+	assert_string_equal(text_when(0).s, "never");
+	assert_string_equal(text_disk(99), "unknown");
+	assert_string_equal(text_id(1).s, "0000000000000001");
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_headlines),
+		cmocka_unit_test(test_sync),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_numbers),
+	};
+	struct model m;
+
+	if (argc == 2 && !strcmp(argv[1], "json")) {
+		sample(&m);
+		print_json.status(stdout, &m, NULL);
+		model_free(&m);
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Every pair of views over small ids: the two answers mirror each other, and every rule is reached. */
+#include "test.h"
+#include "gen.h"
+#include <lockstep/disk.h>
+
+#define C	LOCKSTEP_MF_CONSISTENT
+#define U	LOCKSTEP_MF_UNCLEAN
+#define P	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY)
+#define M	LOCKSTEP_MF_MARKS_VALID
+#define R	LOCKSTEP_MF_REGIONS_VALID
+#define CLEAN	LOCKSTEP_MF_CLEAN
+
+static const u32 flag_sets[] = {
+	C | M, C, C | M | R, C | U, C | U | M, C | U | M | R, C | P, C | P | M, C | P | M | R,
+	M, 0, U | M, P | M, P | M | R, U | M | R, CLEAN, CLEAN | C | M,
+};
+
+static u32 reached[GEN_RULE_NR];
+
+static struct gen_view view(u32 node, u64 current, u64 since, u64 history, u32 flags, u64 oos)
+{
+	struct gen_view v = {
+		.current_id = current, .since_id = since, .history = { history },
+		.oos_bits = oos, .flags = flags, .node_id = node,
+	};
+
+	return v;
+}
+
+static void check_pair(const struct gen_view *a, const struct gen_view *b)
+{
+	struct gen_result x = gen_compare(a, b), y = gen_compare(b, a);
+
+	assert_true(x.verdict < GEN_VERDICT_NR && x.rule > GEN_RULE_NONE && x.rule < GEN_RULE_NR);
+	assert_int_equal(gen_mirror(x.verdict), y.verdict);
+	assert_int_equal(gen_mirror_rule(x.rule), y.rule);
+	assert_int_equal(x.adopt_id, y.adopt_id);
+	assert_int_equal(x.adopt_id != 0, x.rule == GEN_RULE_BOTH_CLEAN);
+	/* What is copied from is consistent, or declared irrelevant. */
+	if (gen_verdict_is_source(x.verdict))
+		assert_true(a->flags & (C | CLEAN) && a->current_id);
+	if (x.verdict == GEN_SOURCE)
+		assert_true(a->flags & M);
+	/* Nothing is silently thrown away: two lines of life after a common point never merge. */
+	if (a->flags & b->flags & C && !((a->flags | b->flags) & CLEAN) && a->since_id &&
+	    a->since_id == b->since_id && a->current_id != b->current_id &&
+	    a->current_id != b->since_id && b->current_id != a->since_id &&
+	    a->current_id && b->current_id)
+		assert_true(x.verdict == GEN_SPLIT);
+	reached[x.rule]++;
+}
+
+static void every_pair_mirrors(void **state)
+{
+	static struct gen_view all[ARRAY_SIZE(flag_sets) * 4 * 4 * 3 * 2];
+	struct gen_view other;
+	u64 cur, since, hist;
+	u32 nr = 0, f, oos, i, j;
+
+	(void)state;
+	for (f = 0; f < ARRAY_SIZE(flag_sets); f++)
+		for (cur = 0; cur < 4; cur++)
+			for (since = 0; since < 4; since++)
+				for (hist = 0; hist < 3; hist++)
+					for (oos = 0; oos < 2; oos++)
+						all[nr++] = view(1, cur, since, hist ? hist + 1 : 0,
+								 flag_sets[f], oos * 9);
+	for (i = 0; i < nr; i++) {
+		for (j = 0; j < nr; j++) {
+			other = all[j];
+			other.node_id = 2;
+			check_pair(&all[i], &other);
+		}
+	}
+	for (i = GEN_RULE_NONE + 1; i < GEN_RULE_NR; i++)
+		if (!reached[i])
+			fail_msg("rule %s was not reached", gen_rule_name(i));
+}
+
+struct row {
+	struct gen_view self, peer;
+	enum gen_rule rule;
+	enum gen_verdict verdict;
+};
+
+#define V1(...)	view(1, __VA_ARGS__)
+#define V2(...)	view(2, __VA_ARGS__)
+#define MR	(M | R)
+
+/* The table of the header and the stories of the design, one by one. */
+static void rows(void **state)
+{
+	const struct row table[] = {
+		{ V1(0, 0, 0, M, 0), V2(0, 0, 0, M, 0), GEN_RULE_BOTH_BLANK, GEN_BLANK },
+		{ V1(5, 0, 0, CLEAN, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_BOTH_CLEAN, GEN_NONE },
+		{ V1(0, 0, 0, 0, 0), V2(7, 0, 0, C | M, 0), GEN_RULE_BLANK_SELF, GEN_TARGET_FULL },
+		{ V1(0, 0, 0, 0, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_BLANK_SELF, GEN_TARGET_FULL },
+		{ V1(0, 0, 0, 0, 0), V2(7, 0, 0, M, 0), GEN_RULE_INCONS_BOTH, GEN_INCONSISTENT },
+		{ V1(5, 0, 0, C | M, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_CLEAN_PEER, GEN_SOURCE_FULL },
+		{ V1(5, 0, 0, M, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_INCONS_BOTH, GEN_INCONSISTENT },
+		/* Resync interrupted. */
+		{ V1(5, 0, 0, M, 0), V2(7, 5, 0, C | M, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
+		{ V1(5, 0, 0, M, 0), V2(5, 0, 0, C | M, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
+		{ V1(5, 0, 0, M, 0), V2(5, 0, 0, C, 3), GEN_RULE_INCONS_SELF, GEN_TARGET_FULL },
+		{ V1(5, 0, 0, 0, 0), V2(5, 0, 0, C | M, 3), GEN_RULE_INCONS_SELF, GEN_TARGET_FULL },
+		{ V1(4, 0, 0, M, 0), V2(7, 5, 4, C | M, 3), GEN_RULE_INCONS_SELF, GEN_TARGET_FULL },
+		{ V1(5, 0, 0, M | U, 0), V2(7, 5, 0, C | M, 3), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 0, M | U, 0), V2(7, 5, 0, C | MR, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
+		{ V1(5, 0, 0, M, 0), V2(7, 5, 0, C | MR | U, 3), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 0, MR, 0), V2(7, 5, 0, C | MR | U, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
+		/* Link flapped. */
+		{ V1(5, 0, 0, C | M, 0), V2(5, 0, 0, C | M, 0), GEN_RULE_EQUAL, GEN_NONE },
+		/* Primary crashed, secondary lived. */
+		{ V1(5, 0, 0, C | P, 0), V2(5, 0, 0, C | M, 0), GEN_RULE_CRASH_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 0, C | P | MR, 0), V2(5, 0, 0, C | M, 0), GEN_RULE_CRASH_SELF,
+		  GEN_TARGET },
+		{ V1(5, 0, 0, C | P | MR, 0), V2(5, 0, 0, C, 0), GEN_RULE_CRASH_SELF,
+		  GEN_TARGET_FULL },
+		/* Both lost power. */
+		{ V1(5, 0, 0, C | P | MR, 0), V2(5, 0, 0, C | U, 0), GEN_RULE_CRASH_BOTH_SELF,
+		  GEN_SOURCE },
+		{ V1(5, 0, 0, C | P, 0), V2(5, 0, 0, C | U, 0), GEN_RULE_CRASH_BOTH_SELF,
+		  GEN_SOURCE_FULL },
+		{ V1(5, 0, 0, C | P | MR, 0), V2(5, 0, 0, C | P | MR, 0), GEN_RULE_CRASH_TIE,
+		  GEN_SOURCE_FULL },
+		/* Secondary crashed, primary lived. */
+		{ V1(5, 0, 0, C | U, 0), V2(5, 0, 0, C | MR, 0), GEN_RULE_RESTART_SELF, GEN_TARGET },
+		{ V1(5, 0, 0, C | U, 0), V2(5, 0, 0, C | M, 0), GEN_RULE_RESTART_SELF,
+		  GEN_TARGET_FULL },
+		/* Both crashed as secondaries. */
+		{ V1(5, 0, 0, C | U, 0), V2(5, 0, 0, C | U, 0), GEN_RULE_RESTART_BOTH,
+		  GEN_SOURCE_FULL },
+		{ V1(5, 0, 0, C | U | MR, 0), V2(5, 0, 0, C | U | MR, 0), GEN_RULE_RESTART_BOTH,
+		  GEN_SOURCE },
+		/* The end of a resync was not noted. */
+		{ V1(5, 4, 0, C | M, 3), V2(5, 0, 0, C | M, 0), GEN_RULE_MARKS_SELF, GEN_SOURCE },
+		{ V1(5, 4, 0, C, 0), V2(5, 0, 0, C | M, 0), GEN_RULE_MARKS_SELF, GEN_SOURCE_FULL },
+		{ V1(5, 0, 0, C, 0), V2(5, 0, 0, C | M, 0), GEN_RULE_EQUAL, GEN_NONE },
+		{ V1(5, 0, 0, C | M, 1), V2(5, 0, 0, C | M, 1), GEN_RULE_MARKS_BOTH, GEN_SOURCE },
+		{ V1(5, 4, 0, C, 1), V2(5, 0, 0, C | M, 1), GEN_RULE_MARKS_BOTH, GEN_SOURCE_FULL },
+		/* One went on alone. */
+		{ V1(5, 0, 0, C | M, 0), V2(7, 5, 0, C | M, 2), GEN_RULE_SINCE_PEER, GEN_TARGET },
+		{ V1(5, 0, 0, C | M, 0), V2(7, 5, 0, C, 2), GEN_RULE_SINCE_PEER, GEN_TARGET_FULL },
+		{ V1(5, 0, 0, C, 0), V2(7, 5, 0, C | M, 2), GEN_RULE_SINCE_PEER, GEN_TARGET_FULL },
+		{ V1(5, 0, 0, C | U, 0), V2(7, 5, 0, C | MR, 2), GEN_RULE_SINCE_PEER, GEN_TARGET },
+		{ V1(5, 0, 0, C | U, 0), V2(7, 5, 0, C | M, 2), GEN_RULE_SINCE_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 0, C | P, 0), V2(7, 5, 0, C | MR, 2), GEN_RULE_SINCE_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 0, C | P | MR, 0), V2(7, 5, 0, C | MR, 2), GEN_RULE_SINCE_PEER,
+		  GEN_TARGET },
+		{ V1(5, 0, 0, C | M, 0), V2(7, 5, 0, C | U | MR, 2), GEN_RULE_SINCE_PEER,
+		  GEN_TARGET_FULL },
+		/* The target went on alone from an earlier point, and that is known. */
+		{ V1(5, 3, 0, C | M, 0), V2(7, 5, 3, C | M, 2), GEN_RULE_SINCE_PEER, GEN_TARGET },
+		/* Both wrote alone. */
+		{ V1(6, 5, 0, C | M, 1), V2(7, 5, 0, C | M, 1), GEN_RULE_SPLIT, GEN_SPLIT },
+		{ V1(6, 7, 0, C | M, 1), V2(7, 6, 0, C | M, 1), GEN_RULE_SPLIT, GEN_SPLIT },
+		{ V1(6, 5, 0, C | M, 1), V2(7, 4, 5, C | M, 1), GEN_RULE_SPLIT_HISTORY, GEN_SPLIT },
+		{ V1(6, 0, 7, C | M, 1), V2(7, 0, 6, C | M, 1), GEN_RULE_SPLIT_HISTORY, GEN_SPLIT },
+		{ V1(6, 0, 2, C | M, 1), V2(7, 0, 2, C | M, 1), GEN_RULE_SPLIT_HISTORY, GEN_SPLIT },
+		/* Long ago, and never. */
+		{ V1(5, 0, 0, C | M, 0), V2(7, 6, 5, C | M, 0), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 0, C | M, 0), V2(7, 0, 0, C | M, 0), GEN_RULE_UNRELATED, GEN_UNRELATED },
+	};
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		struct gen_result r = gen_compare(&table[i].self, &table[i].peer);
+
+		if (r.rule != table[i].rule || r.verdict != table[i].verdict)
+			fail_msg("row %u: %s, %s", i, gen_rule_name(r.rule),
+				 gen_verdict_name(r.verdict));
+		r = gen_compare(&table[i].peer, &table[i].self);
+		assert_int_equal(r.rule, gen_mirror_rule(table[i].rule));
+		assert_int_equal(r.verdict, gen_mirror(table[i].verdict));
+	}
+	assert_int_equal(gen_compare(&table[1].self, &table[1].peer).adopt_id, 7);
+}
+
+static void history_is_searched_to_its_end(void **state)
+{
+	struct gen_view s = view(1, 5, 0, 0, C | M, 0), p = view(2, 7, 6, 0, C | M, 0);
+
+	(void)state;
+	p.history[LOCKSTEP_HISTORY - 1] = 5;
+	assert_int_equal(gen_compare(&s, &p).rule, GEN_RULE_HISTORY_PEER);
+	p.history[LOCKSTEP_HISTORY - 1] = 4;
+	s.history[LOCKSTEP_HISTORY - 1] = 4;
+	assert_int_equal(gen_compare(&s, &p).rule, GEN_RULE_SPLIT_HISTORY);
+}
+
+static void names(void **state)
+{
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < GEN_RULE_NR; i++) {
+		assert_non_null(gen_rule_name(i));
+		assert_int_equal(gen_mirror_rule(gen_mirror_rule(i)), i);
+	}
+	for (i = 0; i < GEN_VERDICT_NR; i++)
+		assert_non_null(gen_verdict_name(i));
+	assert_string_equal(gen_rule_name(GEN_RULE_NR), "unknown");
+	assert_string_equal(gen_verdict_name(GEN_VERDICT_NR), "unknown");
+	assert_int_equal(gen_mirror_rule(GEN_RULE_NR), GEN_RULE_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows),
+		cmocka_unit_test(every_pair_mirrors),
+		cmocka_unit_test(history_is_searched_to_its_end),
+		cmocka_unit_test(names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Every reachable state with every event; and two nodes together: never two primaries in one session. */
+#include "test.h"
+#include "state.h"
+
+/* ---- one node, every state x event ---------------------------------------------------------------- */
+
+static const struct {
+	enum state_event ev;
+	u32 arg;
+} inputs[] = {
+	{ STATE_EV_PROMOTE, 0 }, { STATE_EV_PROMOTE, 1 }, { STATE_EV_GRANTED, 0 },
+	{ STATE_EV_DENIED, 0 }, { STATE_EV_PEER_ASKS, 0 }, { STATE_EV_PEER_ROLE, 0 },
+	{ STATE_EV_PEER_ROLE, 1 }, { STATE_EV_PEER_ROLE, 2 }, { STATE_EV_PEER_ROLE, 257 },
+	{ STATE_EV_DEMOTE, 0 }, { STATE_EV_OPEN, 0 },
+	{ STATE_EV_START, STATE_START(GEN_NONE, 0) }, { STATE_EV_START, STATE_START(GEN_NONE, 1) },
+	{ STATE_EV_START, STATE_START(GEN_NONE, 2) }, { STATE_EV_START, STATE_START(GEN_NONE, 3) },
+	{ STATE_EV_START, STATE_START(GEN_SOURCE, 1) }, { STATE_EV_START, STATE_START(GEN_SOURCE, 2) },
+	{ STATE_EV_START, STATE_START(GEN_SOURCE_FULL, 1) },
+	{ STATE_EV_START, STATE_START(GEN_TARGET, 1) }, { STATE_EV_START, STATE_START(GEN_TARGET, 2) },
+	{ STATE_EV_START, STATE_START(GEN_TARGET_FULL, 2) },
+	{ STATE_EV_START, STATE_START(GEN_SPLIT, 1) }, { STATE_EV_START, STATE_START(77, 1) },
+	{ STATE_EV_LOST, 0 }, { STATE_EV_LOST, 1 }, { STATE_EV_WRITE, 0 }, { STATE_EV_NARROWED, 0 },
+	{ STATE_EV_SYNC_DONE, 0 }, { STATE_EV_COPY, 0 }, { STATE_EV_COPY, 1 }, { STATE_EV_COPY, 2 },
+	{ STATE_EV_COPY, 3 }, { STATE_EV_COPY, 4 },
+};
+
+#define HAS(eff)	((effects & STATE_EFF_##eff) != 0)
+#define PRIMARY		LOCKSTEP_ROLE_PRIMARY
+#define UP		LOCKSTEP_LINK_UP
+
+/* What effects go with a change, read off the two states alone. */
+static void check_effects(const struct lockstep_state *a, const struct lockstep_state *b, u32 effects,
+			  enum state_event ev)
+{
+	bool up = a->link != UP && b->link == UP;
+
+	assert_int_equal(HAS(META_PRIMARY), a->role != PRIMARY && b->role == PRIMARY);	/* [S5] */
+	assert_int_equal(HAS(RW), HAS(META_PRIMARY));
+	assert_int_equal(HAS(META_SECONDARY), a->role == PRIMARY && b->role != PRIMARY);
+	assert_int_equal(HAS(RO), HAS(META_SECONDARY));
+	assert_int_equal(HAS(TELL), a->role != b->role && b->link == UP);
+	assert_int_equal(HAS(META_FORCE), HAS(META_PRIMARY) && a->copy != STATE_COPY_UP_TO_DATE);
+	assert_int_equal(HAS(META_TARGET), up && b->sync == STATE_SYNC_TARGET);		/* [S3] */
+	assert_int_equal(HAS(META_SOURCE), up && b->sync == STATE_SYNC_SOURCE);
+	assert_int_equal(HAS(META_EQUAL), up && b->sync == STATE_SYNC_NONE);
+	assert_int_equal(HAS(META_NARROW), !a->narrowing && b->narrowing);
+	assert_int_equal(HAS(META_SYNCED), ev == STATE_EV_SYNC_DONE);
+	assert_int_equal(HAS(ASK), !a->asking && b->asking);
+	assert_int_equal(HAS(GRANT) + HAS(DENY), ev == STATE_EV_PEER_ASKS);
+	assert_int_equal(HAS(SYNC_STOP), ev == STATE_EV_LOST && a->sync != STATE_SYNC_NONE);
+	if (state_io_mode(a) != state_io_mode(b) && !HAS(META_NARROW))
+		assert_true(HAS(MODE));
+	if (memcmp(a, b, sizeof(*a)) && !HAS(ASK))
+		assert_true(HAS(NOTIFY));
+	/* [S2]: from holding to writing alone only through NARROWED. */
+	if (state_io_mode(b) == LOCKSTEP_IO_ALONE && state_io_mode(a) != LOCKSTEP_IO_ALONE)
+		assert_true(ev == STATE_EV_NARROWED ||
+			    (ev == STATE_EV_PROMOTE && a->set == STATE_SET_ME));
+	/* [S4]: writing alone ends a set of both only through NARROWED or as a source. */
+	if (a->set == STATE_SET_BOTH && b->set == STATE_SET_ME)
+		assert_true(ev == STATE_EV_NARROWED || HAS(META_SOURCE));
+	if (HAS(GRANT))
+		assert_true(a->role != PRIMARY && !b->asking && !(a->asking && a->smaller_id));
+}
+
+static u32 key(const struct lockstep_state *s)
+{
+	return s->role | s->peer_role << 2 | s->link << 4 | s->set << 6 | s->sync << 7 |
+	       s->copy << 9 | s->narrowing << 11 | s->asking << 12 | s->smaller_id << 13;
+}
+
+static struct lockstep_state todo[1 << 14];
+static bool seen[1 << 14];
+static u32 nr_todo;
+
+static void visit(const struct lockstep_state *s)
+{
+	assert_true(state_valid(s));
+	if (seen[key(s)])
+		return;
+	seen[key(s)] = true;
+	todo[nr_todo++] = *s;
+}
+
+static void every_state_and_event(void **state)
+{
+	u32 refusals[STATE_RF_NR] = { 0 }, i, j, effects;
+	struct lockstep_state s, before;
+	enum state_refusal rf;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		state_init(&s, i);
+		visit(&s);
+	}
+	for (i = 0; i < nr_todo; i++) {
+		for (j = 0; j < ARRAY_SIZE(inputs); j++) {
+			s = before = todo[i];
+			effects = 0xdeadbeef;
+			rf = state_step(&s, inputs[j].ev, inputs[j].arg, &effects);
+			refusals[rf]++;
+			if (rf) {
+				assert_memory_equal(&s, &before, sizeof(s));
+				assert_int_equal(effects, 0xdeadbeef);
+				continue;
+			}
+			assert_int_equal(effects >> 17, 0);
+			check_effects(&before, &s, effects, inputs[j].ev);
+			visit(&s);
+		}
+	}
+	for (i = 0; i < STATE_RF_NR; i++)
+		if (!refusals[i])
+			fail_msg("refusal %u (%s) was not reached", i, state_refusal_text(i));
+	assert_true(nr_todo > 80);
+}
+
+/* Everything that is not reachable and breaks an invariant is known to be invalid. */
+static void invalid_states(void **state)
+{
+	struct lockstep_state s;
+	u32 k, valid = 0, reachable = 0;
+
+	(void)state;
+	for (k = 0; k < 1 << 14; k++) {
+		s = (struct lockstep_state){ k & 3, k >> 2 & 3, k >> 4 & 3, k >> 6 & 1, k >> 7 & 3,
+			k >> 9 & 3, k >> 11 & 1, k >> 12 & 1, k >> 13 & 1 };
+		valid += state_valid(&s);
+		reachable += seen[k];
+		if (seen[k])
+			assert_true(state_valid(&s));
+	}
+	/* state_valid is tight: what it allows beyond what can happen would be a hole in the tests. */
+	assert_in_range(valid, reachable, reachable + 40);
+}
+
+static void step_ok(struct lockstep_state *s, enum state_event ev, u32 arg)
+{
+	u32 effects;
+
+	assert_int_equal(state_step(s, ev, arg, &effects), STATE_OK);
+}
+
+/* A source whose resync is cut off must not write in the generation its target may have taken over. */
+static void cut_resync_narrows_again(void **state)
+{
+	struct lockstep_state s;
+
+	(void)state;
+	state_init(&s, true);
+	step_ok(&s, STATE_EV_COPY, STATE_COPY_UP_TO_DATE);
+	step_ok(&s, STATE_EV_PROMOTE, 0);
+	step_ok(&s, STATE_EV_OPEN, 0);
+	step_ok(&s, STATE_EV_START, STATE_START(GEN_SOURCE, LOCKSTEP_ROLE_SECONDARY));
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_BOTH);
+	step_ok(&s, STATE_EV_LOST, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_LAZY);
+	step_ok(&s, STATE_EV_WRITE, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_NARROW);
+	step_ok(&s, STATE_EV_NARROWED, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_ALONE);
+}
+
+/* ---- two nodes, one session, messages in order, any interleaving ------------------------------------ */
+
+#define QUEUE	4
+enum msg { MSG_ASK = 1, MSG_GRANT, MSG_DENY, MSG_TELL_PRI, MSG_TELL_SEC };
+
+struct pair {
+	struct lockstep_state s[2];
+	u8 queue[2][QUEUE];	/* to node n, oldest first, 0: none */
+	u8 broken;		/* bit n: node n's session ended; messages to and from it are gone */
+};
+
+static struct pair pairs[400000];
+static u32 nr_pairs, table[1 << 20];
+
+static bool post(struct pair *p, int to, u8 msg)
+{
+	int i;
+
+	for (i = 0; i < QUEUE; i++) {
+		if (!p->queue[to][i]) {
+			p->queue[to][i] = msg;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool send_effects(struct pair *p, int n, u32 eff)
+{
+	bool ok = true;
+
+	if (p->broken)
+		return true;
+	if (eff & STATE_EFF_ASK)
+		ok &= post(p, !n, MSG_ASK);
+	if (eff & STATE_EFF_GRANT)
+		ok &= post(p, !n, MSG_GRANT);
+	if (eff & STATE_EFF_DENY)
+		ok &= post(p, !n, MSG_DENY);
+	if (eff & STATE_EFF_TELL)
+		ok &= post(p, !n, p->s[n].role == PRIMARY ? MSG_TELL_PRI : MSG_TELL_SEC);
+	return ok;
+}
+
+static void add_pair(const struct pair *p)
+{
+	u32 hash = os_crc32c(p, sizeof(*p)), at;
+
+	for (at = hash & 0xfffff; table[at]; at = (at + 1) & 0xfffff)
+		if (!memcmp(&pairs[table[at] - 1], p, sizeof(*p)))
+			return;
+	assert_true(nr_pairs < ARRAY_SIZE(pairs));
+	pairs[nr_pairs++] = *p;
+	table[at] = nr_pairs;
+	assert_true(state_valid(&p->s[0]) && state_valid(&p->s[1]));
+	/* [S1], seen from above. */
+	if (p->s[0].link == UP && p->s[1].link == UP && !p->broken)
+		assert_false(p->s[0].role == PRIMARY && p->s[1].role == PRIMARY);
+}
+
+static void step_pair(const struct pair *from, int n, enum state_event ev, u32 arg, bool consume)
+{
+	struct pair p = *from;
+	enum state_refusal rf;
+	u32 eff = 0;
+
+	if (consume) {
+		memmove(&p.queue[n][0], &p.queue[n][1], QUEUE - 1);
+		p.queue[n][QUEUE - 1] = 0;
+	}
+	rf = state_step(&p.s[n], ev, arg, &eff);
+	if (rf && !consume)
+		return;
+	/* A peer that is primary beside us is never heard of in a session that is whole. */
+	assert_true(rf != STATE_RF_TWO_PRIMARIES);
+	if (ev == STATE_EV_LOST) {
+		p.broken |= (u8)(1 << n);
+		memset(p.queue, 0, sizeof(p.queue));
+	}
+	if (!rf && !send_effects(&p, n, eff))
+		return;		/* more in flight than we follow */
+	add_pair(&p);
+}
+
+static void deliver(const struct pair *p, int n)
+{
+	switch (p->queue[n][0]) {
+	case MSG_ASK:
+		step_pair(p, n, STATE_EV_PEER_ASKS, 0, true);
+		break;
+	case MSG_GRANT:
+		step_pair(p, n, STATE_EV_GRANTED, 0, true);
+		break;
+	case MSG_DENY:
+		step_pair(p, n, STATE_EV_DENIED, 0, true);
+		break;
+	case MSG_TELL_PRI:
+		step_pair(p, n, STATE_EV_PEER_ROLE, LOCKSTEP_ROLE_PRIMARY, true);
+		break;
+	case MSG_TELL_SEC:
+		step_pair(p, n, STATE_EV_PEER_ROLE, LOCKSTEP_ROLE_SECONDARY, true);
+		break;
+	}
+}
+
+static void add_session(u32 verdict0, u32 verdict1, u32 role0, u32 role1)
+{
+	struct pair p;
+	int n;
+
+	memset(&p, 0, sizeof(p));
+	for (n = 0; n < 2; n++) {
+		state_init(&p.s[n], n == 0);
+		step_ok(&p.s[n], STATE_EV_COPY, STATE_COPY_UP_TO_DATE);
+		if ((n ? role1 : role0) == PRIMARY)
+			step_ok(&p.s[n], STATE_EV_PROMOTE, 0);
+		step_ok(&p.s[n], STATE_EV_OPEN, 0);
+	}
+	step_ok(&p.s[0], STATE_EV_START, STATE_START(verdict0, role1));
+	step_ok(&p.s[1], STATE_EV_START, STATE_START(verdict1, role0));
+	add_pair(&p);
+}
+
+static void two_nodes_one_primary(void **state)
+{
+	u32 i;
+	int n;
+
+	(void)state;
+	add_session(GEN_NONE, GEN_NONE, 1, 1);
+	add_session(GEN_NONE, GEN_NONE, 2, 1);
+	add_session(GEN_NONE, GEN_NONE, 1, 2);
+	add_session(GEN_SOURCE, GEN_TARGET, 1, 1);
+	add_session(GEN_SOURCE, GEN_TARGET, 2, 1);
+	add_session(GEN_TARGET, GEN_SOURCE, 1, 1);
+	for (i = 0; i < nr_pairs; i++) {
+		struct pair p = pairs[i];
+
+		if (p.broken == 3)
+			continue;
+		for (n = 0; n < 2; n++) {
+			deliver(&p, n);
+			step_pair(&p, n, STATE_EV_PROMOTE, 0, false);
+			step_pair(&p, n, STATE_EV_DEMOTE, 0, false);
+			step_pair(&p, n, STATE_EV_LOST, 0, false);
+		}
+	}
+	assert_true(nr_pairs > 200);
+}
+
+static void names(void **state)
+{
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < STATE_RF_NR; i++)
+		assert_non_null(state_refusal_text(i));
+	for (i = 0; i < STATE_EV_NR; i++)
+		assert_non_null(state_event_name(i));
+	assert_string_equal(state_refusal_text(STATE_RF_NR), "unknown");
+	assert_string_equal(state_event_name(STATE_EV_NR), "unknown");
+	assert_string_equal(state_role_name(LOCKSTEP_ROLE_PRIMARY), "primary");
+	assert_string_equal(state_role_name(9), "unknown");
+	assert_string_equal(state_link_name(UP), "up");
+	assert_string_equal(state_link_name(9), "unknown");
+	assert_string_equal(state_disk_name(LOCKSTEP_DISK_UP_TO_DATE), "up-to-date");
+	assert_string_equal(state_disk_name(9), "unknown");
+	assert_string_equal(state_sync_name(LOCKSTEP_SYNC_TARGET), "target");
+	assert_string_equal(state_sync_name(9), "unknown");
+	assert_string_equal(state_io_name(LOCKSTEP_IO_ALONE), "alone");
+	assert_string_equal(state_io_name(9), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_state_and_event),
+		cmocka_unit_test(invalid_states),
+		cmocka_unit_test(cut_resync_narrows_again),
+		cmocka_unit_test(two_nodes_one_primary),
+		cmocka_unit_test(names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The verbs that change what is going on. Each asks lockstepd; promote, demote and down go straight
+ * to the kernel when it does not run, because those are what one needs on the day it does not.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "cmd.h"
+#include "conf.h"
+#include "ctl.h"
+#include "gather.h"
+#include "nl.h"
+#include "use.h"
+
+/* More than a peer that does not answer can take; then the daemon itself has answered (P10). */
+#define CALL_TIMEOUT_MS		60000
+
+static int build(const struct opts *o, enum ctl_command command, struct ctl_request *r,
+		 struct err *e)
+{
+	memset(r, 0, sizeof(*r));
+	r->command = command;
+	r->force = o->given & CMD_OPT_FORCE;
+	r->all = o->given & CMD_OPT_ALL;
+	if (o->operand && cmd_check_name(o->operand, e))
+		return -EINVAL;
+	if (o->operand)
+		snprintf(r->resource, sizeof(r->resource), "%s", o->operand);
+	if (o->node && strlen(o->node) >= sizeof(r->node))
+		return err_set(e, -EINVAL, "bad-name", "\"%.64s...\" is too long for a node's name",
+			       o->node);
+	if (o->node)
+		strcpy(r->node, o->node);
+	return 0;
+}
+
+static int call(const struct opts *o, const struct ctl_request *r, struct err *e)
+{
+	struct ctl_reply reply = { 0 };
+	int err = ctl_call(o->socket, r, CALL_TIMEOUT_MS, &reply, e);
+
+	if (!err && reply.text[0])
+		printf("%s\n", reply.text);
+	if (!err)
+		ctl_reply_free(&reply);
+	return err;
+}
+
+static int finish(int err, const struct err *e)
+{
+	return err ? cmd_refuse(e) : CMD_OK;
+}
+
+static int call_only(const struct opts *o, enum ctl_command command)
+{
+	struct ctl_request r;
+	struct err e;
+	int err = build(o, command, &r, &e);
+
+	if (!err)
+		err = call(o, &r, &e);
+	return finish(err, &e);
+}
+
+int cmd_connect(const struct opts *o)
+{
+	return call_only(o, CTL_CONNECT);
+}
+
+int cmd_disconnect(const struct opts *o)
+{
+	return call_only(o, CTL_DISCONNECT);
+}
+
+/*
+ * What the daemon would refuse in the file and the key is refused here, too: also when it does not
+ * run.
+ */
+static int check_conf(const char *name, struct err *e)
+{
+	u8 key[LOCKSTEP_KEY_BYTES];
+	struct conf *c;
+	int err = conf_load_name(name, &c, e);
+
+	if (err)
+		return err;
+	err = conf_read_key(c, key, e);
+	explicit_bzero(key, sizeof(key));
+	conf_free(c);
+	return err;
+}
+
+int cmd_up(const struct opts *o)
+{
+	struct ctl_request r;
+	struct err e;
+	int err = build(o, CTL_UP, &r, &e);
+
+	if (!err && o->operand)
+		err = check_conf(o->operand, &e);
+	if (!err)
+		err = call(o, &r, &e);
+	return finish(err, &e);
+}
+
+/* ---- with a dead daemon, too ---------------------------------------------------------------- */
+
+typedef int (*kernel_fn)(struct nl *nl, const char *name, bool force, struct err *e);
+
+static int kernel_promote(struct nl *nl, const char *name, bool force, struct err *e)
+{
+	return nl_promote(nl, name, force, e);
+}
+
+static int kernel_demote(struct nl *nl, const char *name, bool force, struct err *e)
+{
+	(void)force;
+	return nl_demote(nl, name, e);
+}
+
+static int kernel_down(struct nl *nl, const char *name, bool force, struct err *e)
+{
+	(void)force;
+	return nl_res_del(nl, name, e);
+}
+
+/* down --all: every resource there is; the first that is refused ends it. */
+static int kernel_all(struct nl *nl, kernel_fn fn, struct err *e)
+{
+	struct model m;
+	int err = nl_status(nl, NULL, &m, e);
+
+	if (err)
+		return err;
+	for (u32 i = 0; i < m.nr_resources && !err; i++)
+		err = fn(nl, m.resource[i].name, false, e);
+	model_free(&m);
+	return err;
+}
+
+static int call_kernel(const struct ctl_request *r, kernel_fn fn, struct err *e)
+{
+	struct nl *nl;
+	int err = nl_open(&nl, e);
+
+	if (err)
+		return err;
+	fprintf(stderr, "lockstep: lockstepd does not run; asking the kernel directly\n");
+	err = r->all ? kernel_all(nl, fn, e) : fn(nl, r->resource, r->force, e);
+	nl_shut(nl);
+	return err;
+}
+
+/* Who uses any volume of it, by mounts and holders: more than "in use by mount (pid 1)" tells. */
+static bool explain_use(const struct model_resource *r, const char *verb, struct err *e)
+{
+	char path[32], text[256], mend[256];
+	struct stat st;
+
+	for (u32 i = 0; i < r->nr_volumes; i++) {
+		snprintf(path, sizeof(path), "/dev/lockstep%u", r->volume[i].minor);
+		if (stat(path, &st) || !S_ISBLK(st.st_mode) ||
+		    !use_describe(st.st_rdev, path, text, sizeof(text), mend, sizeof(mend)))
+			continue;
+		err_means(e, "%s is %s", path, text);
+		err_mend(e, "%s && lockstep %s %s", mend, verb, r->name);
+		return true;
+	}
+	return false;
+}
+
+/* Whoever refused, and with whatever words: if something of it is mounted, that is the reason. */
+static void explain_refusal(const struct ctl_request *r, struct err *e)
+{
+	struct model m;
+	struct nl *nl;
+
+	if (r->command == CTL_PROMOTE || nl_open(&nl, NULL))
+		return;
+	if (!nl_status(nl, r->all ? NULL : r->resource, &m, NULL)) {
+		for (u32 i = 0; i < m.nr_resources; i++)
+			if (explain_use(&m.resource[i], ctl_command_name(r->command), e))
+				break;
+		model_free(&m);
+	}
+	nl_shut(nl);
+}
+
+static int call_or_kernel(const struct opts *o, enum ctl_command command, kernel_fn fn)
+{
+	struct ctl_request r;
+	struct err e;
+	int err = build(o, command, &r, &e);
+
+	if (err)
+		return finish(err, &e);
+	err = call(o, &r, &e);
+	if (err == -ECONNREFUSED)
+		err = call_kernel(&r, fn, &e);
+	if (err)
+		explain_refusal(&r, &e);
+	return finish(err, &e);
+}
+
+int cmd_promote(const struct opts *o)
+{
+	return call_or_kernel(o, CTL_PROMOTE, kernel_promote);
+}
+
+int cmd_demote(const struct opts *o)
+{
+	return call_or_kernel(o, CTL_DEMOTE, kernel_demote);
+}
+
+int cmd_down(const struct opts *o)
+{
+	return call_or_kernel(o, CTL_DOWN, kernel_down);
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "diagnose.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "text.h"
+#include <linux/lockstep.h>
+
+/* What all volumes of a resource have in common, the worst of each. */
+struct summary {
+	u32 disk, peer_disk;
+	const struct model_volume *worst;	/* has that disk */
+	bool is_blank;				/* one was never synchronised */
+	u32 sync;				/* of any that is being synchronised */
+	struct diagnose_sync progress;		/* of all of them together */
+	bool has_progress;
+};
+
+static bool is_syncing(const struct model_volume *v)
+{
+	return v->sync == LOCKSTEP_SYNC_SOURCE || v->sync == LOCKSTEP_SYNC_TARGET;
+}
+
+bool diagnose_sync(const struct model_volume *v, struct diagnose_sync *ret)
+{
+	u64 total = v->sync_total_bits, left = v->oos_bits, seconds = v->sync_ms / 1000;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!is_syncing(v) || !v->has_sync_progress)
+		return false;
+	/* Writes during the resync may mark more than there was at its beginning. */
+	total = max(total, left);
+	ret->total_bytes = total << LOCKSTEP_BIT_SHIFT;
+	ret->left_bytes = left << LOCKSTEP_BIT_SHIFT;
+	ret->done_bytes = ret->total_bytes - ret->left_bytes;
+	/* Rounded down: never 100 % before it is done. */
+	ret->permille = left ? (unsigned int)((total - left) * 1000 / total) : 1000;
+	if (seconds)
+		ret->rate_bytes_s = ret->done_bytes / seconds;
+	ret->has_eta = ret->rate_bytes_s > 0;
+	if (ret->has_eta)
+		ret->eta_s = ret->left_bytes / ret->rate_bytes_s;
+	return true;
+}
+
+static void summarise(const struct model_resource *r, struct summary *s)
+{
+	struct diagnose_sync p;
+
+	memset(s, 0, sizeof(*s));
+	s->disk = s->peer_disk = LOCKSTEP_DISK_UP_TO_DATE;
+	for (u32 i = 0; i < r->nr_volumes; i++) {
+		const struct model_volume *v = &r->volume[i];
+
+		if (!s->worst || v->disk < s->disk)
+			s->worst = v;
+		s->disk = min(s->disk, v->disk);
+		s->peer_disk = min(s->peer_disk, v->peer_disk);
+		s->is_blank |= !v->gen_current && v->disk == LOCKSTEP_DISK_INCONSISTENT;
+		if (v->sync != LOCKSTEP_SYNC_NONE && !is_syncing(v) && !s->sync)
+			s->sync = v->sync;
+		if (is_syncing(v))
+			s->sync = v->sync;
+		if (!diagnose_sync(v, &p))
+			continue;
+		s->has_progress = true;
+		s->progress.total_bytes += p.total_bytes;
+		s->progress.done_bytes += p.done_bytes;
+	}
+}
+
+static const char *peer_name(const struct model_resource *r)
+{
+	if (r->peer[0])
+		return r->peer;
+	return r->daemon.peer[0] ? r->daemon.peer : "the peer";
+}
+
+static void add(char *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* One more part, behind a comma. */
+static void add(char *text, const char *fmt, ...)
+{
+	size_t used = strlen(text);
+	va_list ap;
+
+	if (used)
+		used += (size_t)snprintf(text + used, HEADLINE_BYTES - used, ", ");
+	if (used >= HEADLINE_BYTES)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text + used, HEADLINE_BYTES - used, fmt, ap);
+	va_end(ap);
+}
+
+static const char *disk_words(u32 disk, bool is_blank)
+{
+	switch (disk) {
+	case LOCKSTEP_DISK_NONE:
+		return "has no disk";
+	case LOCKSTEP_DISK_FAILED:
+		return "failed";
+	case LOCKSTEP_DISK_INCONSISTENT:
+		return is_blank ? "never synchronised" : "inconsistent";
+	case LOCKSTEP_DISK_OUTDATED:
+		return "outdated";
+	case LOCKSTEP_DISK_UNSURE:
+		return "perhaps not the latest";
+	case LOCKSTEP_DISK_UP_TO_DATE:
+		return "up to date";
+	}
+	return "in a state unknown to this version";
+}
+
+static void add_link(char *text, const struct model_resource *r)
+{
+	const char *peer = peer_name(r);
+
+	if (r->link == LOCKSTEP_LINK_UP)
+		add(text, "connected to %s", peer);
+	else if (r->link == LOCKSTEP_LINK_OPENING)
+		add(text, "connecting to %s", peer);
+	else if (r->has_daemon && r->daemon.stay_off)
+		add(text, "disconnected from %s on request", peer);
+	else if (r->has_daemon && r->daemon.phase[0])
+		add(text, "not connected to %s (%s)", peer, r->daemon.phase);
+	else
+		add(text, "not connected to %s", peer);
+}
+
+static void add_copies(char *text, const struct model_resource *r, const struct summary *s)
+{
+	const char *peer = peer_name(r);
+	char percent[32] = "";
+
+	if (s->has_progress && s->progress.total_bytes)
+		snprintf(percent, sizeof(percent), " (%" PRIu64 " %%)",
+			 (s->progress.done_bytes >> LOCKSTEP_BIT_SHIFT) * 100 /
+			 (s->progress.total_bytes >> LOCKSTEP_BIT_SHIFT));
+	if (!r->nr_volumes)
+		add(text, "no volumes");
+	else if (s->sync == LOCKSTEP_SYNC_SOURCE)
+		add(text, "synchronising %s's copy%s", peer, percent);
+	else if (s->sync == LOCKSTEP_SYNC_TARGET)
+		add(text, "this copy is being synchronised%s", percent);
+	else if (s->sync == LOCKSTEP_SYNC_SOURCE_WAIT)
+		add(text, "about to synchronise %s's copy", peer);
+	else if (r->link != LOCKSTEP_LINK_UP)
+		add(text, "this copy %s", disk_words(s->disk, s->is_blank));
+	else if (s->disk == LOCKSTEP_DISK_UP_TO_DATE && s->peer_disk == LOCKSTEP_DISK_UP_TO_DATE)
+		add(text, "both copies up to date");
+	else
+		add(text, "this copy %s, %s's %s", disk_words(s->disk, s->is_blank), peer,
+		    disk_words(s->peer_disk, false));
+}
+
+void diagnose_headline(const struct model *m, const struct model_resource *r,
+		       char ret[HEADLINE_BYTES])
+{
+	struct summary s;
+
+	(void)m;
+	ret[0] = '\0';
+	if (!r->in_kernel) {
+		add(ret, r->has_daemon && r->daemon.configured ? "wanted up, but not in the kernel"
+			: "down");
+		return;
+	}
+	summarise(r, &s);
+	add(ret, "%s here", r->role == LOCKSTEP_ROLE_PRIMARY ? "primary" : "secondary");
+	if (r->link == LOCKSTEP_LINK_UP && r->peer_role == LOCKSTEP_ROLE_PRIMARY)
+		add(ret, "%s is primary", peer_name(r));
+	add_link(ret, r);
+	add_copies(ret, r, &s);
+	if (r->held)
+		add(ret, "%u write%s held", r->held, r->held == 1 ? "" : "s");
+	else if (r->io_mode == LOCKSTEP_IO_ALONE)
+		add(ret, "writing here alone");
+}
+
+static void disk_problem(const struct model_resource *r, const struct model_volume *v,
+			 struct err *ret)
+{
+	if (v->disk == LOCKSTEP_DISK_NONE)
+		err_set(ret, 0, "no-disk", "volume %u has no disk", v->number);
+	else
+		err_set(ret, 0, "disk-failed", "the disk of volume %u, %s, failed and was dropped",
+			v->number, v->backing);
+	err_means(ret, "Reading and writing go on through %s, if it is connected", peer_name(r));
+	err_mend(ret,
+		 "dmesg | grep lockstep; with a new disk: lockstep down %s && lockstep init %s "
+		 "--volume %u && lockstep up %s",
+		 r->name, r->name, v->number, r->name);
+}
+
+/* The link is not up: why, and who should bring it up. */
+static bool link_problem(const struct model *m, const struct model_resource *r, struct err *ret)
+{
+	const char *peer = peer_name(r);
+	char why[MODEL_TEXT_BYTES + 32] = "";
+
+	if (r->link == LOCKSTEP_LINK_UP)
+		return false;
+	if (r->link_lost[0])
+		snprintf(why, sizeof(why), "; the last session ended: %s", r->link_lost);
+	if (!m->has_daemon) {
+		err_set(ret, 0, "no-daemon",
+			"%s is not connected, and lockstepd, which would look for it, does not "
+			"run%s",
+			peer, why);
+		err_mend(ret, "systemctl start lockstepd && lockstep up %s", r->name);
+	} else if (!r->has_daemon || !r->daemon.configured) {
+		err_set(ret, 0, "not-configured",
+			"lockstepd does not look after %s, so nobody looks for %s%s",
+			r->name, peer, why);
+		err_mend(ret, "lockstep up %s", r->name);
+	} else if (r->daemon.stay_off) {
+		err_set(ret, 0, "disconnected", "%s is disconnected on request", peer);
+		err_mend(ret, "lockstep connect %s", r->name);
+	} else if (r->link == LOCKSTEP_LINK_DOWN) {
+		err_set(ret, 0, "not-connected", "%s is not connected%s", peer, why);
+		err_mend(ret, "on %s: lockstep status %s; and from here: ping its address", peer,
+			 r->name);
+	}
+	return ret->what[0];
+}
+
+static void held_problem(const struct model_resource *r, struct err *ret)
+{
+	err_set(ret, 0, "writes-held", "%u write%s held%s%s", r->held,
+		r->held == 1 ? " is" : "s are", r->wait[0] ? ": " : "", r->wait);
+	err_means(ret, "They are neither lost nor failed; they go on when this is over");
+}
+
+static void daemon_problem(const struct model_daemon *d, struct err *ret)
+{
+	err_set(ret, 0, d->code[0] ? d->code : "problem", "%s", d->problem);
+	err_mend(ret, "%s", d->mend);
+}
+
+bool diagnose_problem(const struct model *m, const struct model_resource *r, struct err *ret)
+{
+	struct summary s;
+
+	memset(ret, 0, sizeof(*ret));
+	summarise(r, &s);
+	if (r->in_kernel && s.worst && s.disk <= LOCKSTEP_DISK_FAILED)
+		disk_problem(r, s.worst, ret);
+	else if (r->has_daemon && r->daemon.problem[0])
+		daemon_problem(&r->daemon, ret);
+	else if (!r->in_kernel && r->has_daemon && r->daemon.configured) {
+		err_set(ret, 0, "not-in-kernel",
+			"%s was asked for, but the kernel does not have it", r->name);
+		err_mend(ret, "lockstep up %s", r->name);
+	} else if (!r->in_kernel)
+		return false;
+	else if (link_problem(m, r, ret))
+		return true;
+	else if (s.is_blank && r->link == LOCKSTEP_LINK_UP && s.sync == LOCKSTEP_SYNC_NONE) {
+		err_set(ret, 0, "blank", "nobody said yet whose data counts");
+		err_mend(ret, "on the host whose data counts: lockstep promote --force %s",
+			 r->name);
+	} else if (r->held)
+		held_problem(r, ret);
+	return ret->what[0];
+}
+
+bool diagnose_host(const struct model *m, struct err *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (!m->has_module) {
+		err_set(ret, 0, "no-module",
+			"the kernel module lockstep is not loaded, so nothing is up");
+		err_mend(ret, "modprobe lockstep");
+	} else if (!m->has_daemon) {
+		err_set(ret, 0, "no-daemon", "lockstepd does not run");
+		err_means(ret,
+			  "What is in the kernel goes on, and is shown here, but a lost connection "
+			  "stays lost");
+		err_mend(ret, "systemctl start lockstepd");
+	}
+	return ret->what[0];
+}

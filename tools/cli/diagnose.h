@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What is going on with a resource, and what is wrong with it: pure functions over the model, so
+ * that text and JSON say the same and the tests can ask without a kernel.
+ */
+#ifndef LOCKSTEP_DIAGNOSE_H
+#define LOCKSTEP_DIAGNOSE_H
+
+#include "err.h"
+#include "model.h"
+
+#define HEADLINE_BYTES	320
+
+/* One line of words: "primary here, connected to bob, both copies up to date". */
+void diagnose_headline(const struct model *m, const struct model_resource *r,
+		       char ret[HEADLINE_BYTES]);
+
+/* The one thing most worth mending. False: nothing is wrong, and *ret is empty. */
+bool diagnose_problem(const struct model *m, const struct model_resource *r, struct err *ret);
+
+/* The same about the host as a whole: module not loaded, daemon dead. */
+bool diagnose_host(const struct model *m, struct err *ret);
+
+struct diagnose_sync {
+	u64 total_bytes, left_bytes, done_bytes;
+	unsigned int permille;		/* done */
+	u64 rate_bytes_s;		/* since it began, 0: unknown */
+	bool has_eta;
+	u64 eta_s;
+};
+
+/* Progress of a running resync; false: none runs, or nothing is known of it. */
+bool diagnose_sync(const struct model_volume *v, struct diagnose_sync *ret);
+
+#endif /* LOCKSTEP_DIAGNOSE_H */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The model as the command line sees it: the kernel's facts, beside them the daemon's, and what
+ * only has a configuration file. Whoever does not answer is left out and noted (has_module,
+ * has_daemon).
+ */
+#ifndef LOCKSTEP_GATHER_H
+#define LOCKSTEP_GATHER_H
+
+#include "err.h"
+#include "model.h"
+
+/*
+ * name NULL: everything. Of a name that is nowhere: refused. *ret is to be given to model_free().
+ */
+int gather(const char *name, const char *socket, struct model *ret, struct err *e);
+
+/* The kernel's part alone; -ENOENT when it does not have that resource. */
+int gather_kernel(const char *name, struct model *ret, struct err *e);
+
+#endif /* LOCKSTEP_GATHER_H */

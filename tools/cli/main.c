@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lockstep: what a person types. A table of subcommands and nothing else.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "opts.h"
+
+static const struct cmd commands[] = {
+	{ .name = "keygen", .usage = "NAME|FILE", .run = cmd_keygen,
+	  .operand = CMD_MUST_OPERAND,
+	  .summary = "make the key that lets the two hosts trust each other",
+	  .help =
+	  "Writes 32 random bytes as hex digits into /etc/lockstep/NAME.key, or into FILE if\n"
+	  "it has a slash in it, readable by its owner only. Never overwrites a file.\n"
+	  "Copy the file to the other host, over a channel you trust.\n" },
+	{ .name = "init", .usage = "NAME [--volume N] [--clean] [--force] [--node NODE]",
+	  .run = cmd_init, .operand = CMD_MUST_OPERAND,
+	  .options = CMD_OPT_VOLUME | CMD_OPT_CLEAN | CMD_OPT_FORCE | CMD_OPT_NODE,
+	  .summary = "write metadata to this host's disks, once, before the first use",
+	  .help = "Checks every disk of the resource first and changes nothing if one is refused.\n"
+	  "  --volume N   only this volume\n"
+	  "  --clean      what the disks hold is irrelevant: nothing is copied at first. Give it\n"
+	  "               on both hosts, and make a new file system afterwards\n"
+	  "  --force      although a disk holds something (never: although it is in use)\n"
+	  "  --node NODE  who this host is, if neither /etc/lockstep/node nor its name says so\n" },
+	{ .name = "up", .usage = "NAME|--all [--node NODE]", .run = cmd_up, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_ALL | CMD_OPT_NODE | CMD_OPT_SOCKET,
+	  .summary = "read the configuration, make the devices, look for the peer",
+	  .help = "  --all        every resource that has a file in /etc/lockstep\n"
+	  "  --node NODE  who this host is, if neither /etc/lockstep/node nor its name says so\n" },
+	{ .name = "down", .usage = "NAME|--all", .run = cmd_down, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_ALL | CMD_OPT_SOCKET,
+	  .summary = "end the session and remove the devices",
+	  .help = "Refused while a device is in use. Works without lockstepd, too.\n" },
+	{ .name = "status", .usage = "[NAME] [--json]", .run = cmd_status, .must_root = true,
+	  .operand = CMD_MAY_OPERAND, .options = CMD_OPT_JSON | CMD_OPT_SOCKET,
+	  .summary = "what is going on, what is wrong, what mends it",
+	  .help = "  -j, --json   for programs; lockstep(8) names the schema\n" },
+	{ .name = "promote", .usage = "NAME [--force]", .run = cmd_promote, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_FORCE | CMD_OPT_SOCKET,
+	  .summary = "become primary: the device may be written here",
+	  .help = "With a session the peer is asked first.\n"
+	  "  --force      although this copy is not known to be the latest. What only the peer\n"
+	  "               has is given up. Also says whose data counts in a new mirror\n" },
+	{ .name = "demote", .usage = "NAME", .run = cmd_demote, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
+	  .summary = "become secondary",
+	  .help = "Refused while a device is open for writing, naming who has it open.\n" },
+	{ .name = "connect", .usage = "NAME", .run = cmd_connect, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
+	  .summary = "look for the peer again after disconnect, and at once",
+	  .help = "" },
+	{ .name = "disconnect", .usage = "NAME", .run = cmd_disconnect, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
+	  .summary = "end the session and stay off until connect",
+	  .help = "" },
+	{ .name = "wait-connect", .usage = "NAME [--timeout SECONDS]", .run = cmd_wait_connect,
+	  .must_root = true, .operand = CMD_MUST_OPERAND, .options = CMD_OPT_TIMEOUT,
+	  .summary = "wait until the two hosts are connected",
+	  .help = "  --timeout S  give up after S seconds (0, the default: never)\n" },
+	{ .name = "wait-sync", .usage = "NAME [--timeout SECONDS]", .run = cmd_wait_sync,
+	  .must_root = true, .operand = CMD_MUST_OPERAND, .options = CMD_OPT_TIMEOUT,
+	  .summary = "wait until both copies are up to date",
+	  .help = "  --timeout S  give up after S seconds (0, the default: never)\n" },
+	{ .name = "dump-meta", .usage = "NAME|--device PATH [--volume N] [--json]",
+	  .run = cmd_dump_meta, .operand = CMD_MUST_OPERAND,
+	  .options = CMD_OPT_DEVICE | CMD_OPT_VOLUME | CMD_OPT_JSON | CMD_OPT_NODE,
+	  .summary = "show the metadata on a disk; needs neither module nor daemon",
+	  .help = "Reads both copies, says which one counts and why the other one does not.\n"
+	  "  --device P   any block device or image file\n"
+	  "  -j, --json   for programs\n" },
+};
+
+static const struct cmd *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static void print_overview(FILE *f)
+{
+	fprintf(f, "lockstep: a block device whose two copies, on two hosts, move in lockstep\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(f, "  %-13s %s\n", commands[i].name, commands[i].summary);
+	fprintf(f, "  %-13s %s\n\n", "help", "this, or: help COMMAND");
+	fprintf(f, "Exit code: 0 done, 1 refused or failed, 2 wrong usage. "
+		"Manual: man 8 lockstep\n");
+}
+
+static void print_help(const struct cmd *cmd)
+{
+	printf("lockstep %s %s\n  %s\n\n%s", cmd->name, cmd->usage, cmd->summary, cmd->help);
+	if (cmd->options & CMD_OPT_SOCKET)
+		printf("  --socket P   control socket of lockstepd, if it is elsewhere\n");
+}
+
+static int unknown_command(const char *name)
+{
+	struct err e;
+
+	err_set(&e, -EINVAL, "usage", "there is no command \"%.64s\"", name);
+	err_mend(&e, "lockstep help");
+	cmd_refuse(&e);
+	return CMD_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+	const struct cmd *cmd;
+
+	if (argc < 2) {
+		print_overview(stdout);
+		return CMD_OK;
+	}
+	cmd = find_command(argv[1]);
+	if (!cmd)
+		return unknown_command(argv[1]);
+	print_help(cmd);
+	return CMD_OK;
+}
+
+static int must_be_root(const struct cmd *cmd)
+{
+	struct err e;
+
+	err_set(&e, -EPERM, "not-root", "%s is for root only", cmd->name);
+	err_mend(&e, "sudo lockstep %s ...", cmd->name);
+	return cmd_refuse(&e);
+}
+
+static int run(int argc, char **argv)
+{
+	const struct cmd *cmd = find_command(argv[0]);
+	struct opts o;
+	struct err e;
+	int ret;
+
+	if (!cmd)
+		return unknown_command(argv[0]);
+	ret = opts_parse(cmd, argc, argv, &o, &e);
+	if (ret == OPTS_HELP) {
+		print_help(cmd);
+		return CMD_OK;
+	}
+	if (ret) {
+		cmd_refuse(&e);
+		return CMD_USAGE;
+	}
+	if (cmd->must_root && geteuid())
+		return must_be_root(cmd);
+	return cmd->run(&o);
+}
+
+/* A full pipe or disk must not look like success. */
+static int finish(int ret)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return ret;
+	fprintf(stderr, "lockstep: writing the output failed\n");
+	return ret ? ret : CMD_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	/* No setlocale(): what we print is read by programs, too. */
+	if (argc < 2) {
+		print_overview(stderr);
+		return CMD_USAGE;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("lockstep %s\n", LOCKSTEP_VERSION);
+		return finish(CMD_OK);
+	}
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return finish(help(argc - 1, argv + 1));
+	return finish(run(argc - 1, argv + 1));
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "opts.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "ctl.h"
+
+/* No short option but -h and -j: the others are too weighty to be typed by mistake. */
+static const struct option long_options[] = {
+	{ "help",	no_argument,		NULL, 'h' },
+	{ "force",	no_argument,		NULL, CMD_OPT_FORCE << 8 },
+	{ "clean",	no_argument,		NULL, CMD_OPT_CLEAN << 8 },
+	{ "all",	no_argument,		NULL, CMD_OPT_ALL << 8 },
+	{ "json",	no_argument,		NULL, CMD_OPT_JSON << 8 },
+	{ "volume",	required_argument,	NULL, CMD_OPT_VOLUME << 8 },
+	{ "node",	required_argument,	NULL, CMD_OPT_NODE << 8 },
+	{ "socket",	required_argument,	NULL, CMD_OPT_SOCKET << 8 },
+	{ "device",	required_argument,	NULL, CMD_OPT_DEVICE << 8 },
+	{ "timeout",	required_argument,	NULL, CMD_OPT_TIMEOUT << 8 },
+	{ NULL, 0, NULL, 0 }
+};
+
+static const char *option_name(u32 option)
+{
+	for (const struct option *l = long_options; l->name; l++)
+		if (l->val == (int)(option << 8))
+			return l->name;
+	return "?";
+}
+
+static int usage(const struct cmd *cmd, struct err *e)
+{
+	err_mend(e, "lockstep %s %s", cmd->name, cmd->usage);
+	return -EINVAL;
+}
+
+static int parse_number(const struct cmd *cmd, u32 option, const char *text, u32 max, u32 *ret,
+			struct err *e)
+{
+	unsigned long v;
+	char *end;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (!errno && end != text && !*end && *text != '-' && v <= max) {
+		*ret = (u32)v;
+		return 0;
+	}
+	err_set(e, -EINVAL, "usage", "--%s takes a number from 0 to %u, not \"%.32s\"",
+		option_name(option), max, text);
+	return usage(cmd, e);
+}
+
+static int take_option(const struct cmd *cmd, u32 option, const char *arg, struct opts *o,
+		       struct err *e)
+{
+	if (!(cmd->options & option)) {
+		err_set(e, -EINVAL, "usage", "%s takes no option --%s", cmd->name,
+			option_name(option));
+		return usage(cmd, e);
+	}
+	o->given |= option;
+	switch (option) {
+	case CMD_OPT_VOLUME:
+		return parse_number(cmd, option, arg, LOCKSTEP_MAX_VOLUMES - 1, &o->volume, e);
+	case CMD_OPT_TIMEOUT:
+		return parse_number(cmd, option, arg, 7 * 86400, &o->timeout_s, e);
+	case CMD_OPT_NODE:
+		o->node = arg;
+		break;
+	case CMD_OPT_SOCKET:
+		o->socket = arg;
+		break;
+	case CMD_OPT_DEVICE:
+		o->device = arg;
+		break;
+	}
+	return 0;
+}
+
+static int take_operand(const struct cmd *cmd, int argc, char **argv, struct opts *o, struct err *e)
+{
+	bool instead = o->given & (CMD_OPT_ALL | CMD_OPT_DEVICE);
+
+	if (optind < argc)
+		o->operand = argv[optind++];
+	if (optind < argc)
+		err_set(e, -EINVAL, "usage", "\"%.64s\" is one word too many", argv[optind]);
+	else if (o->operand && cmd->operand == CMD_NO_OPERAND)
+		err_set(e, -EINVAL, "usage", "%s takes no name", cmd->name);
+	else if (o->operand && instead)
+		err_set(e, -EINVAL, "usage", "%s takes a name or --%s, not both", cmd->name,
+			o->given & CMD_OPT_ALL ? "all" : "device");
+	else if (!o->operand && !instead && cmd->operand == CMD_MUST_OPERAND)
+		err_set(e, -EINVAL, "usage", "%s needs a name", cmd->name);
+	else
+		return 0;
+	return usage(cmd, e);
+}
+
+/* getopt takes "--cl" for --clean. Nobody shall wipe or force by a word that was not finished. */
+static int refuse_abbreviations(const struct cmd *cmd, int argc, char **argv, struct err *e)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		const struct option *l = long_options;
+		size_t len;
+
+		if (strncmp(argv[i], "--", 2))
+			continue;
+		len = strcspn(argv[i] + 2, "=");
+		while (l->name && (strlen(l->name) != len || strncmp(l->name, argv[i] + 2, len)))
+			l++;
+		if (l->name)
+			continue;
+		err_set(e, -EINVAL, "usage", "unknown option %.64s", argv[i]);
+		return usage(cmd, e);
+	}
+	return 0;
+}
+
+int opts_parse(const struct cmd *cmd, int argc, char **argv, struct opts *ret, struct err *e)
+{
+	int c, err = refuse_abbreviations(cmd, argc, argv, e);
+
+	if (err)
+		return err;
+	memset(ret, 0, sizeof(*ret));
+	ret->socket = ctl_socket_path(NULL);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":hj", long_options, NULL)) != -1) {
+		if (c == 'h')
+			return OPTS_HELP;
+		if (c == ':' || c == '?') {
+			const char *word = argv[optind - 1];
+
+			err_set(e, -EINVAL, "usage", c == ':' ? "%.64s needs a value"
+				: "unknown option %.64s", word);
+			return usage(cmd, e);
+		}
+		err = take_option(cmd, c == 'j' ? CMD_OPT_JSON : (u32)c >> 8, optarg, ret, e);
+		if (err)
+			return err;
+	}
+	return take_operand(cmd, argc, argv, ret, e);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * wait-connect and wait-sync: for scripts. They ask the kernel a few times a second; that is cheap,
+ * needs no daemon and cannot miss anything, whereas an event can be lost.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "cmd.h"
+#include "diagnose.h"
+#include "gather.h"
+#include <linux/lockstep.h>
+
+#define POLL_MS		200
+
+typedef bool (*reached_fn)(const struct model_resource *r);
+
+static bool is_connected(const struct model_resource *r)
+{
+	return r->link == LOCKSTEP_LINK_UP;
+}
+
+static bool is_synced(const struct model_resource *r)
+{
+	for (u32 i = 0; i < r->nr_volumes; i++) {
+		const struct model_volume *v = &r->volume[i];
+
+		if (v->sync != LOCKSTEP_SYNC_NONE || v->disk != LOCKSTEP_DISK_UP_TO_DATE ||
+		    v->peer_disk != LOCKSTEP_DISK_UP_TO_DATE)
+			return false;
+	}
+	return is_connected(r) && r->nr_volumes;
+}
+
+static u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
+}
+
+static int timed_out(const struct opts *o, const struct model *m, struct err *e)
+{
+	char headline[HEADLINE_BYTES];
+
+	diagnose_headline(m, model_find(m, o->operand), headline);
+	err_set(e, -ETIMEDOUT, "timeout", "%s is not there after %u s: %s", o->operand,
+		o->timeout_s, headline);
+	err_mend(e, "lockstep status %s", o->operand);
+	return -ETIMEDOUT;
+}
+
+static int wait_for(const struct opts *o, reached_fn reached)
+{
+	u64 end = o->timeout_s ? now_ms() + (u64)o->timeout_s * 1000 : UINT64_MAX;
+	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+	struct model m;
+	struct err e;
+	int err = cmd_check_name(o->operand, &e);
+	bool done = false;
+
+	while (!err && !done) {
+		err = gather_kernel(o->operand, &m, &e);
+		if (err)
+			break;
+		done = reached(model_find(&m, o->operand));
+		if (!done && now_ms() >= end)
+			err = timed_out(o, &m, &e);
+		model_free(&m);
+		if (!done && !err)
+			nanosleep(&pause, NULL);
+	}
+	return err ? cmd_refuse(&e) : CMD_OK;
+}
+
+int cmd_wait_connect(const struct opts *o)
+{
+	return wait_for(o, is_connected);
+}
+
+int cmd_wait_sync(const struct opts *o)
+{
+	return wait_for(o, is_synced);
+}

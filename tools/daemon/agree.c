@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Texts name the two hosts in one fixed order, the dialler first, whoever writes them, so that an administrator who looks at
+ * both sides reads the same sentence twice and not two that seem to disagree.
+ */
+#include "agree.h"
+
+#include <linux/lockstep.h>
+#include <lockstep/disk.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+/* The pair in the fixed order, and what is being agreed. */
+struct talk {
+	const struct hello *mine, *theirs;
+	const struct hello *first, *second;	/* dialler, listener */
+	struct agreement *a;
+};
+
+__attribute__((format(printf, 3, 4)))
+static bool refuse(struct talk *t, u32 code, const char *fmt, ...)
+{
+	va_list ap;
+
+	t->a->refuse = code;
+	va_start(ap, fmt);
+	vsnprintf(t->a->text, sizeof(t->a->text), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+__attribute__((format(printf, 2, 3)))
+static void mend(struct talk *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(t->a->mend, sizeof(t->a->mend), fmt, ap);
+	va_end(ap);
+}
+
+/* ---- our hello */
+
+static void fill_volume(const struct model_volume *m, struct wire_hello_volume *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->volume = m->number;
+	v->flags = m->flags;
+	v->current_id = m->gen_current;
+	v->current_nr = m->gen_nr;
+	v->since_id = m->gen_since;
+	v->peer_boot_id = m->last_boot_id;
+	v->data_sect = m->data_sect;
+	v->data_max_sect = m->data_max_sect;
+	v->oos_bits = m->oos_bits;
+	v->written_s = m->written_s;
+	v->logical_bytes = m->logical_bytes;
+	v->physical_bytes = m->physical_bytes;
+	v->max_io_bytes = m->max_io_bytes;
+	v->caps = m->caps & LOCKSTEP_VC_KNOWN;
+	v->disk = m->disk;
+	v->sync = m->sync;
+	for (u32 i = 0; i < m->gen_history_nr && i < LOCKSTEP_HISTORY; i++)
+		v->history[i] = m->gen_history[i];
+}
+
+void agree_fill_hello(const struct model_resource *r, const struct agree_self *self,
+		      struct hello *ret)
+{
+	struct wire_hello *h = &ret->h;
+
+	memset(h, 0, sizeof(*h));
+	h->version_min = LOCKSTEP_WIRE_VERSION_MIN;
+	h->version_max = LOCKSTEP_WIRE_VERSION_MAX;
+	h->features = LOCKSTEP_WF_ZEROES;
+	h->boot_id = r->boot_id;
+	h->epoch = r->epoch;
+	h->session_id = r->link == LOCKSTEP_LINK_UP ? r->session_id : 0;
+	h->node_id = r->node_id;
+	h->peer_node_id = r->peer_node_id;
+	h->role = r->role;
+	h->streams = self->streams;
+	h->timeout_ms = self->timeout_ms;
+	h->nr_volumes = r->nr_volumes;
+	snprintf(h->resource, sizeof(h->resource), "%s", r->name);
+	snprintf(h->node, sizeof(h->node), "%s", r->node);
+	for (u32 i = 0; i < r->nr_volumes; i++)
+		fill_volume(&r->volume[i], &ret->v[i]);
+}
+
+/* ---- checks */
+
+static bool check_identity(struct talk *t)
+{
+	const struct wire_hello *m = &t->mine->h, *p = &t->theirs->h;
+	const struct wire_hello *a = &t->first->h, *b = &t->second->h;
+
+	if (max(m->version_min, p->version_min) > min(m->version_max, p->version_max)) {
+		mend(t, "install the same release of Lockstep on both hosts");
+		return refuse(t, LOCKSTEP_RF_VERSION, "%s speaks protocol versions %u to %u and %s "
+			      "%u to %u", a->node, a->version_min, a->version_max, b->node,
+			      b->version_min, b->version_max);
+	}
+	mend(t, "make /etc/lockstep/%s.conf the same on both hosts, then lockstep up %s",
+	     m->resource, m->resource);
+	if (strcmp(m->resource, p->resource) != 0)
+		return refuse(t, LOCKSTEP_RF_IDENTITY, "%s talks about resource %s and %s about %s",
+			      a->node, a->resource, b->node, b->resource);
+	if (m->peer_node_id != p->node_id || p->peer_node_id != m->node_id)
+		return refuse(t, LOCKSTEP_RF_IDENTITY, "%s is node %u and expects node %u, %s is "
+			      "node %u and expects node %u", a->node, a->node_id, a->peer_node_id,
+			      b->node, b->node_id, b->peer_node_id);
+	if (m->nr_volumes != p->nr_volumes)
+		return refuse(t, LOCKSTEP_RF_IDENTITY, "%s has %u volumes in %s and %s has %u",
+			      a->node, a->nr_volumes, a->resource, b->node, b->nr_volumes);
+	for (u32 i = 0; i < m->nr_volumes; i++)
+		if (t->mine->v[i].volume != t->theirs->v[i].volume)
+			return refuse(t, LOCKSTEP_RF_IDENTITY, "%s has volume %u in %s where %s has "
+				      "volume %u", a->node, t->first->v[i].volume, a->resource,
+				      b->node, t->second->v[i].volume);
+	t->a->mend[0] = 0;
+	return true;
+}
+
+/*
+ * The size a side insists on: the agreed one; before any agreement, what it has if it holds content already, because
+ * somebody may have used it to the end.
+ */
+static u64 insists(const struct hello *h, const struct wire_hello_volume *v)
+{
+	bool has_content = h->h.role == LOCKSTEP_ROLE_PRIMARY ||
+			   (v->current_id && !(v->flags & LOCKSTEP_MF_CLEAN));
+
+	if (v->data_sect)
+		return v->data_sect;
+	return has_content ? v->data_max_sect : 0;
+}
+
+static u64 mib(u64 sect)
+{
+	return sect >> 11;
+}
+
+static bool check_size(struct talk *t, u32 i, struct agreed_volume *out)
+{
+	const struct wire_hello_volume *v1 = &t->first->v[i], *v2 = &t->second->v[i];
+	const char *n1 = t->first->h.node, *n2 = t->second->h.node;
+	u64 s1 = insists(t->first, v1), s2 = insists(t->second, v2);
+	u64 limit = min(v1->data_max_sect, v2->data_max_sect) & ~7ull;
+	u64 size = s1 ? s1 : s2 ? s2 : limit;
+
+	if (!v1->data_max_sect || !v2->data_max_sect)
+		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u has no disk on %s", v1->volume,
+			      v1->data_max_sect ? n2 : n1);
+	if (s1 && s2 && s1 != s2) {
+		mend(t, "on the host whose copy is to be replaced: lockstep down %s, lockstep init "
+		     "--force %s, lockstep up %s", t->first->h.resource, t->first->h.resource,
+		     t->first->h.resource);
+		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u is %llu MiB on %s and %llu MiB on "
+			      "%s", v1->volume, (unsigned long long)mib(s1), n1,
+			      (unsigned long long)mib(s2), n2);
+	}
+	if (size > limit || limit < LOCKSTEP_MIN_DATA_SECT) {
+		const char *small = v1->data_max_sect < v2->data_max_sect ? n1 : n2;
+
+		mend(t, "give volume %u a larger disk on %s", v1->volume, small);
+		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u needs %llu sectors and the disk of "
+			      "%s can hold only %llu", v1->volume, (unsigned long long)size, small,
+			      (unsigned long long)limit);
+	}
+	out->data_sect = size;
+	return true;
+}
+
+static bool check_blocks(struct talk *t, u32 i, struct agreed_volume *out)
+{
+	const struct wire_hello_volume *v1 = &t->first->v[i], *v2 = &t->second->v[i];
+	const struct hello *small = v1->logical_bytes < v2->logical_bytes ? t->first : t->second;
+
+	out->logical_bytes = max(v1->logical_bytes, v2->logical_bytes);
+	out->physical_bytes = max(v1->physical_bytes, v2->physical_bytes);
+	out->max_io_bytes = min(v1->max_io_bytes, v2->max_io_bytes);
+	out->caps = (v1->caps & v2->caps & LOCKSTEP_VC_ZEROES) |
+		    ((v1->caps | v2->caps) & (LOCKSTEP_VC_CACHE | LOCKSTEP_VC_ROTATIONAL));
+	/* The block size of a device in use cannot grow under its users. */
+	if (v1->logical_bytes != v2->logical_bytes && small->h.role == LOCKSTEP_ROLE_PRIMARY) {
+		mend(t, "on %s: lockstep demote %s, and promote it again once connected",
+		     small->h.node, small->h.resource);
+		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u has blocks of %u bytes on %s, which "
+			      "is primary, and of %u bytes on the other host", v1->volume,
+			      small->v[i].logical_bytes, small->h.node, out->logical_bytes);
+	}
+	return true;
+}
+
+/* ---- whose data */
+
+static void view(const struct hello *h, u32 i, struct gen_view *ret)
+{
+	const struct wire_hello_volume *v = &h->v[i];
+
+	ret->current_id = v->current_id;
+	ret->since_id = v->since_id;
+	memcpy(ret->history, v->history, sizeof(ret->history));
+	ret->oos_bits = v->oos_bits;
+	ret->flags = v->flags;
+	ret->node_id = h->h.node_id;
+}
+
+static void when(u64 s, char *ret, size_t size)
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+
+	if (!s || !gmtime_r(&t, &tm) || !strftime(ret, size, "%Y-%m-%d %H:%M:%S UTC", &tm))
+		snprintf(ret, size, "an unknown time");
+}
+
+static bool refuse_split(struct talk *t, u32 i)
+{
+	const struct wire_hello_volume *v1 = &t->first->v[i], *v2 = &t->second->v[i];
+	const char *res = t->first->h.resource;
+	char w1[40], w2[40];
+
+	when(v1->written_s, w1, sizeof(w1));
+	when(v2->written_s, w2, sizeof(w2));
+	mend(t, "on the host whose changes are to be thrown away: lockstep down %s, lockstep init "
+	     "--force %s, lockstep up %s", res, res, res);
+	return refuse(t, LOCKSTEP_RF_SPLIT, "split brain in volume %u: %s (until %s, %llu MiB not on "
+		      "the other) and %s (until %s, %llu MiB) were both written alone", v1->volume,
+		      t->first->h.node, w1, (unsigned long long)(v1->oos_bits >> 8),
+		      t->second->h.node, w2, (unsigned long long)(v2->oos_bits >> 8));
+}
+
+static bool check_verdict(struct talk *t, u32 i, enum gen_verdict v)
+{
+	const char *n1 = t->first->h.node, *n2 = t->second->h.node;
+	const char *res = t->first->h.resource;
+	u32 number = t->first->v[i].volume;
+
+	switch (v) {
+	case GEN_BLANK:
+		mend(t, "on the host whose data counts: lockstep promote --force %s; or, if neither "
+		     "does, on both: lockstep init --clean --force %s before up", res, res);
+		return refuse(t, LOCKSTEP_RF_BLANK, "%s and %s are both new, and nobody has said "
+			      "whose data in volume %u counts", n1, n2, number);
+	case GEN_SPLIT:
+		return refuse_split(t, i);
+	case GEN_UNRELATED:
+		mend(t, "on the host whose copy is to be replaced: lockstep down %s, lockstep init "
+		     "--force %s, lockstep up %s", res, res, res);
+		return refuse(t, LOCKSTEP_RF_UNRELATED, "the copies of volume %u on %s and %s have "
+			      "no common history", number, n1, n2);
+	case GEN_INCONSISTENT:
+		mend(t, "on the host whose copy is the better one: lockstep promote --force %s", res);
+		return refuse(t, LOCKSTEP_RF_INCONSISTENT, "neither %s nor %s has a consistent copy "
+			      "of volume %u", n1, n2, number);
+	default:
+		return true;
+	}
+}
+
+/* Volumes go together: a file system may lie across two of them. */
+static bool check_direction(struct talk *t)
+{
+	const char *res = t->first->h.resource;
+
+	if (!t->a->is_source || !t->a->is_target)
+		return true;
+	mend(t, "on the host whose copies are to be replaced: lockstep down %s, lockstep init --force "
+	     "%s, lockstep up %s", res, res, res);
+	return refuse(t, LOCKSTEP_RF_SPLIT, "some volumes of %s are newer on %s and some on %s", res,
+		      t->first->h.node, t->second->h.node);
+}
+
+static bool check_roles(struct talk *t)
+{
+	const struct wire_hello *a = &t->first->h, *b = &t->second->h;
+	const struct hello *target;
+
+	if (a->role == LOCKSTEP_ROLE_PRIMARY && b->role == LOCKSTEP_ROLE_PRIMARY) {
+		mend(t, "on the host that is to follow: lockstep demote %s", a->resource);
+		return refuse(t, LOCKSTEP_RF_TWO_PRIMARIES, "%s and %s are both primary: one of "
+			      "them must be demoted", a->node, b->node);
+	}
+	for (int side = 0; side < 2; side++) {
+		target = side ? t->theirs : t->mine;
+		if (!(side ? t->a->is_source : t->a->is_target) ||
+		    target->h.role != LOCKSTEP_ROLE_PRIMARY)
+			continue;
+		mend(t, "on %s: stop what uses it, then lockstep demote %s", target->h.node,
+		     a->resource);
+		return refuse(t, LOCKSTEP_RF_ROLE, "%s is primary, but its copy is the one to be "
+			      "overwritten: %s must be demoted", target->h.node, target->h.node);
+	}
+	return true;
+}
+
+static bool agree_volume(struct talk *t, u32 i)
+{
+	struct agreed_volume *out = &t->a->volume[i];
+	struct gen_view mine, theirs;
+	struct gen_result r;
+
+	view(t->mine, i, &mine);
+	view(t->theirs, i, &theirs);
+	r = gen_compare(&mine, &theirs);
+	out->volume = t->mine->v[i].volume;
+	out->verdict = r.verdict;
+	out->rule = r.rule;
+	t->a->is_source |= gen_verdict_is_source(r.verdict);
+	t->a->is_target |= gen_verdict_is_target(r.verdict);
+	return check_verdict(t, i, r.verdict) && check_size(t, i, out) && check_blocks(t, i, out);
+}
+
+/* The same answer on both sides, the other way round. */
+static bool starts_first(const struct talk *t, bool dialler)
+{
+	u32 mine = t->mine->h.role, theirs = t->theirs->h.role;
+
+	if (t->a->is_target != t->a->is_source)
+		return t->a->is_target;
+	if (mine != theirs)
+		return mine == LOCKSTEP_ROLE_SECONDARY;
+	return !dialler;
+}
+
+void agree(const struct hello *mine, const struct hello *theirs, bool dialler,
+	   struct agreement *ret)
+{
+	struct agreed_volume *volume = ret->volume;
+	struct talk t = {
+		.mine = mine,
+		.theirs = theirs,
+		.first = dialler ? mine : theirs,
+		.second = dialler ? theirs : mine,
+		.a = ret,
+	};
+
+	memset(ret, 0, sizeof(*ret));
+	ret->volume = volume;
+	if (!check_identity(&t))
+		return;
+	ret->nr_volumes = mine->h.nr_volumes;
+	for (u32 i = 0; i < ret->nr_volumes; i++)
+		if (!agree_volume(&t, i))
+			return;
+	if (!check_direction(&t) || !check_roles(&t))
+		return;
+	ret->streams = min(min(mine->h.streams, theirs->h.streams), (u32)LOCKSTEP_MAX_STREAMS);
+	ret->timeout_ms = min(mine->h.timeout_ms, theirs->h.timeout_ms);
+	ret->epoch = max(mine->h.epoch, theirs->h.epoch) + 1;
+	ret->starts_first = starts_first(&t, dialler);
+}

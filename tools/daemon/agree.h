@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What two hellos lead to: a session on agreed terms, or a refusal both sides word alike. Pure: no sockets, no kernel,
+ * no time. Each side computes it for itself and the verdicts are compared afterwards (P5).
+ *
+ * [A1] Both sides calling agree() with the arguments swapped come to mirrored verdicts and the same refusal code.
+ * [A2] A primary is never made a target: that is refused here, on top of gen_compare().
+ */
+#ifndef LOCKSTEPD_AGREE_H
+#define LOCKSTEPD_AGREE_H
+
+#include "gen.h"
+#include "model.h"
+#include "os.h"
+#include "wire.h"
+
+struct hello {
+	struct wire_hello h;
+	struct wire_hello_volume *v;	/* h.nr_volumes of LOCKSTEP_MAX_VOLUMES */
+};
+
+struct agreed_volume {
+	u32 volume;
+	enum gen_verdict verdict;
+	enum gen_rule rule;
+	u64 data_sect;
+	u32 logical_bytes, physical_bytes, max_io_bytes, caps;
+};
+
+struct agreement {
+	u32 refuse;		/* enum lockstep_refuse; 0: agreed, and only then the rest counts */
+	char text[252];		/* one sentence, the same on both sides */
+	char mend[512];
+	u32 streams, timeout_ms;
+	u64 epoch;		/* least one for a new session */
+	bool is_target, is_source;	/* of any volume */
+	bool starts_first;	/* our SESSION_START comes before the peer's */
+	u32 nr_volumes;
+	struct agreed_volume *volume;	/* caller's array of LOCKSTEP_MAX_VOLUMES */
+};
+
+/* Our hello from what the kernel says. `hello->v` is the caller's array. */
+struct agree_self {
+	u32 streams, timeout_ms;	/* wanted */
+};
+
+void agree_fill_hello(const struct model_resource *r, const struct agree_self *self,
+		      struct hello *ret);
+
+/* dialler: we are the one that dials. */
+void agree(const struct hello *mine, const struct hello *theirs, bool dialler,
+	   struct agreement *ret);
+
+#endif /* LOCKSTEPD_AGREE_H */

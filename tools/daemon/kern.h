@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel side as the daemon sees it, behind one table, so that the tests can put a kernel of their own in its place.
+ * The functions mean what those of the same name in tools/lib/nl.h mean. All but the event ones may wait and are
+ * called from jobs, several at a time; each stands on its own.
+ */
+#ifndef LOCKSTEPD_KERN_H
+#define LOCKSTEPD_KERN_H
+
+#include "nl.h"
+
+struct kern_ops {
+	int (*status)(void *k, const char *name, struct model *ret, struct err *e);
+	int (*res_add)(void *k, const struct nl_resource *r, struct err *e);
+	int (*res_del)(void *k, const char *name, struct err *e);
+	int (*vol_add)(void *k, const char *name, u32 volume, u32 minor, const char *backing,
+		       const char *meta, struct err *e);
+	int (*vol_del)(void *k, const char *name, u32 volume, struct err *e);
+	int (*promote)(void *k, const char *name, bool force, struct err *e);
+	int (*demote)(void *k, const char *name, struct err *e);
+	int (*session_open)(void *k, const struct nl_session *s, struct err *e);
+	int (*stream_add)(void *k, const char *name, u64 session_id, u32 stream, int fd,
+			  struct err *e);
+	int (*session_start)(void *k, const char *name, u64 session_id, struct err *e);
+	int (*session_close)(void *k, const char *name, u64 session_id, struct err *e);
+	int (*marks_get)(void *k, const char *name, u32 volume, u64 first_bit,
+			 struct nl_marks *ret, struct err *e);
+	int (*marks_merge)(void *k, const char *name, u32 volume, u64 first_bit,
+			   const void *runs, u32 run_bytes, struct err *e);
+	int (*sync_start)(void *k, const char *name, u32 volume, struct err *e);
+	/* Load the module if it is not there. */
+	int (*load)(void *k, struct err *e);
+	/* Loop only. (Re)open the event socket; returns its descriptor, which stays the kern's. */
+	int (*events_open)(void *k, struct err *e);
+	int (*event_next)(void *k, struct nl_event *ret);
+	void (*events_close)(void *k);
+};
+
+struct kern {
+	const struct kern_ops *ops;
+	void *arg;
+};
+
+/* The real one. One per process. */
+extern struct kern kern_netlink;
+
+#endif /* LOCKSTEPD_KERN_H */

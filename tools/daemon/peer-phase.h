@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inside of the peer state machine; for peer*.c only.
+ *
+ *   OFF <-> WAIT -> DIAL -> TLS -> FACTS -> HELLO -+-> ADOPT ----------------------------------+
+ *            ^      (dialler only)   ^             +-> VERDICT -> [TOKEN] -> OPEN -> JOIN ->    |
+ *            |                       |             |      READY -> START / STARTED ----------> CONNECTED
+ *            +-- SETTLE <--- any     listener: TLS +-> STALE, CLEAR (back to WAIT)
+ *                                    is done when it gets the connection
+ *
+ * [T1] At most one job of a peer is under way, and frames are not taken meanwhile. So requests to the
+ *      kernel are in the order of the steps, and a new attempt never meets the rest of an old one:
+ *      SETTLE waits for it.
+ * [T2] A session that was opened and not started here is closed in SETTLE. One that was started is
+ *      the kernel's: the next hello finds out whether both have it.
+ * [T3] Whatever waits for the peer has a deadline, of the phase.
+ * [T4] A frame that the phase does not allow ends the connection.
+ */
+#ifndef LOCKSTEPD_PEER_PHASE_H
+#define LOCKSTEPD_PEER_PHASE_H
+
+#include "agree.h"
+#include "dial.h"
+#include "join.h"
+#include "peer.h"
+
+enum peer_phase {
+	PEER_OFF,		/* not wanted */
+	PEER_WAIT,		/* dialler: back-off; listener: for the dialler */
+	PEER_DIAL,
+	PEER_TLS,
+	PEER_FACTS,		/* asking our kernel */
+	PEER_HELLO,		/* ours is sent */
+	PEER_VERDICT,		/* ours is sent */
+	PEER_STALE,		/* the peer has a session we have not: it will close it and say so */
+	PEER_CLEAR,		/* we have one the peer has not: closing it */
+	PEER_TOKEN,		/* listener: for the token */
+	PEER_OPEN,		/* SESSION_OPEN */
+	PEER_JOIN,		/* streams are joining */
+	PEER_READY,		/* ours are all with the kernel */
+	PEER_START,		/* SESSION_START */
+	PEER_STARTED,		/* for the peer's STARTED */
+	PEER_ADOPT,		/* ours is sent */
+	PEER_CONNECTED,
+	PEER_SETTLE,		/* an attempt has ended, the kernel has not */
+	PEER_PHASE_NR
+};
+
+/* How the attempt that ended is followed by the next one. */
+enum peer_retry {
+	RETRY_LATER,		/* with back-off */
+	RETRY_NOW,		/* something that is mended by saying hello again */
+};
+
+/* What the kernel has of the session this attempt is about. */
+enum peer_kernel {
+	KERNEL_NONE,
+	KERNEL_OPEN,		/* opened, or being opened */
+	KERNEL_UP,		/* started: lives on without us */
+};
+
+enum marks_todo {
+	MARKS_NOTHING,
+	MARKS_SEND,		/* target: send ours */
+	MARKS_SAY_DONE,		/* target of a full resync: they do not matter */
+	MARKS_AWAIT,		/* source: the peer's will come */
+};
+
+struct peer_job;
+
+struct peer {
+	/* Fixed. */
+	const struct peer_env *env;
+	const struct conf *conf;
+	const struct conf_node *me, *other;
+	bool dialler;
+	u8 key[LOCKSTEP_KEY_BYTES];
+	char identity[TLS_IDENTITY_BYTES];
+
+	enum peer_phase phase;
+	u64 phase_ms;			/* since when */
+	sd_event_source *timer;		/* deadline of the phase, or the next try */
+	sd_event_source *pinger;
+	struct peer_job *job;		/* [T1] */
+	bool wanted;
+
+	struct conn *conn;
+	struct conn *next_conn;		/* came while this attempt was under way: next */
+	struct dial *dial;
+	struct dial_addr peer_addr;	/* where the control connection went */
+
+	enum peer_retry retry;
+	u32 backoff_ms;
+	u32 hasty;			/* attempts repeated at once, in a row */
+
+	/* Of this attempt. */
+	struct hello mine, theirs;	/* with room for LOCKSTEP_MAX_VOLUMES each */
+	struct agreement agreed;
+	u64 peer_boot_id;		/* of the kernel's live session */
+	enum peer_kernel kernel;
+	u64 session_id, epoch;
+	u64 session_ms;			/* since when session_id is what it is */
+	u8 token[LOCKSTEP_KEY_BYTES];
+	bool has_token, peer_ready;
+	int fd[LOCKSTEP_MAX_STREAMS];	/* joined, not yet the kernel's; -1: none */
+	bool joined[LOCKSTEP_MAX_STREAMS];
+	u32 nr_added;
+	struct join_dial *joining[LOCKSTEP_MAX_STREAMS];
+
+	/* Marks exchange, while connected. */
+	u8 marks[LOCKSTEP_MAX_VOLUMES];	/* enum marks_todo, index as in hello */
+	u32 marks_at;			/* volume being sent */
+	u64 marks_bit;
+	u64 marks_ms;			/* last progress */
+
+	struct err problem;
+	u64 problem_since_s;
+};
+
+/* ---- peer.c: phases, retries, jobs */
+
+void peer_set_phase(struct peer *p, enum peer_phase phase);
+/* End this attempt; `why` (may be NULL) becomes the problem in status. */
+void peer_fail(struct peer *p, const struct err *why, enum peer_retry retry);
+__attribute__((format(printf, 4, 5)))
+void peer_fail_text(struct peer *p, enum peer_retry retry, const char *code, const char *fmt, ...);
+/* Tell the peer why, too. */
+void peer_refuse(struct peer *p, u32 refuse, const struct err *why, enum peer_retry retry);
+void peer_set_problem(struct peer *p, const struct err *e);
+void peer_send(struct peer *p, u16 type, const void *body, size_t len);
+/* A buffer for one encoded body, good until the next call. */
+void *peer_scratch(size_t *ret_size);
+extern const char *const peer_refuse_code[LOCKSTEP_RF_NR];
+
+/* One request to the kernel. run() is in a thread, next() in the loop unless the attempt ended. */
+struct peer_job {
+	struct job job;
+	struct peer *peer;		/* NULL: it was destroyed */
+	const struct kern *kern;
+	char name[LOCKSTEP_NAME_BYTES];
+	int (*run)(struct peer_job *j);
+	void (*next)(struct peer *p, struct peer_job *j);
+	/* In. */
+	u64 session_id;
+	struct nl_session session;	/* volume is freed with the job */
+	struct nl_session_volume *volumes;
+	u32 stream, volume;
+	int fd;				/* closed with the job; -1: none */
+	u64 first_bit;
+	struct nl_marks *marks;		/* in or out; freed with the job */
+	/* Out. */
+	struct model model;
+	int ret;
+	struct err e;
+};
+
+struct peer_job *peer_job_create(struct peer *p, int (*run)(struct peer_job *j),
+				 void (*next)(struct peer *p, struct peer_job *j));
+void peer_job_start(struct peer *p, struct peer_job *j);
+/* Shapes shared by several steps. */
+int peer_run_close(struct peer_job *j);
+
+/* ---- peer-hello.c: facts, hello, verdicts, stale sessions */
+
+void peer_begin(struct peer *p);	/* the control connection is open */
+void peer_on_hello(struct peer *p, const u8 *body, size_t len);
+void peer_on_verdict(struct peer *p, const u8 *body, size_t len);
+
+/* ---- peer-session.c: token, streams, start */
+
+void peer_make_session(struct peer *p);	/* verdicts agree */
+void peer_on_token(struct peer *p, const u8 *body, size_t len);
+void peer_on_ready(struct peer *p);
+void peer_on_started(struct peer *p);
+void peer_drop_streams(struct peer *p);
+/* Both kernels replicate: marks, pings. `adopted`: it was so before. */
+void peer_connected(struct peer *p, bool adopted);
+
+/* ---- peer-marks.c */
+
+void peer_plan_marks(struct peer *p, bool adopted);
+void peer_send_marks(struct peer *p);
+void peer_on_marks(struct peer *p, const u8 *body, size_t len);
+void peer_on_marks_done(struct peer *p, const u8 *body, size_t len);
+bool peer_marks_are_late(const struct peer *p, u64 now_ms);
+
+#endif /* LOCKSTEPD_PEER_PHASE_H */

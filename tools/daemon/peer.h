@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The peer of one resource: finds it, agrees with it, and gives the kernel a session; then keeps the
+ * control connection alive. Phases, what each allows and how long it may last: peer-phase.h.
+ *
+ * Owns the control connection and every socket until the kernel has it. Never owns the kernel's
+ * session: that lives on when this is destroyed, and is adopted by the next one (P10 is kept by
+ * deadlines here, by the kernel there).
+ */
+#ifndef LOCKSTEPD_PEER_H
+#define LOCKSTEPD_PEER_H
+
+#include <systemd/sd-event.h>
+
+#include "conf.h"
+#include "conn.h"
+#include "job.h"
+#include "kern.h"
+#include "listen.h"
+#include "model.h"
+
+/* What all peers share; outlives them. */
+struct peer_env {
+	sd_event *event;
+	struct jobs *jobs;
+	const struct kern *kern;
+	struct conns *conns;
+	struct listeners *listeners;
+	u32 phase_ms;			/* deadline of each step with the peer */
+	u32 ping_ms, dead_ms;		/* of the control connection */
+	u32 retry_min_ms, retry_max_ms;
+};
+
+struct peer;
+
+/* `conf` and `env` are borrowed. Does nothing before peer_connect(). */
+int peer_create(const struct peer_env *env, const struct conf *conf, int self,
+		const u8 key[LOCKSTEP_KEY_BYTES], struct peer **ret);
+void peer_destroy(struct peer *p);		/* NULL is fine */
+
+/* Look for the peer, at once and again and again. */
+void peer_connect(struct peer *p);
+/* Stop that. The kernel's session is the caller's to close. */
+void peer_disconnect(struct peer *p);
+/* Something changed that may have stood in the way: do not wait out the back-off. */
+void peer_retry_now(struct peer *p);
+/* The same, by the kernel's word, which our own last attempt may have caused: not too often. */
+void peer_hint(struct peer *p);
+
+bool peer_is_dialler(const struct peer *p);
+bool peer_is_waiting(const struct peer *p);
+
+/* From the listener. */
+void peer_take_control(struct peer *p, struct conn *c);
+enum listen_join peer_take_join(struct peer *p, int fd, const struct wire_join *j);
+/* Somebody without the key, or without our language, was at the port. */
+void peer_stranger(struct peer *p, const char *from, u16 port, const struct err *why);
+
+/* What the kernel says it has (NULL: not this resource), asked for at asked_ms. */
+void peer_compare(struct peer *p, const struct model_resource *r, u64 asked_ms);
+
+/* Fill in the daemon's facts: phase, problem, peer. */
+void peer_facts(const struct peer *p, struct model_daemon *ret);
+const u8 *peer_key(const struct peer *p);
+
+#endif /* LOCKSTEPD_PEER_H */

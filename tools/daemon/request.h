@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The part of a request that waits: one command about one resource, carried out in a job. What it means for
+ * the daemon's own state is decided by the manager when it comes back.
+ */
+#ifndef LOCKSTEPD_REQUEST_H
+#define LOCKSTEPD_REQUEST_H
+
+#include "ctl.h"
+#include "job.h"
+#include "kern.h"
+#include "plan.h"
+
+struct request {
+	struct job job;
+	struct request *next;		/* of the owner's list */
+	void *owner;			/* NULL: nobody waits any more */
+	void (*done)(struct request *r);	/* in the loop; frees it */
+	void (*reply)(void *arg, const struct err *e, const char *text);
+	void *arg;
+	/* In. */
+	enum ctl_command command;
+	bool adopt;			/* with CTL_UP: the kernel has it, take it up as it is */
+	char name[LOCKSTEP_NAME_BYTES];
+	char node[LOCKSTEP_NAME_BYTES];
+	bool force;
+	const struct kern *kern;
+	/* Out. */
+	int ret;
+	struct err e;
+	struct plan plan;		/* of CTL_UP */
+	bool made_new;			/* something was made in the kernel */
+	bool was_there;			/* of CTL_DOWN */
+};
+
+struct request *request_create(enum ctl_command command, const char *name);
+void request_start(struct request *r, struct jobs *jobs);
+void request_free(struct request *r);
+
+#endif /* LOCKSTEPD_REQUEST_H */

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ctl.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "meta.h"
+
+/* More resources than anyone has; bounds what a reply can make us allocate. */
+#define CTL_MAX_FACTS	4096
+
+static const struct {
+	const char *name;
+	bool takes_all, takes_none, takes_force;
+} commands[CTL_COMMAND_NR] = {
+	[CTL_UP]	 = { "up", true, false, false },
+	[CTL_DOWN]	 = { "down", true, false, false },
+	[CTL_STATUS]	 = { "status", false, true, false },
+	[CTL_PROMOTE]	 = { "promote", false, false, true },
+	[CTL_DEMOTE]	 = { "demote", false, false, false },
+	[CTL_CONNECT]	 = { "connect", false, false, false },
+	[CTL_DISCONNECT] = { "disconnect", false, false, false },
+};
+
+/* Where each string of struct model_daemon goes. */
+#define FACT(member)	{ #member, offsetof(struct model_daemon, member), \
+			  sizeof(((struct model_daemon *)0)->member) }
+static const struct {
+	const char *name;
+	size_t offset, size;
+} fact_strings[] = {
+	FACT(name), FACT(config), FACT(node), FACT(peer), FACT(peer_address), FACT(phase),
+	FACT(problem), FACT(mend), FACT(code),
+};
+
+const char *ctl_socket_path(const char *option)
+{
+	const char *env = getenv("LOCKSTEP_SOCKET");
+
+	if (option)
+		return option;
+	return env && *env ? env : CTL_SOCKET;
+}
+
+const char *ctl_command_name(enum ctl_command c)
+{
+	return (unsigned int)c < CTL_COMMAND_NR ? commands[c].name : "?";
+}
+
+static int bad_line(struct err *e, const char *what)
+{
+	int ret = err_set(e, -EPROTO, "ctl-protocol", "the other end of the control socket sent %s",
+			  what);
+
+	err_means(e, "lockstep and lockstepd are probably of different versions");
+	err_mend(e, "systemctl restart lockstepd");
+	return ret;
+}
+
+static int parse_command(const char *name, enum ctl_command *ret, struct err *e)
+{
+	if (!name)
+		return bad_line(e, "a command that is no string");
+	for (int i = 0; i < CTL_COMMAND_NR; i++) {
+		if (strcmp(commands[i].name, name))
+			continue;
+		*ret = i;
+		return 0;
+	}
+	return err_set(e, -EINVAL, "ctl-command",
+		       "lockstepd knows no command of the name \"%.32s\"", name);
+}
+
+/* A string that must be a valid resource or node name. */
+static int parse_name(const json_t *j, const char *what, char *ret, struct err *e)
+{
+	const char *s = json_string_value(j);
+
+	if (!s || !meta_name_ok(s))
+		return err_set(e, -EINVAL, "bad-name", "\"%.64s\" is not a %s name", s ? s : "",
+			       what);
+	snprintf(ret, LOCKSTEP_NAME_BYTES, "%s", s);
+	return 0;
+}
+
+static int parse_options(json_t *options, struct ctl_request *r, struct err *e)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(options))
+		return bad_line(e, "options that are no object");
+	json_object_foreach(options, key, value) {
+		if (!strcmp(key, "node")) {
+			int err = parse_name(value, "node", r->node, e);
+
+			if (err)
+				return err;
+		} else if (!strcmp(key, "force") && json_is_boolean(value)) {
+			r->force = json_is_true(value);
+		} else if (!strcmp(key, "all") && json_is_boolean(value)) {
+			r->all = json_is_true(value);
+		} else {
+			return bad_line(e, "an option that is not known here");
+		}
+	}
+	return 0;
+}
+
+static int parse_member(const char *key, json_t *value, struct ctl_request *r, struct err *e)
+{
+	if (!strcmp(key, "version"))
+		return json_integer_value(value) == CTL_VERSION ? 0
+			: bad_line(e, "a request of another version");
+	if (!strcmp(key, "command"))
+		return parse_command(json_string_value(value), &r->command, e);
+	if (!strcmp(key, "resource"))
+		return parse_name(value, "resource", r->resource, e);
+	if (!strcmp(key, "options"))
+		return parse_options(value, r, e);
+	return bad_line(e, "a request with a member that is not known here");
+}
+
+/* What the members mean together. */
+static int check_request(const struct ctl_request *r, struct err *e)
+{
+	if (r->all && (!commands[r->command].takes_all || r->resource[0]))
+		return err_set(e, -EINVAL, "ctl-request", "%s cannot be asked for all resources",
+			       commands[r->command].name);
+	if (r->force && !commands[r->command].takes_force)
+		return err_set(e, -EINVAL, "ctl-request", "%s cannot be forced",
+			       commands[r->command].name);
+	if (!r->resource[0] && !r->all && !commands[r->command].takes_none)
+		return err_set(e, -EINVAL, "ctl-request", "%s needs the name of a resource",
+			       commands[r->command].name);
+	return 0;
+}
+
+int ctl_parse_request(const char *line, size_t len, struct ctl_request *ret, struct err *e)
+{
+	struct ctl_request r = { .command = CTL_COMMAND_NR };
+	json_error_t jerr;
+	const char *key;
+	json_t *j, *value;
+	int err = 0;
+
+	if (len > CTL_REQUEST_BYTES)
+		return bad_line(e, "a request that is too long");
+	j = json_loadb(line, len, JSON_REJECT_DUPLICATES, &jerr);
+	if (!json_is_object(j)) {
+		json_decref(j);
+		return bad_line(e, "something that is no JSON object");
+	}
+	json_object_foreach(j, key, value) {
+		err = parse_member(key, value, &r, e);
+		if (err)
+			break;
+	}
+	if (!err && (r.command == CTL_COMMAND_NR || !json_object_get(j, "version")))
+		err = bad_line(e, "a request without version or command");
+	if (!err)
+		err = check_request(&r, e);
+	json_decref(j);
+	if (!err)
+		*ret = r;
+	return err;
+}
+
+/* Consumes j. */
+static char *dump_line(json_t *j)
+{
+	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL, *line = NULL;
+	size_t len;
+
+	json_decref(j);
+	if (!text)
+		return NULL;
+	len = strlen(text);
+	line = realloc(text, len + 2);
+	if (!line) {
+		free(text);
+		return NULL;
+	}
+	memcpy(line + len, "\n", 2);
+	return line;
+}
+
+/*
+ * Text from the peer, the kernel or a file name need not be UTF-8, which is all JSON can carry:
+ * what is not becomes '?', byte by byte, rather than losing the whole reply.
+ */
+static json_t *text_json(const char *text)
+{
+	json_t *j = json_string(text);
+	char *copy;
+
+	if (j)
+		return j;
+	copy = strdup(text);
+	if (!copy)
+		return NULL;
+	for (char *p = copy; *p; p++)
+		if ((unsigned char)*p >= 0x80 || (unsigned char)*p < 0x20)
+			*p = '?';
+	j = json_string(copy);
+	free(copy);
+	return j;
+}
+
+char *ctl_reply_ok(const char *text)
+{
+	json_t *j = json_pack("{s:i,s:b}", "version", CTL_VERSION, "ok", 1);
+
+	if (j && text && json_object_set_new(j, "text", text_json(text))) {
+		json_decref(j);
+		return NULL;
+	}
+	return dump_line(j);
+}
+
+char *ctl_reply_err(const struct err *e)
+{
+	return dump_line(json_pack("{s:i,s:b,s:o,s:o,s:o,s:o}", "version", CTL_VERSION, "ok", 0,
+				   "code", text_json(e->code), "error", text_json(e->what),
+				   "means", text_json(e->means), "hint", text_json(e->mend)));
+}
+
+static json_t *fact_json(const struct model_daemon *d)
+{
+	json_t *j = json_pack("{s:b,s:b,s:I}", "configured", d->configured, "stay_off", d->stay_off,
+			      "problem_since_s", (json_int_t)d->problem_since_s);
+
+	for (size_t i = 0; j && i < ARRAY_SIZE(fact_strings); i++) {
+		const char *s = (const char *)d + fact_strings[i].offset;
+
+		if (json_object_set_new(j, fact_strings[i].name, text_json(s))) {
+			json_decref(j);
+			j = NULL;
+		}
+	}
+	return j;
+}
+
+char *ctl_reply_status(const struct model_daemon *facts, size_t nr)
+{
+	json_t *list = json_array(), *j;
+
+	for (size_t i = 0; list && i < nr; i++) {
+		if (json_array_append_new(list, fact_json(&facts[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	j = json_pack("{s:i,s:b,s:o}", "version", CTL_VERSION, "ok", 1, "resources", list);
+	return dump_line(j);
+}
+
+char *ctl_format_request(const struct ctl_request *r)
+{
+	json_t *options = json_object(), *j = NULL;
+
+	if (!options)
+		return NULL;
+	if (r->node[0])
+		json_object_set_new(options, "node", json_string(r->node));
+	if (r->force)
+		json_object_set_new(options, "force", json_true());
+	if (r->all)
+		json_object_set_new(options, "all", json_true());
+	j = json_pack("{s:i,s:s,s:o}", "version", CTL_VERSION, "command", commands[r->command].name,
+		      "options", options);
+	if (j && r->resource[0])
+		json_object_set_new(j, "resource", json_string(r->resource));
+	return dump_line(j);
+}
+
+void ctl_reply_free(struct ctl_reply *r)
+{
+	free(r->facts);
+	memset(r, 0, sizeof(*r));
+}
+
+static void get_string(const json_t *j, const char *key, char *ret, size_t size)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	snprintf(ret, size, "%s", s ? s : "");
+}
+
+static int parse_fact(const json_t *j, struct model_daemon *d, struct err *e)
+{
+	memset(d, 0, sizeof(*d));
+	if (!json_is_object(j))
+		return bad_line(e, "a resource that is no object");
+	for (size_t i = 0; i < ARRAY_SIZE(fact_strings); i++)
+		get_string(j, fact_strings[i].name, (char *)d + fact_strings[i].offset,
+			   fact_strings[i].size);
+	d->configured = json_is_true(json_object_get(j, "configured"));
+	d->stay_off = json_is_true(json_object_get(j, "stay_off"));
+	d->problem_since_s = json_integer_value(json_object_get(j, "problem_since_s"));
+	if (!meta_name_ok(d->name))
+		return bad_line(e, "a resource without a proper name");
+	return 0;
+}
+
+static int parse_facts(const json_t *list, struct ctl_reply *r, struct err *e)
+{
+	size_t nr = json_array_size(list);
+	int err = 0;
+
+	if (!json_is_array(list) || nr > CTL_MAX_FACTS)
+		return bad_line(e, "a list of resources that is none");
+	r->facts = calloc(nr ? nr : 1, sizeof(*r->facts));
+	if (!r->facts)
+		return err_set(e, -ENOMEM, "no-memory", "out of memory");
+	for (size_t i = 0; i < nr && !err; i++)
+		err = parse_fact(json_array_get(list, i), &r->facts[i], e);
+	r->nr_facts = nr;
+	return err;
+}
+
+/* What the daemon refused, in its own words. */
+static int parse_refusal(const json_t *j, struct err *e)
+{
+	struct err r = { 0 };
+
+	get_string(j, "code", r.code, sizeof(r.code));
+	get_string(j, "error", r.what, sizeof(r.what));
+	get_string(j, "means", r.means, sizeof(r.means));
+	get_string(j, "hint", r.mend, sizeof(r.mend));
+	if (!r.what[0])
+		return bad_line(e, "a refusal without a reason");
+	if (e)
+		*e = r;
+	return -EREMOTEIO;
+}
+
+int ctl_parse_reply(const char *line, size_t len, struct ctl_reply *ret, struct err *e)
+{
+	struct ctl_reply r = { 0 };
+	json_error_t jerr;
+	json_t *j, *list;
+	int err = 0;
+
+	if (len > CTL_REPLY_BYTES)
+		return bad_line(e, "a reply that is too long");
+	j = json_loadb(line, len, JSON_REJECT_DUPLICATES, &jerr);
+	if (!json_is_object(j) ||
+	    json_integer_value(json_object_get(j, "version")) != CTL_VERSION ||
+	    !json_is_boolean(json_object_get(j, "ok")))
+		err = bad_line(e, "a reply of another shape");
+	else if (json_is_false(json_object_get(j, "ok")))
+		err = parse_refusal(j, e);
+	list = err ? NULL : json_object_get(j, "resources");
+	if (!err)
+		get_string(j, "text", r.text, sizeof(r.text));
+	if (list)
+		err = parse_facts(list, &r, e);
+	json_decref(j);
+	if (err)
+		ctl_reply_free(&r);
+	else
+		*ret = r;
+	return err;
+}
+
+int ctl_merge(struct model *m, const struct ctl_reply *r, struct err *e)
+{
+	m->has_daemon = true;
+	for (size_t i = 0; i < r->nr_facts; i++) {
+		struct model_resource *res = model_resource(m, r->facts[i].name);
+
+		if (!res)
+			return err_set(e, -ENOMEM, "no-memory", "out of memory");
+		res->has_daemon = true;
+		res->daemon = r->facts[i];
+	}
+	return 0;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the command line and the daemon say to each other, over a unix stream socket (mode 0600):
+ * one JSON object a line, one line of request and one of reply per connection.
+ *
+ *   {"version":1,"command":"up","resource":"r0","options":{"node":"alice"}}
+ *   {"version":1,"ok":true,"text":"r0 is up"}
+ *   {"version":1,"ok":false,"code":"no-key","error":"...","means":"...","hint":"..."}
+ *   {"version":1,"ok":true,"resources":[{"name":"r0","configured":true,"phase":"connecting",...}]}
+ *
+ * The reply to `status` carries what the daemon knows (struct model_daemon); what the kernel knows
+ * the command line asks the kernel, so that there is one source for each fact and a dead daemon
+ * takes none of the kernel's with it.
+ *
+ * ctl.c has no sockets: everything but ctl_call() (ctl-call.c, command line only) works on buffers.
+ * A line is bounded, and nothing in it is trusted.
+ */
+#ifndef LOCKSTEP_CTL_H
+#define LOCKSTEP_CTL_H
+
+#include "os.h"
+#include "err.h"
+#include "model.h"
+
+#define CTL_VERSION		1
+#define CTL_SOCKET		"/run/lockstep/lockstepd.sock"	/* LOCKSTEP_SOCKET wins */
+#define CTL_REQUEST_BYTES	(64u << 10)	/* longest line, with its newline */
+#define CTL_REPLY_BYTES		(4u << 20)
+
+enum ctl_command {
+	CTL_UP,			/* (re-)read the file, make it, look for the peer; all: all files */
+	CTL_DOWN,		/* close the session, remove the resource; all: every one */
+	CTL_STATUS,		/* without resource: of all */
+	CTL_PROMOTE,		/* option force */
+	CTL_DEMOTE,
+	CTL_CONNECT,		/* look for the peer again after CTL_DISCONNECT, and at once */
+	CTL_DISCONNECT,		/* end the session and stay off until CTL_CONNECT */
+	CTL_COMMAND_NR
+};
+
+struct ctl_request {
+	enum ctl_command command;
+	char resource[LOCKSTEP_NAME_BYTES];	/* empty: none given */
+	char node[LOCKSTEP_NAME_BYTES];		/* option: who we are; empty: not given */
+	bool force;
+	bool all;				/* instead of a resource, for up and down */
+};
+
+/* Path of the socket: `option` if not NULL, else the environment, else CTL_SOCKET. */
+const char *ctl_socket_path(const char *option);
+
+const char *ctl_command_name(enum ctl_command c);
+
+/* ---- daemon's half. Each returns a malloc'ed line with its newline; NULL: no memory. */
+
+/*
+ * `line` need not be terminated; a trailing newline is allowed. Refuses unknown members, unknown
+ * commands, bad names and a missing resource; on success every string is a valid name or empty.
+ */
+int ctl_parse_request(const char *line, size_t len, struct ctl_request *ret, struct err *e);
+
+/* Done; `text` is one sentence for the person, may be NULL. */
+char *ctl_reply_ok(const char *text);
+char *ctl_reply_err(const struct err *e);
+char *ctl_reply_status(const struct model_daemon *facts, size_t nr);
+
+/* ---- command line's half */
+
+struct ctl_reply {
+	char text[512];			/* empty: none */
+	struct model_daemon *facts;	/* only for CTL_STATUS, else NULL */
+	size_t nr_facts;
+};
+
+void ctl_reply_free(struct ctl_reply *r);
+
+char *ctl_format_request(const struct ctl_request *r);
+
+/* An error reply is returned as -EREMOTEIO with e as the daemon put it. */
+int ctl_parse_reply(const char *line, size_t len, struct ctl_reply *ret, struct err *e);
+
+/* Put the facts of a status reply beside the kernel's. */
+int ctl_merge(struct model *m, const struct ctl_reply *r, struct err *e);
+
+/*
+ * One request and its reply, all within timeout_ms. -ECONNREFUSED: no daemon listens there (the
+ * caller may go straight to the kernel); -EREMOTEIO: the daemon refused, e is its; else e says what
+ * broke.
+ */
+int ctl_call(const char *path, const struct ctl_request *r, unsigned int timeout_ms,
+	     struct ctl_reply *ret, struct err *e);
+
+#endif /* LOCKSTEP_CTL_H */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What there is, as plain data: resources and volumes as the kernel reports them, and beside them
+ * what the daemon knows about each. Filled in by nl.c (kernel) and ctl.c (daemon), read by the
+ * printers and the daemon. Knows neither netlink nor text.
+ *
+ * Numbers mean what include/uapi/linux/lockstep.h says of the attribute of the same name. Strings
+ * are always terminated; an empty one is an absent one. A has_ flag guards what may be absent and
+ * has no value that says so.
+ */
+#ifndef LOCKSTEP_MODEL_H
+#define LOCKSTEP_MODEL_H
+
+#include "os.h"
+#include <lockstep/limits.h>
+
+#define MODEL_PATH_BYTES	256	/* BACKING, META */
+#define MODEL_TEXT_BYTES	128	/* WAIT, LINK_LOST */
+#define MODEL_OPENER_BYTES	64	/* OPENER */
+
+struct model_volume {
+	u32 number;
+	u32 minor;
+	char backing[MODEL_PATH_BYTES];
+	char meta[MODEL_PATH_BYTES];	/* empty: internal */
+	/* States. */
+	u32 disk, peer_disk;		/* enum lockstep_disk_state */
+	u32 sync;			/* enum lockstep_sync_state */
+	u32 flags;			/* LOCKSTEP_MF_* */
+	/* Size and limits. */
+	u64 data_sect, data_max_sect;
+	u32 logical_bytes, physical_bytes, max_io_bytes;
+	u32 caps;			/* LOCKSTEP_VC_* */
+	/* What differs, and the resync that mends it. */
+	u64 oos_bits;
+	bool has_sync_progress;		/* the next two are there */
+	u64 sync_total_bits;
+	u64 sync_ms;
+	/* Generations. */
+	u64 gen_current, gen_nr, gen_since;
+	u64 gen_history[LOCKSTEP_HISTORY];	/* newest first, 0: unused */
+	u32 gen_history_nr;
+	u64 last_boot_id;
+	u64 written_s;
+	/* Use. */
+	u32 openers;
+	char opener[MODEL_OPENER_BYTES];	/* empty: nobody has it open */
+	u32 in_flight;
+	u64 reads, read_sect;
+	u64 writes, write_sect;
+	u64 peer_writes, peer_write_sect;
+	u64 resync_sect;
+};
+
+/* What the daemon knows of a resource and the kernel does not. */
+struct model_daemon {
+	char name[LOCKSTEP_NAME_BYTES];		/* of the resource */
+	bool configured;	/* `up` was asked for here: the daemon looks after it */
+	bool stay_off;		/* `disconnect` was asked for: it does not dial */
+	char config[MODEL_PATH_BYTES];		/* file it was read from */
+	char node[LOCKSTEP_NAME_BYTES];		/* who we are */
+	char peer[LOCKSTEP_NAME_BYTES];
+	char peer_address[288];			/* "10.77.0.2 port 7400" */
+	char phase[64];		/* "connecting", "waiting for the peer's marks", "connected" */
+	/* The last thing that went wrong and has not been mended since; empty: none. */
+	char problem[640];	/* one sentence, no full stop */
+	char mend[640];		/* hint: the command or line that mends it */
+	char code[32];		/* stable word, as in struct err */
+	u64 problem_since_s;	/* wall clock, 0: unknown */
+};
+
+struct model_resource {
+	char name[LOCKSTEP_NAME_BYTES];
+	bool in_kernel;		/* the module has it: all but `daemon` counts only then */
+	bool has_daemon;	/* the daemon answered and said something about it */
+	struct model_daemon daemon;
+	/* From the kernel. */
+	u32 node_id, peer_node_id;
+	char node[LOCKSTEP_NAME_BYTES], peer[LOCKSTEP_NAME_BYTES];
+	u32 timeout_ms, ping_ms;
+	u32 role, peer_role;	/* enum lockstep_role */
+	u32 link;		/* enum lockstep_link_state */
+	u32 io_mode;		/* enum lockstep_io_mode */
+	u64 session_id, epoch, boot_id, peer_boot_id;
+	u32 streams;
+	u32 held;
+	char wait[MODEL_TEXT_BYTES];		/* empty: nothing waits */
+	char link_lost[MODEL_TEXT_BYTES];	/* empty: no session ended yet */
+	/* Sorted by number. */
+	struct model_volume *volume;
+	u32 nr_volumes;
+};
+
+struct model {
+	bool has_module;	/* the genetlink family answered */
+	bool has_daemon;	/* lockstepd answered */
+	struct model_resource *resource;	/* sorted by name */
+	u32 nr_resources;
+};
+
+void model_init(struct model *m);
+void model_free(struct model *m);	/* and leave it as model_init does */
+
+struct model_resource *model_find(const struct model *m, const char *name);
+struct model_volume *model_find_volume(const struct model_resource *r, u32 number);
+
+/*
+ * The one of that name, made (zeroed, named) if it is not there yet; NULL: no memory, or more
+ * volumes than LOCKSTEP_MAX_VOLUMES. A later call may move what an earlier one returned.
+ */
+struct model_resource *model_resource(struct model *m, const char *name);
+struct model_volume *model_volume(struct model_resource *r, u32 number);
+
+#endif /* LOCKSTEP_MODEL_H */
