@@ -333,7 +333,7 @@ static enum state_refusal on_copy(struct lockstep_state *s, u32 copy, u32 *eff)
 		return copy_refusal(copy);
 	s->copy = (u8)copy;
 	s->set = STATE_SET_BOTH;
-	*eff |= STATE_EFF_NOTIFY;
+	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
 	return STATE_OK;
 }
 

@@ -3,7 +3,9 @@
 #ifndef LOCKSTEP_COMPAT_CRC_H
 #define LOCKSTEP_COMPAT_CRC_H
 
-#if __has_include(<linux/crc32c.h>)
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
 #include <linux/crc32c.h>
 #endif
 

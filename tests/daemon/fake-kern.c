@@ -9,6 +9,7 @@
 
 #include <linux/lockstep.h>
 #include <lockstep/disk.h>
+#include <lockstep/wire.h>
 #include "gen.h"
 
 static u64 stamps;

@@ -298,17 +298,21 @@ static void fail_ssl(struct conn *c)
 	fail_code(c, "peer-gone", "the control connection was closed");
 }
 
+static void move_to_front(struct conn *c)
+{
+	memmove(c->rx, c->rx + c->rx_at, c->rx_len - c->rx_at);
+	c->rx_len -= c->rx_at;
+	c->rx_at = 0;
+}
+
 /* Read until the socket is empty or the buffer is full. Returns true if anything came. */
 static bool fill(struct conn *c)
 {
 	bool any = false;
 	int r, why;
 
-	if (c->rx_at) {
-		memmove(c->rx, c->rx + c->rx_at, c->rx_len - c->rx_at);
-		c->rx_len -= c->rx_at;
-		c->rx_at = 0;
-	}
+	if (c->rx_at)
+		move_to_front(c);
 	while (c->rx_len < FRAME_BYTES) {
 		ERR_clear_error();
 		r = SSL_read(c->ssl, c->rx + c->rx_len, (int)(FRAME_BYTES - c->rx_len));
@@ -339,6 +343,9 @@ static void deliver(struct conn *c)
 	size_t have;
 
 	while (c->state == CONN_OPEN && !c->paused) {
+		/* Bodies have any length, and decoders want their structs aligned. */
+		if (c->rx_at % sizeof(u64))
+			move_to_front(c);
 		have = c->rx_len - c->rx_at;
 		if (have < sizeof(struct lockstep_ctl_hdr))
 			return;
@@ -360,6 +367,7 @@ static void deliver(struct conn *c)
 int conn_send(struct conn *c, u16 type, const void *body, size_t len)
 {
 	struct wire_ctl h = { .type = type, .body_bytes = (u32)len };
+	struct lockstep_ctl_hdr hdr;
 	size_t need = sizeof(struct lockstep_ctl_hdr) + len;
 
 	if (c->state != CONN_OPEN)
@@ -371,7 +379,8 @@ int conn_send(struct conn *c, u16 type, const void *body, size_t len)
 	}
 	if (need > TX_BYTES - c->tx_len)
 		return -ENOBUFS;
-	wire_ctl_encode(&h, (struct lockstep_ctl_hdr *)(c->tx + c->tx_len));
+	wire_ctl_encode(&h, &hdr);
+	memcpy(c->tx + c->tx_len, &hdr, sizeof(hdr));
 	if (len)
 		memcpy(c->tx + c->tx_len + sizeof(struct lockstep_ctl_hdr), body, len);
 	c->tx_len += need;

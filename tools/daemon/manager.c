@@ -17,6 +17,7 @@
 #include "resource.h"
 
 #define EVENTS_AT_ONCE	64
+#define NO_MODULE_MS	60000
 
 struct compare {
 	struct job job;
@@ -527,10 +528,11 @@ static void compared(struct job *job)
 				log_warn("%s", c->e.what);
 			snprintf(m->problem, sizeof(m->problem), "%.127s", c->e.what);
 		}
+		/* Without the module each question makes the kernel look for it: less often then. */
 		if (m->compare_again)
 			compare_soon(m, 0);
 		else
-			compare_soon(m, m->o.compare_ms);
+			compare_soon(m, c->ret == -ENOPKG ? NO_MODULE_MS : m->o.compare_ms);
 	}
 	model_free(&c->model);
 	free(c);

@@ -5,6 +5,8 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
+#include "log.h"
+
 #define SUITE	"TLS_AES_128_GCM_SHA256"
 
 static const unsigned char suite_id[] = { 0x13, 0x01 };
@@ -76,8 +78,6 @@ static SSL_CTX *make_ctx(const SSL_METHOD *method, struct tls *t)
 	}
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	/* A certificate, should some listener offer one, is never good: there is no authority. */
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_app_data(ctx, t);
 	return ctx;
@@ -97,6 +97,8 @@ int tls_create(tls_find_fn find, void *arg, struct tls **ret)
 		tls_destroy(t);
 		return -ENOMEM;
 	}
+	/* A certificate, should some listener offer one, is never good: there is no authority. */
+	SSL_CTX_set_verify(t->dial, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_psk_use_session_callback(t->dial, use_psk);
 	SSL_CTX_set_psk_find_session_callback(t->listen, find_psk);
 	*ret = t;
@@ -182,6 +184,8 @@ enum tls_failure tls_failure(bool dialler, const struct tls_psk *psk)
 	unsigned long err = ERR_peek_error();
 	int reason = ERR_GET_REASON(err);
 
+	if (err)
+		log_debug("TLS: %s", ERR_reason_error_string(err));
 	ERR_clear_error();
 	if (err == 0 || ERR_SYSTEM_ERROR(err))
 		return TLS_GONE;

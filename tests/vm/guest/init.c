@@ -2,9 +2,9 @@
 /*
  * PID 1 of the lab's guests.
  *
- * Mounts what a system needs, loads modules, gives the network its addresses, names the disks, then
- * runs commands that come over a virtio-serial port until told to power off. It never exits: PID 1
- * ending is a panic, and a panic has to mean that something under test went wrong.
+ * Mounts what a system needs, loads modules, gives the network its addresses, names the disks, and
+ * then runs commands that come over a virtio-serial port until told to power off. It never exits:
+ * PID 1 ending is a panic, and a panic has to mean that something under test went wrong.
  *
  * The port "lab" carries frames both ways, little endian:
  *

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The node's driver: what the module does around core. Effects are carried out in the order of their bit
+ * numbers, each finished before the next, and a crash may come between any two of them or in the middle
+ * of a metadata write.
+ */
+#include "sim.h"
+
+#define WHOLE	(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE)
+#define DOUBTS	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_OUTDATED)
+
+static u64 new_id(void)
+{
+	return ++w.next_id;
+}
+
+/* ---- metadata --------------------------------------------------------------------------------------- */
+
+/* False: the node crashed over it; the copy may be old, new or torn. */
+static bool store(struct node *nd)
+{
+	_Alignas(8) u8 block[LOCKSTEP_SB_BYTES];
+	u8 *to = nd->disk.sb[!nd->sb_copy];
+	u64 fate = w.quiet ? 99 : roll(150);
+
+	nd->m.sequence++;
+	meta_encode(&nd->m, block);
+	if (fate == 0)
+		memcpy(to, block, 512 * (size_t)roll(9));
+	if (!nd->external && fate > 1)
+		disk_flush(&nd->disk);		/* PREFLUSH reaches the data when it is the same device */
+	if (fate > 1)
+		memcpy(to, block, sizeof(block));
+	if (fate <= 2) {
+		node_crash(nd);
+		return false;
+	}
+	nd->sb_copy = !nd->sb_copy;
+	return true;
+}
+
+bool node_durable(const struct node *nd, struct meta *ret)
+{
+	enum meta_err err;
+	u32 detail;
+
+	return meta_pick(nd->disk.sb[0], nd->disk.sb[1], ret, &err, &detail) >= 0;
+}
+
+static void note_session(struct node *nd)
+{
+	nd->m.epoch = max(nd->m.epoch, nd->s.epoch);
+	nd->m.peer[0].boot_id = other(nd)->boot_id;
+}
+
+static void fill_marks(struct node *nd)
+{
+	while (oosmap_fill(&nd->map))
+		;
+}
+
+static void change_meta(struct node *nd, u32 eff)
+{
+	struct meta *m = &nd->m;
+
+	switch (eff) {
+	case STATE_EFF_META_PRIMARY:
+		m->flags |= LOCKSTEP_MF_PRIMARY;
+		m->flags &= ~LOCKSTEP_MF_CLEAN;
+		break;
+	case STATE_EFF_META_SECONDARY:
+		m->flags &= ~LOCKSTEP_MF_PRIMARY;
+		break;
+	case STATE_EFF_META_FORCE:
+		meta_gen_force(m, new_id());
+		m->flags |= WHOLE;
+		m->flags &= ~DOUBTS;
+		break;
+	case STATE_EFF_META_TARGET:
+		if (!MUTATED(TARGET_STAYS_CONSISTENT))
+			m->flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN);
+		note_session(nd);
+		break;
+	case STATE_EFF_META_SOURCE:
+		if (MUTATED(FILL_AT_START) && nd->s.verdict == GEN_SOURCE_FULL)
+			fill_marks(nd);
+		m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
+		m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
+		if (!m->peer[0].since.id)
+			meta_gen_narrow(m, 0, new_id());
+		note_session(nd);
+		break;
+	case STATE_EFF_META_EQUAL:
+		meta_gen_together(m, 0);
+		m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
+		m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN);
+		note_session(nd);
+		break;
+	case STATE_EFF_META_NARROW:
+		meta_gen_narrow(m, 0, new_id());
+		break;
+	}
+}
+
+static void change_synced(struct node *nd, bool target)
+{
+	struct meta_gen gen = { .id = nd->s.peer_gen, .nr = nd->m.current_gen.nr + 1 };
+
+	if (target) {
+		meta_gen_adopt(&nd->m, 0, gen);
+		while (oosmap_empty(&nd->map))
+			;
+	} else {
+		meta_gen_together(&nd->m, 0);
+	}
+	nd->m.flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
+	nd->m.flags &= ~DOUBTS;
+}
+
+/* ---- effects ---------------------------------------------------------------------------------------- */
+
+static bool run_meta(struct node *nd, u32 eff, bool target)
+{
+	if (eff == STATE_EFF_META_SYNCED)
+		change_synced(nd, target);
+	else
+		change_meta(nd, eff);
+	if (eff == STATE_EFF_META_PRIMARY && nd->st.copy != STATE_COPY_UP_TO_DATE)
+		return true;
+	return store(nd);
+}
+
+static void run_effect(struct node *nd, u32 eff, bool target)
+{
+	switch (eff) {
+	case STATE_EFF_META_SYNCED:
+		if (target)
+			net_tell(nd, LOCKSTEP_WT_SYNC_DONE_OK, 0, 0);
+		else
+			check_synced();
+		break;
+	case STATE_EFF_META_NARROW:
+		w.alone[nd->n] = true;
+		node_step(nd, STATE_EV_NARROWED, 0);
+		break;
+	case STATE_EFF_ASK:
+		net_tell(nd, LOCKSTEP_WT_ROLE_ASK, 0, LOCKSTEP_ROLE_PRIMARY);
+		break;
+	case STATE_EFF_GRANT:
+		net_tell(nd, LOCKSTEP_WT_ROLE_ANSWER, LOCKSTEP_WS_OK, 0);
+		break;
+	case STATE_EFF_DENY:
+		net_tell(nd, LOCKSTEP_WT_ROLE_ANSWER,
+			 MUTATED(GRANT_ALWAYS) ? LOCKSTEP_WS_OK : LOCKSTEP_WS_REFUSED, 0);
+		break;
+	case STATE_EFF_TELL:
+		net_tell(nd, LOCKSTEP_WT_ROLE_TELL, 0, nd->st.role);
+		break;
+	case STATE_EFF_MODE:
+		io_release(nd);
+		break;
+	case STATE_EFF_RW:
+		nd->rw = true;
+		break;
+	case STATE_EFF_RO:
+		nd->rw = false;
+		break;
+	}
+}
+
+#define META_EFFECTS	(STATE_EFF_ASK - 1)
+
+static void run_effects(struct node *nd, u32 effects, bool target, u64 boot_id)
+{
+	u32 bit;
+
+	for (bit = 1; bit <= STATE_EFF_NOTIFY; bit <<= 1) {
+		if (!(effects & bit))
+			continue;
+		if (bit & META_EFFECTS && !run_meta(nd, bit, target))
+			return;
+		run_effect(nd, bit, target);
+		/* It crashed in there, and may even be back. */
+		if (!nd->alive || nd->boot_id != boot_id || w.failed)
+			return;
+	}
+}
+
+bool node_step(struct node *nd, enum state_event ev, u32 arg)
+{
+	struct lockstep_state old = nd->st;
+	bool target = nd->st.sync == STATE_SYNC_TARGET;
+	enum state_refusal rf;
+	u32 effects;
+
+	rf = state_step(&nd->st, ev, arg, &effects);
+	trace("%d %s(%u): %s; role %s link %s set %u sync %u copy %u io %s", nd->n,
+	      state_event_name(ev), arg, rf ? state_refusal_text(rf) : "ok",
+	      state_role_name(nd->st.role), state_link_name(nd->st.link), nd->st.set, nd->st.sync,
+	      nd->st.copy, state_io_name(state_io_mode(&nd->st)));
+	if (rf)
+		return false;
+	CHECK(state_valid(&nd->st), "state of node %d is not valid", nd->n);
+	if (MUTATED(CUT_RESYNC_ALONE) && ev == STATE_EV_LOST && old.sync == STATE_SYNC_SOURCE) {
+		nd->st.set = STATE_SET_ME;
+		nd->st.narrowing = 0;
+		effects &= ~(u32)STATE_EFF_META_NARROW;
+	}
+	if (effects & STATE_EFF_META_PRIMARY)
+		check_promoted(nd, effects & STATE_EFF_META_FORCE);
+	if (ev == STATE_EV_START)
+		check_start(nd);
+	run_effects(nd, effects, target, nd->boot_id);
+	return nd->alive;
+}
+
+/* ---- marks ------------------------------------------------------------------------------------------ */
+
+void node_mark(struct node *nd, u32 first_sect, u32 nr)
+{
+	u64 *spare = roll(20) ? nd->words : NULL;
+	u32 first = first_sect / LOCKSTEP_BIT_SECT;
+	u32 end = (first_sect + nr + LOCKSTEP_BIT_SECT - 1) / LOCKSTEP_BIT_SECT;
+
+	if (nd->page[0].words)
+		spare = NULL;		/* the one page there is is in use */
+	oosmap_set(&nd->map, first, end - first, &spare);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------- */
+
+static u32 copy_of(const struct meta *m)
+{
+	if (!m->current_gen.id)
+		return STATE_COPY_BLANK;
+	if (!(m->flags & LOCKSTEP_MF_CONSISTENT))
+		return STATE_COPY_INCONSISTENT;
+	if (m->flags & LOCKSTEP_MF_OUTDATED || !(m->flags & LOCKSTEP_MF_UP_TO_DATE))
+		return STATE_COPY_OUTDATED;
+	/* Crashed: it may not be the latest, unless it had recorded that it went on alone. */
+	if (m->flags & LOCKSTEP_MF_UNCLEAN && !m->peer[0].since.id)
+		return STATE_COPY_OUTDATED;
+	return STATE_COPY_UP_TO_DATE;
+}
+
+static void found_flags(struct node *nd)
+{
+	struct meta *m = &nd->m;
+
+	if (m->flags & LOCKSTEP_MF_ATTACHED && !MUTATED(CRASH_UNNOTICED)) {
+		m->flags |= LOCKSTEP_MF_UNCLEAN;
+		if (!MUTATED(MARKS_SURVIVE_CRASH))
+			m->flags &= ~LOCKSTEP_MF_MARKS_VALID;
+		if (m->flags & LOCKSTEP_MF_PRIMARY)
+			m->flags |= LOCKSTEP_MF_CRASHED_PRIMARY;
+	}
+	m->flags &= ~LOCKSTEP_MF_PRIMARY;
+	m->flags |= LOCKSTEP_MF_ATTACHED;
+}
+
+void node_attach(struct node *nd)
+{
+	enum meta_err err;
+	u32 detail;
+	int copy, i;
+
+	copy = meta_pick(nd->disk.sb[0], nd->disk.sb[1], &nd->m, &err, &detail);
+	CHECK(copy >= 0, "node %d: no usable superblock: %s", nd->n, meta_err_name(err));
+	if (copy < 0)
+		return;
+	nd->sb_copy = copy;
+	nd->alive = true;
+	nd->rw = nd->demoting = false;
+	nd->boot_id = new_id();
+	memset(&nd->s, 0, sizeof(nd->s));
+	oosmap_init(&nd->map, nd->page, NR_BLOCKS);
+	iorange_bucket_init(&nd->bucket);
+	for (i = 0; i < NR_STREAMS; i++)
+		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
+	memset(nd->req, 0, sizeof(nd->req));
+	state_init(&nd->st, nd->n == 0);
+	found_flags(nd);
+	nd->m.boot_id = nd->boot_id;
+	trace("%d attached: flags %x current %llu since %llu", nd->n, nd->m.flags,
+	      (unsigned long long)nd->m.current_gen.id,
+	      (unsigned long long)nd->m.peer[0].since.id);
+	if (store(nd))
+		node_step(nd, STATE_EV_COPY, copy_of(&nd->m));
+}
+
+static void gone(struct node *nd)
+{
+	nd->alive = false;
+	nd->s.id = 0;
+	nd->restart_at = w.now + 1 + roll(150);
+	io_forget(nd);
+	net_break();
+}
+
+void node_crash(struct node *nd)
+{
+	trace("%d CRASH", nd->n);
+	w.stats_crashes++;
+	nd->alive = false;
+	check_crashed(nd);
+	disk_crash(&nd->disk, &w.rng);
+	gone(nd);
+}
+
+/* Order: the session goes, caches are flushed, then the flag that says we are here. Secondary only. */
+void node_close(struct node *nd)
+{
+	if (nd->s.id)
+		node_lose_session(nd);
+	if (!nd->alive)
+		return;
+	trace("%d closed", nd->n);
+	disk_flush(&nd->disk);
+	nd->m.flags &= ~LOCKSTEP_MF_ATTACHED;
+	if (nd->map.weight)
+		nd->m.flags &= ~LOCKSTEP_MF_MARKS_VALID;
+	if (store(nd))
+		gone(nd);
+}
+
+/* Writes of the peer that are at our disk end first: a promotion must not be overtaken by them (P6). */
+static void drain_peer_ops(struct node *nd)
+{
+	int i;
+
+	for (i = 0; i < MAX_OPS; i++) {
+		struct op *op = &nd->disk.op[i];
+
+		if (op->type != OP_NONE && op->msg.type) {
+			disk_apply(&nd->disk, op);
+			op->type = OP_NONE;
+		}
+	}
+}
+
+void node_lose_session(struct node *nd)
+{
+	bool in_flight;
+	int i;
+
+	trace("%d notices the end of session %llu", nd->n, (unsigned long long)nd->s.id);
+	drain_peer_ops(nd);
+	io_session_lost(nd);
+	for (in_flight = false, i = 0; i < MAX_REQS; i++)
+		in_flight |= nd->req[i].state == REQ_ORPHAN;
+	memset(&nd->s, 0, sizeof(nd->s));
+	for (i = 0; i < NR_STREAMS; i++)
+		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
+	net_break();
+	node_step(nd, STATE_EV_LOST, in_flight);
+	if (nd->alive)
+		io_release(nd);
+}
+
+void node_init_disk(struct node *nd)
+{
+	struct meta_layout l;
+	struct meta m;
+
+	CHECK(!meta_layout(1 << 16, nd->external ? 1 << 16 : 0, &l), "layout");
+	meta_init(&m, &l, 1 << 16, "sim", nd->n ? "beta" : "alpha", (u32)nd->n, 0, nd->external, 0);
+	memset(nd->disk.sb, 0, sizeof(nd->disk.sb));
+	meta_encode(&m, nd->disk.sb[0]);
+}

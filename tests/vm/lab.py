@@ -1,0 +1,894 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lab: virtual machines for test cases.
+
+A case is a file in tests/vm/cases/ whose docstring's first line says what it proves:
+
+    '''A killed primary's acknowledged writes are on the survivor.'''
+    TIMEOUT = 120                      # seconds, 180 if not given
+    SERIES = ["6.1", "7.2"]            # only with these kernels; all if not given
+
+    def run(lab):
+        pair = lab.pair(disks={"data": "256M"})          # /dev/lab/data in both; booted
+        a, b = pair                                       # 10.77.0.1 and 10.77.0.2
+        a.sh("lockstep up r0")                            # CheckError if it fails
+        job = a.start("fio ...")                          # job.wait(), .kill(), .out, .alive
+        b.kill(); b.boot()                                # power lost, power back
+        pair.cut("ab"); pair.restore()                    # silent loss of one direction
+        a.link(False); a.link(True)                       # carrier lost and back
+        a.pause(); a.resume()                             # the whole machine stops
+        a.acks()                                          # bytes a guest wrote to lab.ACKS
+        lab.wait(lambda: a.sh("...").out == "x", 30, "the peer connects")
+        lab.same(a.disk("data"), b.disk("data"), 1 << 20) # CheckError names the first difference
+
+All else is in the classes below. Everything waits with a deadline: a late answer raises. When a
+case returns, the lab checks the kernel logs of its machines (check_log) and removes the files;
+after a failure they stay, and the runner says where. Machines die with the process that made them.
+"""
+
+import atexit
+import ctypes
+import json
+import lzma
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+BUILD = os.path.join(TOP, ".build", "vm")
+CACHE = os.environ.get("LOCKSTEP_CACHE") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "lockstep")
+ACKS = "/dev/virtio-ports/acks"        # in the guest: what is written here outlives it
+FRAME = struct.Struct("<IIB3x")
+BOOT_LIMIT = 90
+
+
+class LabError(Exception):
+    """The lab, or a machine in it, does not do as told."""
+
+
+class Timeout(LabError):
+    """Something did not come in its time."""
+
+
+class MachineDied(LabError):
+    """A machine went away under a command."""
+
+
+class CheckError(AssertionError):
+    """What a case wanted to be so is not."""
+
+
+def parse_size(s):
+    if isinstance(s, int):
+        return s
+    m = re.fullmatch(r"(\d+)([kKMGT]?)(?:i?B)?", s)
+    if not m:
+        raise ValueError(f"not a size: {s}")
+    return int(m.group(1)) << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[m.group(2).upper()]
+
+
+# What no kernel may say during a test.
+BAD = re.compile(
+    r"WARNING:|BUG:|Oops|Call Trace|possible circular locking|possible recursive locking|"
+    r"INFO: task .* blocked|rcu.*(?:stall|self-detected)|kmemleak: \d+ new|kmemleak: unreferenced|"
+    r"Kernel panic|general protection|suspicious RCU|inconsistent lock state|soft lockup|"
+    r"hard LOCKUP|UBSAN:|KASAN:|KCSAN:|KFENCE:|refcount_t:|Out of memory:|"
+    r"scheduling while atomic|sleeping function called|list_(?:add|del) corruption|"
+    r"held lock freed|lock held when returning|invalid opcode|page allocation failure")
+# What stock kernels say by themselves, each with its reason. Keep it short: a line here is one
+# that no test can see again.
+ALLOWED = [
+    # The cmdline is echoed, and it may name what BAD looks for.
+    re.compile(r"Kernel command line|Unknown kernel command line parameters"),
+    # Said of the host's answers to CPUID, long before anything of ours is loaded.
+    re.compile(r"\[Firmware (Bug|Warn)\]"),
+]
+
+
+def check_log_text(text, allow=()):
+    """The lines of a kernel log that must not be there."""
+    more = [re.compile(a) for a in allow]
+    return [line for line in text.splitlines()
+            if BAD.search(line) and not any(a.search(line) for a in ALLOWED + more)]
+
+
+# Processes: each is killed when this one ends, however it ends.
+
+_children = {}
+_lock = threading.Lock()
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent():
+    _libc.prctl(1, signal.SIGKILL)
+
+
+def _spawn(args, log):
+    # The death signal comes when the *thread* that forked ends, so only the main one may ask for
+    # it; for the others atexit has to do.
+    main = threading.current_thread() is threading.main_thread()
+    p = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                         start_new_session=True, preexec_fn=_die_with_parent if main else None)
+    with _lock:
+        _children[p.pid] = p
+    return p
+
+
+def _reap(p):
+    """SIGKILL by pid, and wait until it is gone."""
+    if p.poll() is None:
+        p.kill()
+    p.wait()
+    with _lock:
+        _children.pop(p.pid, None)
+
+
+def _reap_all():
+    for p in list(_children.values()):
+        _reap(p)
+
+
+atexit.register(_reap_all)
+
+
+def on_signals():
+    """Make signals end the process through its exit handlers. For programs' main thread."""
+    def end(num, _frame):
+        _reap_all()
+        os._exit(128 + num)
+    for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(s, end)
+
+
+def kernel(series):
+    """scripts/kernels get, as a dict."""
+    import shlex
+    out = subprocess.run([os.path.join(TOP, "scripts/kernels"), "get", series],
+                         stdout=subprocess.PIPE, text=True)
+    if out.returncode:
+        raise LabError(f"no kernel {series}")
+    return dict(w.split("=", 1) for w in shlex.split(out.stdout))
+
+
+def unpacked_kernel(k):
+    """The ELF image inside a vmlinuz, kept in the cache. QEMU starts it by its PVH entry, which
+    spares the guest four seconds of unpacking itself under TCG, half of the whole boot. A kernel
+    packed in a way not known here, or without that entry, is started as it is."""
+    where = os.path.join(CACHE, "vmlinux")
+    stamp = os.stat(k["VMLINUZ"])
+    path = os.path.join(where, f"{os.path.basename(k['KVER'])}-{stamp.st_size}")
+    if os.path.exists(path):
+        return path
+    with open(k["VMLINUZ"], "rb") as f:
+        image = f.read()
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    start = ((image[0x1f1] or 4) + 1) * 512 + offset
+    packed = image[start:start + length]
+    if packed.startswith(b"\xfd7zXZ\0"):
+        elf = lzma.LZMADecompressor().decompress(packed)
+    elif packed.startswith(b"\x28\xb5\x2f\xfd"):
+        # The last four bytes are the length, and no part of the stream.
+        elf = subprocess.run(["zstd", "-dcq"], input=packed[:-4], stdout=subprocess.PIPE).stdout
+    else:
+        return k["VMLINUZ"]
+    # XEN_ELFNOTE_PHYS32_ENTRY: name size 4, type 18, name "Xen".
+    if not (elf.startswith(b"\x7fELF") and re.search(
+            rb"\x04\0\0\0[\x04\x08]\0\0\0\x12\0\0\0Xen\0", elf)):
+        return k["VMLINUZ"]
+    os.makedirs(where, exist_ok=True)
+    with open(f"{path}.{os.getpid()}", "wb") as f:
+        f.write(elf)
+    os.rename(f"{path}.{os.getpid()}", path)
+    return path
+
+
+def accel():
+    """tcg or kvm. /dev/kvm may be there and still hang a guest right after its boot loader, so a
+    stock kernel is booted under it once a run, without a root: it has to come to its panic."""
+    have = os.environ.get("LOCKSTEP_ACCEL")
+    if have:
+        if have not in ("tcg", "kvm"):
+            raise LabError("LOCKSTEP_ACCEL is neither tcg nor kvm")
+        return have
+    answer = "tcg"
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        with tempfile.TemporaryDirectory() as tmp:
+            con = os.path.join(tmp, "console")
+            with open(os.path.join(tmp, "log"), "w") as log:
+                p = _spawn(["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "q35",
+                            "-m", "256", "-nodefaults", "-display", "none", "-no-reboot",
+                            "-serial", "file:" + con, "-kernel", unpacked_kernel(kernel("6.1")),
+                            "-append", "console=ttyS0 panic=-1"], log)
+            # A working KVM prints at once and is through within two seconds.
+            start, said = time.monotonic(), ""
+            while answer == "tcg" and p.poll() is None:
+                took = time.monotonic() - start
+                if took > 10 or took > 3 and not said:
+                    break
+                time.sleep(0.1)
+                said = _read(con)
+            if "Unable to mount root" in _read(con):
+                answer = "kvm"
+            _reap(p)
+    os.environ["LOCKSTEP_ACCEL"] = answer
+    return answer
+
+
+class Result:
+    """A command's end: rc (128 + signal if killed), out (stdout), err, text (both, as they came).
+    Unpacks as rc, out."""
+
+    def __init__(self, rc, out, err, text):
+        self.rc, self.out, self.err, self.text = rc, out, err, text
+
+    def __iter__(self):
+        return iter((self.rc, self.out))
+
+    def __repr__(self):
+        return f"Result(rc={self.rc}, out={self.out!r}, err={self.err!r})"
+
+
+class Job:
+    """A command running in a guest."""
+
+    def __init__(self, machine, ident, cmd):
+        self.machine, self.id, self.cmd = machine, ident, cmd
+        self.rc = None
+        self.lost = False              # its machine died first
+        self._out, self._err, self._all = bytearray(), bytearray(), bytearray()
+        self._ended = threading.Event()
+
+    def _data(self, kind, data):
+        (self._out if kind == "O" else self._err).extend(data)
+        self._all.extend(data)
+
+    @property
+    def raw(self):
+        return bytes(self._out)
+
+    @property
+    def out(self):
+        return self._out.decode(errors="replace")
+
+    @property
+    def err(self):
+        return self._err.decode(errors="replace")
+
+    @property
+    def text(self):
+        return self._all.decode(errors="replace")
+
+    @property
+    def alive(self):
+        return not self._ended.is_set()
+
+    def poll(self):
+        """Its exit status, or None while it runs."""
+        return self.rc
+
+    def ended(self, timeout):
+        """Wait; say whether it ended, or its machine died, in time."""
+        return self._ended.wait(timeout)
+
+    def wait(self, timeout=60, check=True):
+        if not self._ended.wait(timeout):
+            raise Timeout(f"{self.machine.name}: still running after {timeout} s: {self.cmd}"
+                          f"{_tail(self.text)}")
+        if self.lost:
+            raise MachineDied(f"{self.machine.name} died during: {self.cmd}{_tail(self.text)}")
+        if check and self.rc:
+            raise CheckError(f"{self.machine.name}: exit {self.rc}: {self.cmd}"
+                             f"{_tail(self.text)}")
+        return Result(self.rc, self.out, self.err, self.text)
+
+    def kill(self, sig=signal.SIGKILL):
+        """Signal the command's whole process group. Does not wait."""
+        self.machine._send(self.id, "K", struct.pack("<I", sig))
+
+    def feed(self, data=b""):
+        """Bytes for its stdin, if started with stdin=True; none: end of file."""
+        for i in range(0, len(data), 32768):
+            self.machine._send(self.id, "I", data[i:i + 32768])
+        if not data:
+            self.machine._send(self.id, "I", b"")
+
+
+def _tail(text, lines=15):
+    text = "\n".join(text.splitlines()[-lines:])
+    return "\n" + text if text else ""
+
+
+class Disk:
+    """A raw sparse file on the host; the guest sees it as /dev/lab/NAME."""
+
+    def __init__(self, name, path, size, cache="writeback", file=None, block=512, physical=None,
+                 discard=True, readonly=False):
+        self.name, self.path, self.size = name, path, size
+        self.cache, self.file, self.block = cache, file or path, block
+        self.physical, self.discard, self.readonly = physical or block, discard, readonly
+        self.dev = "/dev/lab/" + name
+
+    def create(self):
+        with open(self.path, "ab") as f:
+            f.truncate(self.size)
+
+    def args(self):
+        opts = [f"if=none,id=d-{self.name},file={self.file},format=raw,cache={self.cache}",
+                f"discard={'unmap' if self.discard else 'ignore'},detect-zeroes=off"]
+        if self.readonly:
+            opts.append("readonly=on")
+        return ["-drive", ",".join(opts), "-device",
+                f"virtio-blk-pci,drive=d-{self.name},serial={self.name}"
+                f",logical_block_size={self.block},physical_block_size={self.physical}"
+                f",discard={'on' if self.discard else 'off'}"]
+
+
+class Machine:
+    """One guest. Made by Lab.machine() or Lab.pair(), not by hand."""
+
+    def __init__(self, lab, name, disks=None, memory=512, cpus=1, series=None, nets=(),
+                 cmdline="", modules=(), initrd=None, vmlinuz=None):
+        self.lab, self.name, self.memory, self.cpus = lab, name, memory, cpus
+        self.series = series or lab.series
+        self.dir = os.path.join(lab.dir, name)
+        os.makedirs(self.dir, exist_ok=True)
+        self.nets = list(nets)         # (local socket, remote socket, mac, address)
+        self.cmdline, self.modules = cmdline, list(modules)
+        self.initrd, self.vmlinuz = initrd, vmlinuz
+        self.boots = 0
+        self.boot_seconds = None
+        self.release = None            # the guest's kernel
+        self.paused = False
+        self._p = self._chan = self._qmp = None
+        self._jobs, self._next = {}, 1
+        self._hello = threading.Event()
+        self._send_lock = threading.Lock()
+        self._console = os.path.join(self.dir, "console.log")
+        self._acks = os.path.join(self.dir, "acks")
+        self.disks = {}
+        for n, spec in (disks or {}).items():
+            spec = dict(spec) if isinstance(spec, dict) else {"size": spec}
+            size = parse_size(spec.pop("size"))
+            d = Disk(n, os.path.join(self.dir, n + ".raw"), size, **spec)
+            d.create()
+            self.disks[n] = d
+
+    def __repr__(self):
+        return f"<Machine {self.name}>"
+
+    # Power
+
+    @property
+    def alive(self):
+        return self._p is not None and self._p.poll() is None
+
+    def _sock(self, what):
+        return os.path.join(self.lab.sockets, f"{self.name}.{what}")
+
+    def _args(self):
+        image = self.vmlinuz or unpacked_kernel(kernel(self.series))
+        initrd = self.initrd or self.lab.initrd(self.series)
+        kvm = accel() == "kvm"
+        # Nehalem starts two seconds sooner under TCG than max, with its five-level page tables;
+        # it has what crc32c wants, and AES is added for TLS.
+        cpu = "host" if kvm else "Nehalem,+aes,+pclmulqdq,+rdrand"
+        line = ("console=ttyS0 ignore_loglevel printk.devkmsg=on printk.time=1 panic=-1 "
+                "oops=panic log_buf_len=4M no_timer_check cryptomgr.notests "
+                "random.trust_cpu=on mitigations=off "
+                f"net.ifnames=0 rdinit=/init lab.name={self.name}")
+        for i, net in enumerate(self.nets):
+            line += f" lab.ip{'' if i == 0 else i + 1}={net[3]}/24"
+        if self.modules:
+            line += " lab.modules=" + ",".join(self.modules)
+        args = ["qemu-system-x86_64", "-name", self.name, "-nodefaults", "-no-user-config",
+                "-display", "none", "-no-reboot", "-M", "q35,smm=off,vmport=off,sata=off",
+                "-accel", "kvm" if kvm else "tcg,thread=multi", "-cpu", cpu,
+                "-m", str(self.memory), "-smp", str(self.cpus),
+                "-kernel", image, "-initrd", initrd, "-append", f"{line} {self.cmdline}",
+                "-chardev", f"file,id=con,path={self._console},append=on",
+                "-serial", "chardev:con",
+                "-qmp", f"unix:{self._sock('qmp')},server=on,wait=off",
+                "-device", "virtio-serial-pci,max_ports=4",
+                "-chardev", f"socket,id=lab,path={self._sock('lab')},server=on,wait=off",
+                "-device", "virtserialport,chardev=lab,name=lab,nr=1",
+                "-chardev", f"file,id=acks,path={self._acks},append=on",
+                "-device", "virtserialport,chardev=acks,name=acks,nr=2",
+                "-device", "virtio-rng-pci"]
+        for d in self.disks.values():
+            args += d.args()
+        for i, (local, remote, mac, _ip) in enumerate(self.nets):
+            args += ["-netdev", f"dgram,id=n{i},local.type=unix,local.path={local}"
+                     f",remote.type=unix,remote.path={remote}",
+                     "-device", f"virtio-net-pci,netdev=n{i},id=nic{i},mac={mac},romfile="]
+        return args
+
+    def power_on(self):
+        """Start it without waiting; boot() is this and wait_boot()."""
+        if self.alive:
+            raise LabError(f"{self.name} is running")
+        args = self._args()
+        for what in ("qmp", "lab"):
+            _unlink(self._sock(what))
+        for local, _remote, _mac, _ip in self.nets:
+            _unlink(local)
+            _unlink(local + ".cut")
+        self.boots += 1
+        with open(self._console, "a") as f:
+            f.write(f"---- boot {self.boots}\n")
+        self._hello.clear()
+        self.paused = False
+        self._since = time.monotonic()
+        with open(os.path.join(self.dir, "qemu.log"), "a") as log:
+            log.write(" ".join(args) + "\n")
+            log.flush()
+            self._p = _spawn(args, log)
+        return self
+
+    def wait_boot(self, timeout=BOOT_LIMIT):
+        deadline = self._since + timeout
+        chan = self._connect("lab", deadline)
+        self._chan = chan
+        threading.Thread(target=self._reader, args=(chan, self._p), daemon=True).start()
+        while not self._hello.wait(0.1):
+            if not self.alive:
+                raise MachineDied(f"{self.name} died while booting{self._last_words()}")
+            if time.monotonic() > deadline:
+                raise Timeout(f"{self.name} did not boot in {timeout} s{self._last_words()}")
+        self.boot_seconds = time.monotonic() - self._since
+        return self
+
+    def boot(self, timeout=BOOT_LIMIT):
+        return self.power_on().wait_boot(timeout)
+
+    def kill(self):
+        """Power lost, now."""
+        if self._p:
+            _reap(self._p)
+        self._gone()
+
+    def poweroff(self, timeout=30):
+        """sync and power off; a clean end, though nothing is unmounted."""
+        self._send(0, "P")
+        self.wait_off(timeout)
+
+    def wait_off(self, timeout=60):
+        """Wait until it is off: powered off, or panicked."""
+        try:
+            self._p.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Timeout(f"{self.name} still runs after {timeout} s") from None
+        self.kill()
+
+    def pause(self):
+        """Stop the whole machine, its clocks too, but its sockets stay."""
+        self._p.send_signal(signal.SIGSTOP)
+        self.paused = True
+
+    def resume(self):
+        self._p.send_signal(signal.SIGCONT)
+        self.paused = False
+
+    def _gone(self):
+        chan, self._chan = self._chan, None
+        for s in (chan, self._qmp):
+            if s:
+                try:
+                    s.close() if s is not chan else s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        self._qmp = None
+        for j in list(self._jobs.values()):
+            if j.alive:
+                j.lost = True
+                j._ended.set()
+        self._jobs.clear()
+
+    def _last_words(self):
+        text = self.console()
+        text += "\n".join(x for x in _read(os.path.join(self.dir, "qemu.log")).splitlines()
+                          if x.startswith("qemu-system-x86_64: "))
+        return _tail(text, 20)
+
+    # The command channel
+
+    def _connect(self, what, deadline):
+        path = self._sock(what)
+        while True:
+            s = socket.socket(socket.AF_UNIX)
+            try:
+                s.connect(path)
+                return s
+            except OSError:
+                s.close()
+            if not self.alive:
+                raise MachineDied(f"{self.name} did not start{self._last_words()}")
+            if time.monotonic() > deadline:
+                raise Timeout(f"{self.name}: no socket {what}")
+            time.sleep(0.02)
+
+    def _reader(self, chan, proc):
+        data = bytearray()
+        while True:
+            try:
+                got = chan.recv(262144)
+            except OSError:
+                got = b""
+            if not got:
+                break
+            data += got
+            off = 0
+            while len(data) - off >= FRAME.size:
+                size, ident, kind = FRAME.unpack_from(data, off)
+                end = off + FRAME.size + size
+                if len(data) < end:
+                    break
+                self._frame(ident, chr(kind), bytes(data[off + FRAME.size:end]))
+                off = end
+            del data[:off]
+        chan.close()
+        # A panic ends here, too: nobody else would tell those who wait.
+        if self._chan is chan:
+            try:
+                proc.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+            if self._chan is chan:
+                self._gone()
+
+    def _frame(self, ident, kind, data):
+        if kind == "H":
+            self.release = data.decode()
+            self._hello.set()
+            return
+        j = self._jobs.get(ident)
+        if not j:
+            return
+        if kind in "OE":
+            j._data(kind, data)
+        elif kind == "X":
+            j.rc = struct.unpack("<I", data)[0]
+            j._ended.set()
+
+    def _send(self, ident, kind, data=b""):
+        chan = self._chan
+        if not chan:
+            raise MachineDied(f"{self.name} is off")
+        with self._send_lock:
+            try:
+                chan.sendall(FRAME.pack(len(data), ident, ord(kind)) + data)
+            except OSError:
+                raise MachineDied(f"{self.name} died{self._last_words()}") from None
+
+    def start(self, cmd, stdin=False):
+        """Run a command in the guest's bash; returns a Job at once."""
+        with self._send_lock:
+            ident, self._next = self._next, self._next + 1
+        j = self._jobs[ident] = Job(self, ident, cmd)
+        self._send(ident, "S" if stdin else "R", cmd.encode())
+        if self.lab.verbose:
+            self.lab.say(f"{self.name}# {cmd}")
+        return j
+
+    def sh(self, cmd, timeout=60, check=True, input=None):
+        """Run a command and wait. At the timeout it is killed, and Timeout raised."""
+        j = self.start(cmd, stdin=input is not None)
+        if input is not None:
+            if input:
+                j.feed(input.encode() if isinstance(input, str) else input)
+            j.feed()
+        try:
+            return j.wait(timeout, check)
+        except Timeout:
+            if self.alive and not self.paused:
+                try:
+                    j.kill()
+                except LabError:
+                    pass
+            raise
+        finally:
+            if not j.alive:
+                self._jobs.pop(j.id, None)
+
+    def put(self, src, dst, mode=0o644, timeout=60):
+        """A file of the host (a path), or bytes, into the guest."""
+        if not isinstance(src, (bytes, bytearray)):
+            mode = os.stat(src).st_mode & 0o777
+            with open(src, "rb") as f:
+                src = f.read()
+        self.sh(f"mkdir -p \"$(dirname '{dst}')\" && cat > '{dst}' && chmod {mode:o} '{dst}'",
+                timeout, input=bytes(src))
+
+    def get(self, src, dst=None, timeout=60):
+        """A file of the guest as bytes, and into a file of the host if dst is given."""
+        j = self.start(f"cat '{src}'")
+        j.wait(timeout)
+        if dst:
+            with open(dst, "wb") as f:
+                f.write(j.raw)
+        return j.raw
+
+    # What else there is
+
+    def disk(self, name):
+        """The host's file behind a disk."""
+        return self.disks[name].path
+
+    def console(self):
+        """All that its kernels said, since the first boot."""
+        return _read(self._console).replace("\r", "")
+
+    def acks(self):
+        """What the guest wrote to ACKS, over all boots, to the last byte before it was killed."""
+        try:
+            with open(self._acks, "rb") as f:
+                return f.read()
+        except OSError:
+            return b""
+
+    def link(self, up, nic=0):
+        """Cable in or out: the guest sees its carrier go. For a loss it cannot see: Pair.cut."""
+        self.qmp("set_link", name=f"nic{nic}", up=bool(up))
+
+    def qmp(self, command, timeout=10, **arguments):
+        """One QMP command; returns its answer."""
+        if not self._qmp:
+            s = self._connect("qmp", time.monotonic() + timeout)
+            self._qmp = s
+            self._qmp_file = s.makefile("r")
+            s.settimeout(timeout)
+            self._qmp_file.readline()
+            self._qmp_send("qmp_capabilities", {})
+        self._qmp.settimeout(timeout)
+        return self._qmp_send(command, arguments)
+
+    def _qmp_send(self, command, arguments):
+        try:
+            self._qmp.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+            while True:
+                line = self._qmp_file.readline()
+                if not line:
+                    raise MachineDied(f"{self.name} died during {command}")
+                answer = json.loads(line)
+                if "return" in answer:
+                    return answer["return"]
+                if "error" in answer:
+                    raise LabError(f"{self.name}: {command}: {answer['error']['desc']}")
+        except socket.timeout:
+            self._qmp = None
+            raise Timeout(f"{self.name}: {command} is not answered") from None
+
+
+class Pair:
+    """Two machines, a and b, on one wire (two with links=2). Each end is a unix datagram socket, so
+    that either machine may die and come back, and a direction is cut by moving a socket away."""
+
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+        a.peer, b.peer = b, a
+
+    def __iter__(self):
+        return iter((self.a, self.b))
+
+    def boot(self, timeout=BOOT_LIMIT):
+        for m in self:
+            m.power_on()
+        for m in self:
+            m.wait_boot(timeout)
+        return self
+
+    def cut(self, which="both", nic=0):
+        """Packets are lost without either side's knowing: "ab" those from a to b, "ba", "both".
+        A machine that boots again has its incoming direction restored."""
+        for m in self._to(which):
+            path = m.nets[nic][0]
+            if os.path.exists(path):
+                os.rename(path, path + ".cut")
+
+    def restore(self, which="both", nic=0):
+        for m in self._to(which):
+            path = m.nets[nic][0]
+            if os.path.exists(path + ".cut"):
+                os.rename(path + ".cut", path)
+
+    def _to(self, which):
+        return {"ab": [self.b], "ba": [self.a], "both": [self.a, self.b]}[which]
+
+    def link(self, up, nic=0):
+        """Cables of both, with carrier."""
+        for m in self:
+            m.link(up, nic)
+
+
+class Lab:
+    """What a case gets: makes machines, and clears up after them."""
+
+    def __init__(self, name, series="6.1", initrds=None, verbose=False, directory=None):
+        self.name, self.series, self.verbose = name, series, verbose
+        self._initrds = initrds or {}
+        self.dir = directory or os.path.join(BUILD, "run", f"{name}.{os.getpid()}")
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.dir)
+        # Paths of unix sockets end after 107 characters.
+        self.sockets = tempfile.mkdtemp(prefix="ls-", dir="/tmp")
+        atexit.register(shutil.rmtree, self.sockets, True)
+        self.machines = []
+        self.allow = []                # patterns of log lines this case brings about
+        self._wires = 0
+        self._t0 = time.monotonic()
+
+    def say(self, text):
+        print(f"[{time.monotonic() - self._t0:7.2f}] {text}", flush=True)
+
+    def initrd(self, series):
+        if series not in self._initrds:
+            self._initrds[series] = prepare(series)
+        return self._initrds[series]
+
+    def machine(self, name="a", **kw):
+        """A machine, not booted. disks={name: size, or dict(size=, cache=, file=, block=,
+        physical=, discard=, readonly=)}, memory (MiB), cpus, series, cmdline, modules (loaded at
+        boot), vmlinuz and initrd (a kernel of one's own)."""
+        m = Machine(self, name, **kw)
+        self.machines.append(m)
+        return m
+
+    def pair(self, boot=True, links=1, names=("a", "b"), a=None, b=None, **kw):
+        """Two joined machines; a= and b= are dicts of what only one of them gets."""
+        self._wires += 1
+        made = []
+        for i, (name, own) in enumerate(zip(names, (a, b))):
+            nets = []
+            for n in range(links):
+                here, there = (os.path.join(self.sockets, f"w{self._wires}.{n}{x}")
+                               for x in (i, 1 - i))
+                nets.append((here, there, f"52:54:00:77:{n:02x}:{i + 1:02x}",
+                             f"10.{77 + n}.0.{i + 1}"))
+            made.append(self.machine(name, nets=nets, **{**kw, **(own or {})}))
+        pair = Pair(*made)
+        return pair.boot() if boot else pair
+
+    def wait(self, what, timeout=30, why="", every=0.2):
+        """Until what() is true; returns what it returned. Deadline passed: Timeout names why."""
+        deadline = time.monotonic() + timeout
+        while True:
+            got = what()
+            if got:
+                return got
+            if time.monotonic() > deadline:
+                raise Timeout(f"not in {timeout} s: {why or what}")
+            time.sleep(every)
+
+    def check(self, true, why):
+        if not true:
+            raise CheckError(why)
+
+    def same(self, one, two, size=None):
+        """Two disk files are equal over size bytes."""
+        first, ranges = compare_disks(one, two, size)
+        if first is not None:
+            raise CheckError(f"disks differ, first at {first}, in {len(ranges)} or more ranges: "
+                             + ", ".join(f"{a}+{n}" for a, n in ranges[:8]))
+
+    def check_logs(self):
+        for m in self.machines:
+            check_log(m, self.allow)
+
+    def close(self, keep=False):
+        for m in self.machines:
+            m.kill()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def check_log(machine, allow=()):
+    """Raise if the machine's kernel said what no kernel may say."""
+    bad = check_log_text(machine.console(), allow)
+    if bad:
+        raise CheckError(f"{machine.name}'s kernel said:\n" + "\n".join(bad[:10]))
+
+
+def compare_disks(one, two, size=None, limit=1000):
+    """(first differing byte or None, [(offset, length)] of differing 4 KiB ranges, joined, at most
+    limit of them). Holes in both are skipped; a file that ends early is zeroes from there on."""
+    with open(one, "rb") as f, open(two, "rb") as g:
+        ends = [os.fstat(x.fileno()).st_size for x in (f, g)]
+        size = max(ends) if size is None else size
+        first, ranges, pos, step = None, [], 0, 4 << 20
+        while pos < size:
+            # Where neither has data there is nothing to compare.
+            nexts = [_next_data(x.fileno(), pos, size) for x in (f, g)]
+            pos = max(pos, min(nexts) // 4096 * 4096)
+            if pos >= size:
+                break
+            n = min(step, size - pos)
+            x, y = (os.pread(h.fileno(), n, pos).ljust(n, b"\0") for h in (f, g))
+            if x != y:
+                for o in range(0, n, 4096):
+                    p, q = x[o:o + 4096], y[o:o + 4096]
+                    if p == q:
+                        continue
+                    if first is None:
+                        first = pos + o + next(i for i in range(len(p)) if p[i] != q[i])
+                    if ranges and sum(ranges[-1]) == pos + o:
+                        ranges[-1] = (ranges[-1][0], ranges[-1][1] + len(p))
+                    elif len(ranges) < limit:
+                        ranges.append((pos + o, len(p)))
+                    else:
+                        return first, ranges
+            pos += n
+        return first, ranges
+
+
+def _next_data(fd, pos, size):
+    try:
+        return os.lseek(fd, pos, os.SEEK_DATA)
+    except OSError:
+        return size
+
+
+def _read(path):
+    try:
+        with open(path, errors="replace") as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
+def _unlink(path):
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _run(cmd, what):
+    p = subprocess.run(cmd, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True, errors="replace")
+    if p.returncode:
+        raise LabError(f"{what} failed{_tail(p.stdout, 60)}")
+
+
+def prepare(series, module=True, overlays=()):
+    """Build everything a guest of this series has; returns the initramfs's path. The module only
+    where the tree has one and module is true; every tests/vm/guest/NAME.c becomes /bin/NAME."""
+    where = os.path.join(BUILD, series)
+    os.makedirs(where, exist_ok=True)
+    kernel(series)
+    init = os.path.join(BUILD, "init")
+    args = ["--init", init]
+    guest = os.path.join(TOP, "tests/vm/guest")
+    for name in sorted(os.listdir(guest)):
+        if name.endswith(".c"):
+            src, out = os.path.join(guest, name), os.path.join(BUILD, name[:-2])
+            if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(src):
+                _run(["gcc", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-static", "-pthread",
+                      "-o", f"{out}.{os.getpid()}", src], name)
+                os.rename(f"{out}.{os.getpid()}", out)
+            if name != "init.c":
+                args += ["--add", f"{out}=/bin/{name[:-2]}"]
+    if module and os.path.exists(os.path.join(TOP, "Kbuild")):
+        _run([os.path.join(TOP, "scripts/kernels"), "build", series,
+              os.path.join(where, "module")], f"building the module for {series}")
+        args += ["--module", os.path.join(where, "module", "lockstep.ko")]
+    if os.path.exists(os.path.join(TOP, "tools/Makefile")):
+        _run(["make", "-C", TOP, "tools"], "make tools")
+    for name, dst in (("lockstepd", "/sbin"), ("lockstep", "/sbin")):
+        path = os.path.join(TOP, ".build/tools", name)
+        if os.path.exists(path):
+            args += ["--add", f"{path}={dst}/{name}"]
+    for d in overlays:
+        args += ["--overlay", d]
+    out = os.path.join(where, f"initramfs{'' if module else '-bare'}.{os.getpid()}")
+    _run([os.path.join(TOP, "tests/vm/mkinitramfs"), series, out] + args, "mkinitramfs")
+    final = out.rsplit(".", 1)[0]
+    os.rename(out, final)
+    return final
