@@ -131,7 +131,10 @@ enum state_effect {
 	 * (meta_gen_together)
 	 */
 	STATE_EFF_META_EQUAL	= 1 << 5,
-	/* new generation, since = old one; then EV_NARROWED */
+	/*
+	 * Flush our data device (the peer, left behind here, may hold acknowledged writes that we
+	 * have in the cache only); then a new generation, since = old one; then EV_NARROWED.
+	 */
 	STATE_EFF_META_NARROW	= 1 << 6,
 	STATE_EFF_META_SYNCED	= 1 << 7,	/* target: up to date with the source's generation;
 						 * source: since = 0 */

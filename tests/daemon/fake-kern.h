@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A kernel for the daemon's tests: one resource's states as the module would report them, and enough of
- * its refusals. Requests come from the daemon's threads, so everything is behind one lock; tests look at
- * it and change it through fake_lock()/fake_unlock().
+ * A kernel for the daemon's tests: one resource's states as the module would report them, and
+ * enough of its refusals. Requests come from the daemon's threads, so everything is behind one
+ * lock; tests look at it and change it through fake_lock()/fake_unlock().
  */
 #ifndef LOCKSTEP_TEST_FAKE_KERN_H
 #define LOCKSTEP_TEST_FAKE_KERN_H

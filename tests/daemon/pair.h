@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Two daemons in one process and one loop, over loopback, each with a fake kernel. alice (node 0) dials, bob
- * (node 1) listens. Included first: it brings cmocka.
+ * Two daemons in one process and one loop, over loopback, each with a fake kernel. alice (node 0)
+ * dials, bob (node 1) listens. Included first: it brings cmocka.
  */
 #ifndef LOCKSTEP_TEST_PAIR_H
 #define LOCKSTEP_TEST_PAIR_H

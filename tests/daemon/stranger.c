@@ -64,7 +64,8 @@ static void send_verdict(struct stranger *s)
 	assert_int_equal(s->agreed.refuse, 0);
 	choice.verdict = (u16)s->agreed.volume[0].verdict;
 	choice.rule = (u16)s->agreed.volume[0].rule;
-	conn_send(s->c, LOCKSTEP_CT_VERDICT, buf, wire_verdict_encode(&choice, 1, buf, sizeof(buf)));
+	conn_send(s->c, LOCKSTEP_CT_VERDICT, buf,
+		  wire_verdict_encode(&choice, 1, buf, sizeof(buf)));
 }
 
 static void send_token(struct stranger *s)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * alice's place taken by the test itself: a control connection to bob with the right key, that says what the test
- * wants. In its own words it follows the protocol up to the token, unless told to send garbage.
+ * alice's place taken by the test itself: a control connection to bob with the right key, that
+ * says what the test wants. In its own words it follows the protocol up to the token, unless told
+ * to send garbage.
  */
 #ifndef LOCKSTEP_TEST_STRANGER_H
 #define LOCKSTEP_TEST_STRANGER_H

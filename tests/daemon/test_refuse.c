@@ -29,7 +29,10 @@ static void expect_refusal(struct pair *p, const char *code)
 	assert_int_equal(A->opens + B->opens, 0);
 }
 
-/* Two blank copies: nobody said whose data counts; a forced promotion says it, and it goes on at once. */
+/*
+ * Two blank copies: nobody said whose data counts; a forced promotion says it, and it goes on
+ * at once.
+ */
 static void test_blank(void **state)
 {
 	struct pair *p = *state;
@@ -350,7 +353,10 @@ static void send_garbage(struct stranger *s)
 	}
 }
 
-/* The right key and nonsense behind it: bob survives, never starts a session, and takes alice after. */
+/*
+ * The right key and nonsense behind it: bob survives, never starts a session, and takes alice
+ * after.
+ */
 static void test_garbage(void **state)
 {
 	struct pair *p = *state;

@@ -51,7 +51,10 @@ static bool marks_merged(struct pair *p)
 	return done;
 }
 
-/* alice went on alone: bob is the target, starts first, and its marks reach alice chunk by chunk. */
+/*
+ * alice went on alone: bob is the target, starts first, and its marks reach alice chunk by
+ * chunk.
+ */
 static void test_marks(void **state)
 {
 	static const u8 want[] = { 0, 1, 1, 1, 2, 1 };
@@ -117,7 +120,10 @@ static void test_again(void **state)
 	assert_string_equal(pair_facts(p, ALICE).problem, "");
 }
 
-/* Only alice's kernel noticed that the link broke: bob's session is stale, and a new one is made. */
+/*
+ * Only alice's kernel noticed that the link broke: bob's session is stale, and a new one is
+ * made.
+ */
 static void test_lost_here(void **state)
 {
 	struct pair *p = *state;

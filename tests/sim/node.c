@@ -91,13 +91,18 @@ static void change_meta(struct node *nd, u32 eff)
 		note_session(nd);
 		break;
 	case STATE_EFF_META_EQUAL:
+		if (m->flags & LOCKSTEP_MF_CLEAN && nd->s.adopt_id)
+			m->current_gen.id = nd->s.adopt_id;
 		meta_gen_together(m, 0);
 		m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
 		m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN);
 		note_session(nd);
 		break;
 	case STATE_EFF_META_NARROW:
+		if (!MUTATED(NARROW_WITHOUT_FLUSH))
+			disk_flush(&nd->disk);
 		meta_gen_narrow(m, 0, new_id());
+		w.alone[nd->n] = true;		/* or about to be: a crash may come in between */
 		break;
 	}
 }
@@ -119,13 +124,14 @@ static void change_synced(struct node *nd, bool target)
 
 /* ---- effects ---------------------------------------------------------------------------------------- */
 
-static bool run_meta(struct node *nd, u32 eff, bool target)
+static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 {
 	if (eff == STATE_EFF_META_SYNCED)
 		change_synced(nd, target);
 	else
 		change_meta(nd, eff);
-	if (eff == STATE_EFF_META_PRIMARY && nd->st.copy != STATE_COPY_UP_TO_DATE)
+	/* Forced: both in one write. */
+	if (eff == STATE_EFF_META_PRIMARY && effects & STATE_EFF_META_FORCE)
 		return true;
 	return store(nd);
 }
@@ -134,13 +140,14 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 {
 	switch (eff) {
 	case STATE_EFF_META_SYNCED:
-		if (target)
+		if (target) {
+			check_caught_up(nd);
 			net_tell(nd, LOCKSTEP_WT_SYNC_DONE_OK, 0, 0);
-		else
+		} else {
 			check_synced();
+		}
 		break;
 	case STATE_EFF_META_NARROW:
-		w.alone[nd->n] = true;
 		node_step(nd, STATE_EV_NARROWED, 0);
 		break;
 	case STATE_EFF_ASK:
@@ -177,7 +184,7 @@ static void run_effects(struct node *nd, u32 effects, bool target, u64 boot_id)
 	for (bit = 1; bit <= STATE_EFF_NOTIFY; bit <<= 1) {
 		if (!(effects & bit))
 			continue;
-		if (bit & META_EFFECTS && !run_meta(nd, bit, target))
+		if (bit & META_EFFECTS && !run_meta(nd, bit, effects, target))
 			return;
 		run_effect(nd, bit, target);
 		/* It crashed in there, and may even be back. */
@@ -363,7 +370,8 @@ void node_init_disk(struct node *nd)
 	struct meta m;
 
 	CHECK(!meta_layout(1 << 16, nd->external ? 1 << 16 : 0, &l), "layout");
-	meta_init(&m, &l, 1 << 16, "sim", nd->n ? "beta" : "alpha", (u32)nd->n, 0, nd->external, 0);
+	meta_init(&m, &l, 1 << 16, "sim", nd->n ? "beta" : "alpha", (u32)nd->n, 0, nd->external,
+		  w.seed % 4 ? new_id() : 0);
 	memset(nd->disk.sb, 0, sizeof(nd->disk.sb));
 	meta_encode(&m, nd->disk.sb[0]);
 }

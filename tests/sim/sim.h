@@ -19,6 +19,7 @@
 #include "meta.h"
 #include "oosmap.h"
 #include "os.h"
+#include "rle.h"
 #include "slots.h"
 #include "state.h"
 #include "wire.h"
@@ -50,6 +51,7 @@ enum mutation {
 	MUT_GRANT_ALWAYS,		/* ROLE_ASK is never denied */
 	MUT_ALONE_WITHOUT_MARK,		/* writes alone are not marked */
 	MUT_SYNC_DONE_EARLY,		/* SYNC_DONE is sent while blocks are still to be copied */
+	MUT_NARROW_WITHOUT_FLUSH,	/* the new generation is durable, the data before it is not */
 	MUT_NR
 };
 
@@ -99,7 +101,7 @@ struct request {
 struct session {
 	u64 id, epoch;			/* id 0: none */
 	enum gen_verdict verdict;
-	u64 peer_gen;
+	u64 peer_gen, adopt_id;
 	u32 peer_role;
 	bool marks_exchanged, sync_started, sync_told;
 	u64 lost_at;			/* when this side notices; 0: all is well */
@@ -136,7 +138,7 @@ struct message {
 struct world {
 	u64 rng, seed, now, next_order, next_id, next_session, next_epoch;
 	enum mutation mutation;
-	bool verbose, failed, quiet, forced, link_up;
+	bool verbose, failed, quiet, forced, link_up, met;
 	char why[200];
 	struct node node[2];
 	struct message msg[MAX_MSGS];
@@ -148,7 +150,7 @@ struct world {
 		int step;
 		u64 at;
 		enum gen_verdict verdict[2];
-		u64 current[2], since[2], boot[2];
+		u64 current[2], since[2], boot[2], adopt_id;
 		u8 role[2];
 		u64 session_id;
 		int first;		/* who starts first */
@@ -202,6 +204,7 @@ void check_completed(struct node *nd, const struct request *req);
 void check_start(struct node *nd);
 void check_promoted(struct node *nd, bool forced);
 void check_crashed(struct node *nd);
+void check_caught_up(struct node *target);
 void check_synced(void);
 
 static inline struct node *other(const struct node *nd)

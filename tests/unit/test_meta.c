@@ -279,7 +279,7 @@ static void devices(void **state)
 	(void)state;
 	assert_int_equal(meta_layout(100003, 0, &l), META_OK);
 	meta_init(&m, &l, 100003, "r", "n", 1, 0, false, 77);
-	assert_int_equal(m.flags, LOCKSTEP_MF_CLEAN);
+	assert_true(m.flags & LOCKSTEP_MF_CLEAN);
 	assert_int_equal(m.current_gen.id, 77);
 	assert_int_equal(meta_check_device(&m, 100003, 0), META_OK);
 	assert_int_equal(meta_check_device(&m, 100000, 0), META_OK);

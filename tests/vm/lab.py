@@ -103,6 +103,7 @@ def check_log_text(text, allow=()):
 # Processes: each is killed when this one ends, however it ends.
 
 _children = {}
+_tmpdirs = []
 _lock = threading.Lock()
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -134,18 +135,22 @@ def _reap(p):
 def _reap_all():
     for p in list(_children.values()):
         _reap(p)
+    for d in _tmpdirs:
+        shutil.rmtree(d, ignore_errors=True)
 
 
 atexit.register(_reap_all)
 
 
 def on_signals():
-    """Make signals end the process through its exit handlers. For programs' main thread."""
+    """Make signals, and the end of the parent, end this process and its machines, too. For a
+    program's main thread."""
     def end(num, _frame):
         _reap_all()
         os._exit(128 + num)
     for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(s, end)
+    _libc.prctl(1, signal.SIGTERM)
 
 
 def kernel(series):
@@ -203,7 +208,7 @@ def accel():
         with tempfile.TemporaryDirectory() as tmp:
             con = os.path.join(tmp, "console")
             with open(os.path.join(tmp, "log"), "w") as log:
-                p = _spawn(["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "q35",
+                p = _spawn(["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "pc",
                             "-m", "256", "-nodefaults", "-display", "none", "-no-reboot",
                             "-serial", "file:" + con, "-kernel", unpacked_kernel(kernel("6.1")),
                             "-append", "console=ttyS0 panic=-1"], log)
@@ -389,7 +394,7 @@ class Machine:
         if self.modules:
             line += " lab.modules=" + ",".join(self.modules)
         args = ["qemu-system-x86_64", "-name", self.name, "-nodefaults", "-no-user-config",
-                "-display", "none", "-no-reboot", "-M", "q35,smm=off,vmport=off,sata=off",
+                "-display", "none", "-no-reboot", "-M", "pc,smm=off,vmport=off,usb=off",
                 "-accel", "kvm" if kvm else "tcg,thread=multi", "-cpu", cpu,
                 "-m", str(self.memory), "-smp", str(self.cpus),
                 "-kernel", image, "-initrd", initrd, "-append", f"{line} {self.cmdline}",
@@ -718,7 +723,7 @@ class Lab:
         os.makedirs(self.dir)
         # Paths of unix sockets end after 107 characters.
         self.sockets = tempfile.mkdtemp(prefix="ls-", dir="/tmp")
-        atexit.register(shutil.rmtree, self.sockets, True)
+        _tmpdirs.append(self.sockets)
         self.machines = []
         self.allow = []                # patterns of log lines this case brings about
         self._wires = 0

@@ -89,9 +89,9 @@ class Mirror:
         if not s or s["link"] != "up":
             return False
         return all(v["disk"] == "up-to-date" and v["peer_disk"] == "up-to-date" and
-                   v["sync"] == "none" for v in s["volumes"])
+                   v["sync"]["state"] == "none" for v in s["volumes"])
 
-    def wait_synced(self, *machines, seconds=240):
+    def wait_synced(self, *machines, seconds=120):
         for m in machines or (self.a, self.b):
             try:
                 self.lab.wait(lambda: self.is_synced(m), seconds, f"{m.name} is in sync", 0.5)
@@ -153,12 +153,21 @@ class Mirror:
 
     def ackload(self, m, seed, seconds=600, threads=8):
         """Writes whose acknowledgements are recorded outside the machine; see guest/ackload.c."""
+        self.acks_begin, self.seed = len(m.acks()), seed
         return m.start(f"ackload write {DEVICE} {lab_module.ACKS} {seed} {seconds} {threads}")
+
+    def acks(self, m):
+        """The records of the present load."""
+        return m.acks()[self.acks_begin:]
+
+    def wait_acks(self, m, nr, seconds=120):
+        self.lab.wait(lambda: len(self.acks(m)) >= 16 * nr, seconds, f"{nr} acknowledged writes")
 
     def check_acks(self, dead, survivor):
         """Every write that was acknowledged on `dead` is on `survivor`."""
-        acks = dead.acks()
+        acks = self.acks(dead)
         survivor.put(acks[:len(acks) // 16 * 16], "/run/records", timeout=120)
-        r = survivor.sh(f"ackload check {DEVICE} /run/records", timeout=300, check=False)
+        r = survivor.sh(f"ackload check {DEVICE} /run/records {self.seed}", timeout=300,
+                        check=False)
         self.lab.check(r.rc == 0, "acknowledged writes are lost:\n" + r.text[-2000:])
         return r.out.strip()

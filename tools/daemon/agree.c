@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Texts name the two hosts in one fixed order, the dialler first, whoever writes them, so that an administrator who looks at
- * both sides reads the same sentence twice and not two that seem to disagree.
+ * Texts name the two hosts in one fixed order, the dialler first, whoever writes them, so that an
+ * administrator who looks at both sides reads the same sentence twice and not two that seem to
+ * disagree.
  */
 #include "agree.h"
 
@@ -116,16 +117,16 @@ static bool check_identity(struct talk *t)
 			      a->node, a->nr_volumes, a->resource, b->node, b->nr_volumes);
 	for (u32 i = 0; i < m->nr_volumes; i++)
 		if (t->mine->v[i].volume != t->theirs->v[i].volume)
-			return refuse(t, LOCKSTEP_RF_IDENTITY, "%s has volume %u in %s where %s has "
-				      "volume %u", a->node, t->first->v[i].volume, a->resource,
+			return refuse(t, LOCKSTEP_RF_IDENTITY, "%s has volume %u in %s where %s "
+				      "has volume %u", a->node, t->first->v[i].volume, a->resource,
 				      b->node, t->second->v[i].volume);
 	t->a->mend[0] = 0;
 	return true;
 }
 
 /*
- * The size a side insists on: the agreed one; before any agreement, what it has if it holds content already, because
- * somebody may have used it to the end.
+ * The size a side insists on: the agreed one; before any agreement, what it has if it holds
+ * content already, because somebody may have used it to the end.
  */
 static u64 insists(const struct hello *h, const struct wire_hello_volume *v)
 {
@@ -187,8 +188,8 @@ static bool check_blocks(struct talk *t, u32 i, struct agreed_volume *out)
 	if (v1->logical_bytes != v2->logical_bytes && small->h.role == LOCKSTEP_ROLE_PRIMARY) {
 		mend(t, "on %s: lockstep demote %s, and promote it again once connected",
 		     small->h.node, small->h.resource);
-		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u has blocks of %u bytes on %s, which "
-			      "is primary, and of %u bytes on the other host", v1->volume,
+		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u has blocks of %u bytes on %s, "
+			      "which is primary, and of %u bytes on the other host", v1->volume,
 			      small->v[i].logical_bytes, small->h.node, out->logical_bytes);
 	}
 	return true;
@@ -227,9 +228,9 @@ static bool refuse_split(struct talk *t, u32 i)
 	when(v2->written_s, w2, sizeof(w2));
 	mend(t, "on the host whose changes are to be thrown away: lockstep down %s, lockstep init "
 	     "--force %s, lockstep up %s", res, res, res);
-	return refuse(t, LOCKSTEP_RF_SPLIT, "split brain in volume %u: %s (until %s, %llu MiB not on "
-		      "the other) and %s (until %s, %llu MiB) were both written alone", v1->volume,
-		      t->first->h.node, w1, (unsigned long long)(v1->oos_bits >> 8),
+	return refuse(t, LOCKSTEP_RF_SPLIT, "split brain in volume %u: %s (until %s, %llu MiB not "
+		      "on the other) and %s (until %s, %llu MiB) were both written alone",
+		      v1->volume, t->first->h.node, w1, (unsigned long long)(v1->oos_bits >> 8),
 		      t->second->h.node, w2, (unsigned long long)(v2->oos_bits >> 8));
 }
 
@@ -241,8 +242,8 @@ static bool check_verdict(struct talk *t, u32 i, enum gen_verdict v)
 
 	switch (v) {
 	case GEN_BLANK:
-		mend(t, "on the host whose data counts: lockstep promote --force %s; or, if neither "
-		     "does, on both: lockstep init --clean --force %s before up", res, res);
+		mend(t, "on the host whose data counts: lockstep promote --force %s; or, if "
+		     "neither does, on both: lockstep init --clean --force %s before up", res, res);
 		return refuse(t, LOCKSTEP_RF_BLANK, "%s and %s are both new, and nobody has said "
 			      "whose data in volume %u counts", n1, n2, number);
 	case GEN_SPLIT:
@@ -253,9 +254,10 @@ static bool check_verdict(struct talk *t, u32 i, enum gen_verdict v)
 		return refuse(t, LOCKSTEP_RF_UNRELATED, "the copies of volume %u on %s and %s have "
 			      "no common history", number, n1, n2);
 	case GEN_INCONSISTENT:
-		mend(t, "on the host whose copy is the better one: lockstep promote --force %s", res);
-		return refuse(t, LOCKSTEP_RF_INCONSISTENT, "neither %s nor %s has a consistent copy "
-			      "of volume %u", n1, n2, number);
+		mend(t, "on the host whose copy is the better one: lockstep promote --force %s",
+		     res);
+		return refuse(t, LOCKSTEP_RF_INCONSISTENT, "neither %s nor %s has a consistent "
+			      "copy of volume %u", n1, n2, number);
 	default:
 		return true;
 	}
@@ -268,10 +270,10 @@ static bool check_direction(struct talk *t)
 
 	if (!t->a->is_source || !t->a->is_target)
 		return true;
-	mend(t, "on the host whose copies are to be replaced: lockstep down %s, lockstep init --force "
-	     "%s, lockstep up %s", res, res, res);
-	return refuse(t, LOCKSTEP_RF_SPLIT, "some volumes of %s are newer on %s and some on %s", res,
-		      t->first->h.node, t->second->h.node);
+	mend(t, "on the host whose copies are to be replaced: lockstep down %s, lockstep init "
+	     "--force %s, lockstep up %s", res, res, res);
+	return refuse(t, LOCKSTEP_RF_SPLIT, "some volumes of %s are newer on %s and some on %s",
+		      res, t->first->h.node, t->second->h.node);
 }
 
 static bool check_roles(struct talk *t)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What two hellos lead to: a session on agreed terms, or a refusal both sides word alike. Pure: no sockets, no kernel,
- * no time. Each side computes it for itself and the verdicts are compared afterwards (P5).
+ * What two hellos lead to: a session on agreed terms, or a refusal both sides word alike. Pure:
+ * no sockets, no kernel, no time. Each side computes it for itself and the verdicts are compared
+ * afterwards (P5).
  *
- * [A1] Both sides calling agree() with the arguments swapped come to mirrored verdicts and the same refusal code.
+ * [A1] Both sides calling agree() with the arguments swapped come to mirrored verdicts and the
+ * same refusal code.
  * [A2] A primary is never made a target: that is refused here, on top of gen_compare().
  */
 #ifndef LOCKSTEPD_AGREE_H

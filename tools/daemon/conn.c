@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All work is done in pump(), which runs from the loop only: from the socket's readiness, or from a deferred
- * source armed by whatever gave it something to do. So no callback of ours runs inside a call
- * of the owner's, and OpenSSL's inner buffer (readable data that epoll knows nothing about) is never
- * forgotten: whoever makes room arms the source.
+ * All work is done in pump(), which runs from the loop only: from the socket's readiness, or from
+ * a deferred source armed by whatever gave it something to do. So no callback of ours runs inside
+ * a call of the owner's, and OpenSSL's inner buffer (readable data that epoll knows nothing
+ * about) is never forgotten: whoever makes room arms the source.
  */
 #include "conn.h"
 
@@ -41,7 +41,7 @@ struct conn {
 	SSL *ssl;
 	struct tls_psk psk;
 	bool dialler, paused, want_write, shut;
-	bool eof;			/* the other end is gone, and there are frames left to deliver */
+	bool eof;			/* the other end is gone; frames may be left to deliver */
 	bool must_tell_drained;
 	int hold;			/* pump() is running */
 	const struct conn_ops *ops;
@@ -249,9 +249,11 @@ static void fail_handshake(struct conn *c)
 		const char *code, *text;
 	} row[] = {
 		[TLS_WRONG_KEY]	= { "wrong-key", "the two keys differ" },
-		[TLS_UNKNOWN]	= { "peer-unknown-resource", "the peer does not know the resource" },
+		[TLS_UNKNOWN]	= { "peer-unknown-resource",
+				    "the peer does not know the resource" },
 		[TLS_NOT_TLS]	= { "not-lockstep", "the other end does not speak Lockstep" },
-		[TLS_GONE]	= { "peer-gone", "the connection was closed during the TLS handshake" },
+		[TLS_GONE]	= { "peer-gone",
+				    "the connection was closed during the TLS handshake" },
 		[TLS_OTHER]	= { "tls", "the TLS handshake failed" },
 	};
 	enum tls_failure f = tls_failure(c->dialler, &c->psk);
@@ -335,6 +337,14 @@ static bool fill(struct conn *c)
 	return any;
 }
 
+static void fail_message(struct conn *c, enum wire_err err)
+{
+	struct err e;
+
+	err_set(&e, 0, "protocol", "a message is not to be understood: %s", wire_err_name(err));
+	fail(c, &e);
+}
+
 /* Hand out whole frames. */
 static void deliver(struct conn *c)
 {
@@ -351,7 +361,7 @@ static void deliver(struct conn *c)
 			return;
 		err = wire_ctl_decode(c->rx + c->rx_at, have, &h);
 		if (err != WIRE_OK) {
-			fail_code(c, "protocol", wire_err_name(err));
+			fail_message(c, err);
 			return;
 		}
 		if (have - sizeof(struct lockstep_ctl_hdr) < h.body_bytes)
@@ -420,8 +430,9 @@ void conn_pause(struct conn *c, bool paused)
 }
 
 /*
- * Ownerless end. Closing a socket with unread bytes in it resets the connection, and the reset may overtake the
- * refusal we just sent: so say that nothing more comes and read until the other end has closed.
+ * Ownerless end. Closing a socket with unread bytes in it resets the connection, and the reset
+ * may overtake the refusal we just sent: so say that nothing more comes and read until the other
+ * end has closed.
  */
 void conn_finish(struct conn *c)
 {
@@ -465,6 +476,13 @@ static void pump_open(struct conn *c)
 	bool any;
 
 	do {
+		/*
+		 * First what is here already: a refusal explains why sending does not work any
+		 * more.
+		 */
+		deliver(c);
+		if (c->state != CONN_OPEN)
+			return;
 		flush(c);
 		if (c->state != CONN_OPEN)
 			return;
@@ -499,7 +517,10 @@ static void pump(struct conn *c)
 		destroy(c);
 		return;
 	}
-	/* epoll reports a hang-up whatever is asked for: the end of a paused one waits for its resumption. */
+	/*
+	 * epoll reports a hang-up whatever is asked for: the end of a paused one waits for its
+	 * resumption.
+	 */
 	if (c->state == CONN_OPEN && c->eof) {
 		(void)sd_event_source_set_enabled(c->io, SD_EVENT_OFF);
 		return;

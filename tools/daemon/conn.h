@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One control connection: TLS over a connected socket, whole frames in and out. Knows no phases and no
- * resources. Everything is bounded: one frame of the longest kind is buffered each way, and a
- * sender who does not drain, or a handshake that does not end, is closed.
+ * One control connection: TLS over a connected socket, whole frames in and out. Knows no phases
+ * and no resources. Everything is bounded: one frame of the longest kind is buffered each way,
+ * and a sender who does not drain, or a handshake that does not end, is closed.
  *
- * Owner: whoever set the callbacks. A connection that ends by itself calls closed() and is freed after it;
- * conn_close() and conn_finish() end it without a call. Any of them may be used inside any callback.
+ * Owner: whoever set the callbacks. A connection that ends by itself calls closed() and is freed
+ * after it; conn_close() and conn_finish() end it without a call. Any of them may be used inside
+ * any callback.
  */
 #ifndef LOCKSTEPD_CONN_H
 #define LOCKSTEPD_CONN_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Making one TCP connection without waiting: look the name up (in a job, if it is a name), try each address, hand
- * out the connected socket with its options set. Owner: whoever started it; it ends with done() or dial_cancel().
+ * Making one TCP connection without waiting: look the name up (in a job, if it is a name), try
+ * each address, hand out the connected socket with its options set. Owner: whoever started it; it
+ * ends with done() or dial_cancel().
  */
 #ifndef LOCKSTEPD_DIAL_H
 #define LOCKSTEPD_DIAL_H

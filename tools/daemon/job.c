@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A pool that starts with a few threads and grows while all of them are in the kernel, up to a limit; it never
- * shrinks. Started early, because a thread needs memory (locked, with mlockall) that may be short just when
- * a promotion has to be made.
+ * A pool that starts with a few threads and grows while all of them are in the kernel, up to a
+ * limit; it never shrinks. Started early, because a thread needs memory (locked, with mlockall)
+ * that may be short just when a promotion has to be made.
  *
  * The lock guards both lists and the counters. Finished jobs come back through an eventfd.
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Work that may wait: requests to the kernel (which run inside the sender's system call, disk writes
- * included) and name look-ups. A job runs in a thread of its own choosing and touches nothing but
- * itself; what follows from it happens in the loop, which therefore never stands still: the peer may
- * need it to get the very answer a promotion waits for.
+ * Work that may wait: requests to the kernel (which run inside the sender's system call, disk
+ * writes included) and name look-ups. A job runs in a thread of its own choosing and touches
+ * nothing but itself; what follows from it happens in the loop, which therefore never stands
+ * still: the peer may need it to get the very answer a promotion waits for.
  *
- * A job has no deadline, because nothing can call a thread back from the kernel. Whoever starts one has a
- * deadline of its own, and says in its status that it waits for the kernel.
+ * A job has no deadline, because nothing can call a thread back from the kernel. Whoever starts
+ * one has a deadline of its own, and says in its status that it waits for the kernel.
  */
 #ifndef LOCKSTEPD_JOB_H
 #define LOCKSTEPD_JOB_H

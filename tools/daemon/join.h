@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Opening one data connection: the join messages of include/lockstep/wire.h, proved with the token that the control
- * connection agreed on. Not a byte more than the join is read, because what follows is the kernel's.
+ * Opening one data connection: the join messages of include/lockstep/wire.h, proved with the
+ * token that the control connection agreed on. Not a byte more than the join is read, because
+ * what follows is the kernel's.
  */
 #ifndef LOCKSTEPD_JOIN_H
 #define LOCKSTEPD_JOIN_H
@@ -25,7 +26,10 @@ void join_prove(const u8 token[LOCKSTEP_KEY_BYTES], enum join_side side, u64 ses
 bool join_is_proved(const u8 token[LOCKSTEP_KEY_BYTES], enum join_side side,
 		    const struct wire_join *j, const u8 peer_nonce[32]);
 
-/* Listener: answer a proved join. The socket is fresh, so the answer fits or the socket is broken. */
+/*
+ * Listener: answer a proved join. The socket is fresh, so the answer fits or the socket is
+ * broken.
+ */
 int join_answer(int fd, const u8 token[LOCKSTEP_KEY_BYTES], const struct wire_join *j);
 
 /* Dialler: connect, join, and check the answer. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The real kernel: each call opens a netlink socket of its own. That costs two more system calls and
- * buys that calls from several threads never share anything, and that a module which was unloaded and
- * loaded again (its family has another number then) is found.
+ * The real kernel: each call opens a netlink socket of its own. That costs two more system calls
+ * and buys that calls from several threads never share anything, and that a module which was
+ * unloaded and loaded again (its family has another number then) is found.
  */
 #include "kern.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel side as the daemon sees it, behind one table, so that the tests can put a kernel of their own in its place.
- * The functions mean what those of the same name in tools/lib/nl.h mean. All but the event ones may wait and are
- * called from jobs, several at a time; each stands on its own.
+ * The kernel side as the daemon sees it, behind one table, so that the tests can put a kernel of
+ * their own in its place. The functions mean what those of the same name in tools/lib/nl.h mean.
+ * All but the event ones may wait and are called from jobs, several at a time; each stands on its
+ * own.
  */
 #ifndef LOCKSTEPD_KERN_H
 #define LOCKSTEPD_KERN_H

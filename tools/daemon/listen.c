@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A join can overtake the control message that announces its session, because they travel on different connections.
- * So a join for an unknown session is parked for a moment instead of being refused at once;
- * the dialler would otherwise fail a whole session for one lost segment.
+ * A join can overtake the control message that announces its session, because they travel on
+ * different connections. So a join for an unknown session is parked for a moment instead of being
+ * refused at once; the dialler would otherwise fail a whole session for one lost segment.
  */
 #include "listen.h"
 
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -239,7 +240,10 @@ static void half_create(struct listeners *l, int fd, const struct dial_addr *fro
 	h->l = l;
 	h->fd = fd;
 	h->port = port;
-	dial_addr_text(from, h->from, sizeof(h->from));
+	/* Without its port, which is another one each time: the same caller is the same problem. */
+	if (getnameinfo((const struct sockaddr *)&from->ss, from->len, h->from, sizeof(h->from),
+			NULL, 0, NI_NUMERICHOST) != 0)
+		snprintf(h->from, sizeof(h->from), "an unknown address");
 	h->next = l->halves;
 	l->halves = h;
 	l->nr_halves++;

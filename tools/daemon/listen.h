@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Listening sockets and what arrives on them before anyone knows who it is. Control and data
- * connections share a port; the first byte tells them apart. Strangers get little: LISTEN_HALF_OPEN connections in
- * all, of which the oldest makes room for a new one, a deadline for each, and no memory but that of
- * one join message (the TLS library's own aside) until the key is proved.
+ * connections share a port; the first byte tells them apart. Strangers get little:
+ * LISTEN_HALF_OPEN connections in all, of which the oldest makes room for a new one, a deadline
+ * for each, and no memory but that of one join message (the TLS library's own aside) until the
+ * key is proved.
  */
 #ifndef LOCKSTEPD_LISTEN_H
 #define LOCKSTEPD_LISTEN_H

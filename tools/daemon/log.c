@@ -36,7 +36,10 @@ void log_msg(int priority, const char *fmt, ...)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = ' ';
 	line[n++] = '\n';
-	/* One write, so that lines of two threads never mix; a log that is gone is nobody's error. */
+	/*
+	 * One write, so that lines of two threads never mix; a log that is gone is nobody's
+	 * error.
+	 */
 	if (write(STDERR_FILENO, line, n) < 0)
 		errno = saved;
 	errno = saved;

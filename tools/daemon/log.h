@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The daemon's log: one sentence a line, to stderr. Where stderr is not a terminal each line begins with
- * the "<N>" that the journal takes for a priority. Never waits for memory: lines are formatted on the
- * stack and cut.
+ * The daemon's log: one sentence a line, to stderr. Where stderr is not a terminal each line
+ * begins with the "<N>" that the journal takes for a priority. Never waits for memory: lines are
+ * formatted on the stack and cut.
  */
 #ifndef LOCKSTEPD_LOG_H
 #define LOCKSTEPD_LOG_H

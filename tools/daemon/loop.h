@@ -13,8 +13,9 @@
 u64 loop_now_ms(sd_event *event);
 
 /*
- * Arm a one-shot timer: *source is made at the first call and used again after. At exit of the callback
- * the timer is off until armed again. Failing to make one is fatal for P10, so it aborts.
+ * Arm a one-shot timer: *source is made at the first call and used again after. At exit of the
+ * callback the timer is off until armed again. Failing to make one is fatal for P10, so it
+ * aborts.
  */
 void loop_timer(sd_event *event, sd_event_source **source, u64 delay_ms,
 		sd_event_time_handler_t callback, void *arg);

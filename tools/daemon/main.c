@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lockstepd: options, privileges, the loop. SIGTERM ends the daemon and nothing else: devices and sessions are
- * the kernel's, and the next daemon takes them up.
+ * lockstepd: options, privileges, the loop. SIGTERM ends the daemon and nothing else: devices and
+ * sessions are the kernel's, and the next daemon takes them up.
  */
 #include <getopt.h>
 #include <limits.h>
@@ -36,7 +36,7 @@ static void usage(FILE *f)
 {
 	fputs("Usage: lockstepd [option...]\n"
 	      "\n"
-	      "  --foreground       accepted for unit files; lockstepd never goes to the background\n"
+	      "  --foreground       accepted and of no effect: there is no background mode\n"
 	      "  --config-dir DIR   where NAME.conf are, " CONF_DIR " by default\n"
 	      "  --socket PATH      for the lockstep command, " CTL_SOCKET " by default\n"
 	      "  --node NAME        which node of the configuration this host is\n"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * There is one list of resources and one list of requests under way; a resource has at most one request. What
- * the kernel has is compared with what we believe in one place (compared()), from one dump, whatever gave
- * the reason: the first start, an event, lost events, or the clock. So a missed event costs seconds and never a
- * state that stays wrong.
+ * There is one list of resources and one list of requests under way; a resource has at most one
+ * request. What the kernel has is compared with what we believe in one place (compared()), from
+ * one dump, whatever gave the reason: the first start, an event, lost events, or the clock. So a
+ * missed event costs seconds and never a state that stays wrong.
  */
 #include "manager.h"
 
@@ -528,7 +528,10 @@ static void compared(struct job *job)
 				log_warn("%s", c->e.what);
 			snprintf(m->problem, sizeof(m->problem), "%.127s", c->e.what);
 		}
-		/* Without the module each question makes the kernel look for it: less often then. */
+		/*
+		 * Without the module each question makes the kernel look for it: less often
+		 * then.
+		 */
 		if (m->compare_again)
 			compare_soon(m, 0);
 		else

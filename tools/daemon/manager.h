@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The resources this daemon looks after: taken up from the kernel at start, added and removed on request. Carries
- * requests out, each in a job, one at a time for each resource; hands what arrives at the ports to the right peer; and
- * compares, every few seconds and whenever the kernel says something, what the kernel has with what
- * the peers believe.
+ * The resources this daemon looks after: taken up from the kernel at start, added and removed on
+ * request. Carries requests out, each in a job, one at a time for each resource; hands what
+ * arrives at the ports to the right peer; and compares, every few seconds and whenever the kernel
+ * says something, what the kernel has with what the peers believe.
  *
- * Never touches a device or a session unless a request says so: going away leaves everything as it is.
+ * Never touches a device or a session unless a request says so: going away leaves everything as
+ * it is.
  */
 #ifndef LOCKSTEPD_MANAGER_H
 #define LOCKSTEPD_MANAGER_H

@@ -2,11 +2,11 @@
 /*
  * From the authenticated connection to matching verdicts, or to the session that is still there.
  *
- * Live sessions come first. While a kernel holds a session its generations and marks are on the move, so comparing them means
- * nothing; and a session that only one kernel holds must go before both can agree on anything. Which of
- * the two is stale needs no judgement: a session counts only if both hellos name it, and the module that
- * named it is the one that made it (boot id). Anything else is closed by whoever has it, who then says
- * BUSY, and both begin again.
+ * Live sessions come first. While a kernel holds a session its generations and marks are on the
+ * move, so comparing them means nothing; and a session that only one kernel holds must go before
+ * both can agree on anything. Which of the two is stale needs no judgement: a session counts only
+ * if both hellos name it, and the module that named it is the one that made it (boot id).
+ * Anything else is closed by whoever has it, who then says BUSY, and both begin again.
  */
 #include "peer-phase.h"
 
@@ -224,8 +224,9 @@ void peer_on_verdict(struct peer *p, const u8 *body, size_t len)
 			i++;
 	free(c);
 	if (nr == 0 || i < nr) {
-		err_set(&e, 0, "verdicts-differ", "%s and %s come to different verdicts on volume %u",
-			p->me->name, p->other->name,
+		err_set(&e, 0, "verdicts-differ",
+			"%s and %s come to different verdicts on volume %u", p->me->name,
+			p->other->name,
 			i < p->agreed.nr_volumes ? p->agreed.volume[i].volume : 0);
 		err_mend(&e, "install the same release of Lockstep on both hosts");
 		peer_refuse(p, LOCKSTEP_RF_VERDICT, &e, RETRY_LATER);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The target's marks go to the source, which unites them with its own and then begins to copy. One chunk is read, sent and
- * drained before the next is read, so a bitmap of any size needs the memory of one chunk.
+ * The target's marks go to the source, which unites them with its own and then begins to copy.
+ * One chunk is read, sent and drained before the next is read, so a bitmap of any size needs the
+ * memory of one chunk.
  *
- * After an interruption of the control connection it is all done again: marks are united, so twice is as good as once.
+ * After an interruption of the control connection it is all done again: marks are united, so
+ * twice is as good as once.
  */
 #include "peer-phase.h"
 

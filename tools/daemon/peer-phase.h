@@ -2,16 +2,17 @@
 /*
  * Inside of the peer state machine; for peer*.c only.
  *
- *   OFF <-> WAIT -> DIAL -> TLS -> FACTS -> HELLO -+-> ADOPT ----------------------------------+
- *            ^      (dialler only)   ^             +-> VERDICT -> [TOKEN] -> OPEN -> JOIN ->    |
- *            |                       |             |      READY -> START / STARTED ----------> CONNECTED
- *            +-- SETTLE <--- any     listener: TLS +-> STALE, CLEAR (back to WAIT)
- *                                    is done when it gets the connection
+ *   OFF <-> WAIT -> DIAL -> TLS -> FACTS -> HELLO -+-> ADOPT ----------------------> CONNECTED
+ *            ^     (dialler only; the listener is    +-> VERDICT -> [TOKEN] -> OPEN ->   ^
+ *            |      given proved connections)        |   JOIN -> READY -> START/STARTED -+
+ *            +-- SETTLE <-- any                      +-> STALE, CLEAR (back to WAIT)
  *
- * [T1] At most one job of a peer is under way, and frames are not taken meanwhile. So requests to the
+ * [T1] At most one job of a peer is under way, and frames are not taken meanwhile. So requests to
+ * the
  *      kernel are in the order of the steps, and a new attempt never meets the rest of an old one:
  *      SETTLE waits for it.
- * [T2] A session that was opened and not started here is closed in SETTLE. One that was started is
+ * [T2] A session that was opened and not started here is closed in SETTLE. One that was started
+ * is
  *      the kernel's: the next hello finds out whether both have it.
  * [T3] Whatever waits for the peer has a deadline, of the phase.
  * [T4] A frame that the phase does not allow ends the connection.
@@ -32,7 +33,7 @@ enum peer_phase {
 	PEER_FACTS,		/* asking our kernel */
 	PEER_HELLO,		/* ours is sent */
 	PEER_VERDICT,		/* ours is sent */
-	PEER_STALE,		/* the peer has a session we have not: it will close it and say so */
+	PEER_STALE,		/* the peer has a session we have not: it will close it */
 	PEER_CLEAR,		/* we have one the peer has not: closing it */
 	PEER_TOKEN,		/* listener: for the token */
 	PEER_OPEN,		/* SESSION_OPEN */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From matching verdicts to replication: token, SESSION_OPEN, streams, SESSION_START, in that order, then
- * pings for as long as it lasts.
+ * From matching verdicts to replication: token, SESSION_OPEN, streams, SESSION_START, in that
+ * order, then pings for as long as it lasts.
  *
- * The order of the starts is the argument. The side whose copy will be overwritten starts first, so it is durably
- * inconsistent before the other can send a byte; with nothing to copy the secondary goes first, so the
- * primary's first write finds a receiver that is up.
+ * The order of the starts is the argument. The side whose copy will be overwritten starts first,
+ * so it is durably inconsistent before the other can send a byte; with nothing to copy the
+ * secondary goes first, so the primary's first write finds a receiver that is up.
  */
 #include "peer-phase.h"
 
@@ -22,8 +22,8 @@ static void no_memory(struct peer *p)
 }
 
 /*
- * The kernel said no. Its state or its epoch has moved on since the hello, or the session was lost while it was being made: all
- * of them are mended by saying hello again.
+ * The kernel said no. Its state or its epoch has moved on since the hello, or the session was
+ * lost while it was being made: all of them are mended by saying hello again.
  */
 static void kernel_refused(struct peer *p, const struct peer_job *j)
 {

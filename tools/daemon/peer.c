@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The frame of the state machine: the table of phases, beginning and ending an attempt, jobs, and the
- * control connection's callbacks. What the steps themselves do is in the peer-*.c beside this.
+ * The frame of the state machine: the table of phases, beginning and ending an attempt, jobs, and
+ * the control connection's callbacks. What the steps themselves do is in the peer-*.c beside
+ * this.
  */
 #include "peer-phase.h"
 
@@ -82,8 +83,8 @@ static int on_late(sd_event_source *s, uint64_t now, void *arg)
 		return 0;
 	}
 	if (p->job)
-		peer_fail_text(p, RETRY_LATER, "kernel-slow", "the kernel has not answered for %u s "
-			       "(%s)", p->env->phase_ms / 1000, phase_row[p->phase].text);
+		peer_fail_text(p, RETRY_LATER, "kernel-slow", "the kernel has not answered for "
+			       "%u s (%s)", p->env->phase_ms / 1000, phase_row[p->phase].text);
 	else
 		peer_fail_text(p, RETRY_LATER, "peer-silent", "%s has not answered for %u s (%s)",
 			       p->other->name, p->env->phase_ms / 1000, phase_row[p->phase].text);
@@ -158,7 +159,8 @@ static void rest(struct peer *p)
 static void settled(struct peer *p, struct peer_job *j)
 {
 	if (j->ret < 0)
-		log_warn("%s: a half-made session could not be closed: %s", p->conf->name, j->e.what);
+		log_warn("%s: a half-made session could not be closed: %s", p->conf->name,
+			 j->e.what);
 	rest(p);
 }
 
@@ -253,7 +255,10 @@ static void job_done(struct job *job)
 	p->job = NULL;
 	if (p->conn)
 		conn_pause(p->conn, false);
-	/* next() of a job that settle() itself started runs in that phase; others ended with the attempt. */
+	/*
+	 * next() of a job that settle() itself started runs in that phase; others ended with
+	 * the attempt.
+	 */
 	if (p->phase != PEER_SETTLE || j->next == settled)
 		j->next(p, j);
 	else
@@ -301,7 +306,10 @@ void *peer_scratch(size_t *ret_size)
 
 void peer_send(struct peer *p, u16 type, const void *body, size_t len)
 {
-	/* A full buffer means that the peer reads nothing: its silence is noticed by the deadline. */
+	/*
+	 * A full buffer means that the peer reads nothing: its silence is noticed by the
+	 * deadline.
+	 */
 	if (p->conn && conn_send(p->conn, type, body, len) < 0)
 		log_debug("%s: a frame of type %u was not sent", p->conf->name, type);
 }
@@ -331,8 +339,8 @@ static void on_frame(struct conn *c, const struct wire_ctl *h, const u8 *body, v
 
 	(void)c;
 	if (h->type >= 32 || !(phase_row[p->phase].may & (1u << h->type))) {
-		peer_fail_text(p, RETRY_LATER, "protocol", "%s sent a message of type %u out of turn "
-			       "(%s)", p->other->name, h->type, phase_row[p->phase].text);
+		peer_fail_text(p, RETRY_LATER, "protocol", "%s sent a message of type %u out of "
+			       "turn (%s)", p->other->name, h->type, phase_row[p->phase].text);
 		return;
 	}
 	switch (h->type) {
@@ -375,7 +383,8 @@ static void name_problem(const struct peer *p, const struct err *why, struct err
 	} else if (strcmp(why->code, "not-lockstep") == 0) {
 		err_set(ret, 0, why->code, "what listens on %s port %u does not speak Lockstep",
 			p->other->address, p->other->port);
-		err_mend(ret, "look at address and port of %s in %s", p->other->name, p->conf->path);
+		err_mend(ret, "look at address and port of %s in %s", p->other->name,
+			 p->conf->path);
 	} else {
 		err_prefix(ret, "%s", p->other->name);
 	}
@@ -460,7 +469,10 @@ void peer_take_control(struct peer *p, struct conn *c)
 		peer_begin(p);
 		return;
 	}
-	/* It has the key, so it is the peer, and it would not call if it still held the old connection. */
+	/*
+	 * It has the key, so it is the peer, and it would not call if it still held the old
+	 * connection.
+	 */
 	conn_close(p->next_conn);
 	p->next_conn = c;
 	conn_set_owner(c, &next_ops, p);
@@ -479,8 +491,8 @@ static void on_dialled(void *arg, int fd, const struct dial_addr *to, const stru
 	p->dial = NULL;
 	if (fd < 0) {
 		named = *e;
-		err_mend(&named, "see that lockstepd runs on %s and that port %u is open to us there",
-			 p->other->name, p->other->port);
+		err_mend(&named, "see that lockstepd runs on %s and that port %u is open to us "
+			 "there", p->other->name, p->other->port);
 		peer_fail(p, &named, RETRY_LATER);
 		return;
 	}
@@ -543,11 +555,6 @@ bool peer_is_dialler(const struct peer *p)
 	return p->dialler;
 }
 
-bool peer_is_waiting(const struct peer *p)
-{
-	return p->phase == PEER_WAIT;
-}
-
 void peer_stranger(struct peer *p, const char *from, u16 port, const struct err *why)
 {
 	struct err e;
@@ -556,13 +563,13 @@ void peer_stranger(struct peer *p, const char *from, u16 port, const struct err 
 	if (p->phase != PEER_WAIT)
 		return;
 	if (strcmp(why->code, "wrong-key") == 0) {
-		err_set(&e, 0, why->code, "%s, which calls itself %s, has another key for %s than %s "
-			"here", from, p->other->name, p->conf->name, p->conf->key);
+		err_set(&e, 0, why->code, "%s, which calls itself %s, has another key for %s than "
+			"%s here", from, p->other->name, p->conf->name, p->conf->key);
 		err_mend(&e, "copy %s from one host to the other, then lockstep up %s on both",
 			 p->conf->key, p->conf->name);
 	} else if (strcmp(why->code, "not-lockstep") == 0) {
-		err_set(&e, 0, why->code, "%s connected to port %u and does not speak Lockstep", from,
-			port);
+		err_set(&e, 0, why->code, "%s connected to port %u and does not speak Lockstep",
+			from, port);
 		err_mend(&e, "look at the addresses in %s on both hosts", p->conf->path);
 	} else {
 		return;
@@ -571,8 +578,8 @@ void peer_stranger(struct peer *p, const char *from, u16 port, const struct err 
 }
 
 /*
- * The kernel lost the session, or somebody closed it, and the control connection has not noticed. An answer that is
- * older than the session says nothing about it.
+ * The kernel lost the session, or somebody closed it, and the control connection has not noticed.
+ * An answer that is older than the session says nothing about it.
  */
 void peer_compare(struct peer *p, const struct model_resource *r, u64 asked_ms)
 {

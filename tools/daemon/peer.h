@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The peer of one resource: finds it, agrees with it, and gives the kernel a session; then keeps the
- * control connection alive. Phases, what each allows and how long it may last: peer-phase.h.
+ * The peer of one resource: finds it, agrees with it, and gives the kernel a session; then keeps
+ * the control connection alive. Phases, what each allows and how long it may last: peer-phase.h.
  *
  * Owns the control connection and every socket until the kernel has it. Never owns the kernel's
  * session: that lives on when this is destroyed, and is adopted by the next one (P10 is kept by
@@ -48,7 +48,6 @@ void peer_retry_now(struct peer *p);
 void peer_hint(struct peer *p);
 
 bool peer_is_dialler(const struct peer *p);
-bool peer_is_waiting(const struct peer *p);
 
 /* From the listener. */
 void peer_take_control(struct peer *p, struct conn *c);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What `up` has to know and to do, apart from the loop: configuration, who we are, the key, where to listen; and making the
- * kernel agree with it. Every function waits (files, name servers, the kernel) and belongs into a job.
+ * What `up` has to know and to do, apart from the loop: configuration, who we are, the key, where
+ * to listen; and making the kernel agree with it. Every function waits (files, name servers, the
+ * kernel) and belongs into a job.
  */
 #ifndef LOCKSTEPD_PLAN_H
 #define LOCKSTEPD_PLAN_H
@@ -29,8 +30,8 @@ void plan_clear(struct plan *p);
 bool plan_is_same(const struct plan *a, const struct plan *b);
 
 /*
- * Make the resource and its volumes in the kernel, as far as they are not there. On failure nothing is left that was not there
- * before. *ret_new: something was made.
+ * Make the resource and its volumes in the kernel, as far as they are not there. On failure
+ * nothing is left that was not there before. *ret_new: something was made.
  */
 int plan_apply(const struct plan *p, const struct kern *kern, bool *ret_new, struct err *e);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The part of a request that waits: one command about one resource, carried out in a job. What it means for
- * the daemon's own state is decided by the manager when it comes back.
+ * The part of a request that waits: one command about one resource, carried out in a job. What it
+ * means for the daemon's own state is decided by the manager when it comes back.
  */
 #ifndef LOCKSTEPD_REQUEST_H
 #define LOCKSTEPD_REQUEST_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One resource as the daemon sees it: its plan, its listening sockets, its peer, and the flag that keeps it
- * disconnected. Knows no requests.
+ * One resource as the daemon sees it: its plan, its listening sockets, its peer, and the flag
+ * that keeps it disconnected. Knows no requests.
  */
 #ifndef LOCKSTEPD_RESOURCE_H
 #define LOCKSTEPD_RESOURCE_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A client that goes away while its request runs does not stop it: the request is then answered to nobody. So a
- * client lives until both its connection and its request are over.
+ * A client that goes away while its request runs does not stop it: the request is then answered
+ * to nobody. So a client lives until both its connection and its request are over.
  */
 #include "server.h"
 

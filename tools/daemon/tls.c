@@ -58,7 +58,7 @@ static int find_psk(SSL *ssl, const unsigned char *id, size_t id_len, SSL_SESSIO
 	psk->identity[id_len] = 0;
 	psk->known = t->find(t->arg, psk->identity, psk->key);
 	if (!psk->known)
-		return 1;	/* without a session the handshake fails: there are no certificates */
+		return 1;	/* the handshake fails then: there are no certificates */
 	*ret = make_session(ssl, psk->key);
 	return *ret != NULL;
 }

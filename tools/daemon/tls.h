@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * TLS 1.3 with an external pre-shared key, and nothing else: one protocol version, one cipher suite, no
- * certificates, no tickets, no early data. Both ends prove the key by finishing the handshake, so it is
- * mutual by construction, and there is nothing to fall back to.
+ * TLS 1.3 with an external pre-shared key, and nothing else: one protocol version, one cipher
+ * suite, no certificates, no tickets, no early data. Both ends prove the key by finishing the
+ * handshake, so it is mutual by construction, and there is nothing to fall back to.
  *
- * The identity the dialler sends is "lockstep/<resource>/<dialler's node id>"; with it the listener finds the
- * key. It is a claim until the handshake is finished.
+ * The identity the dialler sends is "lockstep/<resource>/<dialler's node id>"; with it the
+ * listener finds the key. It is a claim until the handshake is finished.
  */
 #ifndef LOCKSTEPD_TLS_H
 #define LOCKSTEPD_TLS_H

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * libnl gives sockets, message building and bounded parsing. What it does not give is the kernel's own sentence: extended
- * acknowledgements are switched on by hand and taken apart in on_error(), because its default handler drops the text and
- * folds errnos together (EAGAIN and EBUSY must stay apart here).
+ * libnl gives sockets, message building and bounded parsing. What it does not give is the
+ * kernel's own sentence: extended acknowledgements are switched on by hand and taken apart in
+ * on_error(), because its default handler drops the text and folds errnos together (EAGAIN and
+ * EBUSY must stay apart here).
  *
- * Every attribute that is read has a row in `policy`; nla_parse() refuses the message when one does not fit, so nothing
- * below looks at a length again. Attributes newer than we are have no row and are skipped: an older tool keeps working.
+ * Every attribute that is read has a row in `policy`; nla_parse() refuses the message when one
+ * does not fit, so nothing below looks at a length again. Attributes newer than we are have no
+ * row and are skipped: an older tool keeps working.
  */
 #include "nl.h"
 
@@ -27,7 +29,8 @@
 
 #define TEXT_BYTES	512
 #define EVENT_BYTES	(64u << 10)
-#define ANSWER_S	30	/* the answer is queued before the request returns: longer is a bug */
+/* The answer is queued before the request returns: longer than a moment is a bug. */
+#define ANSWER_S	30
 #define DUMP_TRIES	5
 
 struct nl {
@@ -135,7 +138,10 @@ static int on_done(struct nl_msg *msg, void *arg)
 	return NL_STOP;
 }
 
-/* The attributes of an extended acknowledgement follow the request it echoes, or its header alone. */
+/*
+ * The attributes of an extended acknowledgement follow the request it echoes, or its header
+ * alone.
+ */
 static void copy_ext_ack(struct nl *nl, const struct nlmsgerr *ne)
 {
 	const struct nlmsghdr *nlh = (const void *)((const char *)ne - NLMSG_HDRLEN);
@@ -736,7 +742,10 @@ int nl_events_open(struct nl **ret, struct err *e)
 		nl_shut(nl);
 		return err_set(e, -EIO, "netlink", "cannot listen to the kernel's events");
 	}
-	/* Room for a burst while a page of ours is read back from disk: losing some costs a dump. */
+	/*
+	 * Room for a burst while a page of ours is read back from disk: losing some costs a
+	 * dump.
+	 */
 	(void)nl_socket_set_buffer_size(nl->sk, 1 << 20, 0);
 	*ret = nl;
 	return 0;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel module as functions: generic netlink family "lockstep" <-> plain structs. The only user of netlink in the
- * tools. What the numbers mean is in include/uapi/linux/lockstep.h, and nothing is decided here.
+ * The kernel module as functions: generic netlink family "lockstep" <-> plain structs. The only
+ * user of netlink in the tools. What the numbers mean is in include/uapi/linux/lockstep.h, and
+ * nothing is decided here.
  *
  * nl_shut() and not nl_close(), because that name is libnl's.
  *
- * Every function returns 0 or a negative errno, and fills in `e` (may be NULL) with the kernel's own sentence where it gave
- * one; outputs are written on success only. Nothing is logged. -ENOPKG, code "no-module": the module is not loaded.
+ * Every function returns 0 or a negative errno, and fills in `e` (may be NULL) with the kernel's
+ * own sentence where it gave one; outputs are written on success only. Nothing is logged.
+ * -ENOPKG, code "no-module": the module is not loaded.
  *
- * A request runs inside the kernel while its sender waits: promote, demote and whatever writes metadata can take
- * seconds. A struct nl serves one thread at a time; open as many as needed.
+ * A request runs inside the kernel while its sender waits: promote, demote and whatever writes
+ * metadata can take seconds. A struct nl serves one thread at a time; open as many as needed.
  *
  * Use:	if (nl_open(&nl, e) < 0 || nl_status(nl, NULL, &model, e) < 0)
  *		...;
@@ -33,8 +35,9 @@ int nl_open(struct nl **ret, struct err *e);
 void nl_shut(struct nl *nl);		/* NULL is fine */
 
 /*
- * What there is, of one resource or (name NULL) of all. *ret is initialised here and to be given to model_free().
- * A name that is not there is no error: the model is empty then. has_module is set.
+ * What there is, of one resource or (name NULL) of all. *ret is initialised here and to be given
+ * to model_free(). A name that is not there is no error: the model is empty then. has_module is
+ * set.
  */
 int nl_status(struct nl *nl, const char *name, struct model *ret, struct err *e);
 
@@ -49,8 +52,8 @@ int nl_res_add(struct nl *nl, const struct nl_resource *r, struct err *e);
 int nl_res_del(struct nl *nl, const char *name, struct err *e);
 
 /* meta NULL or "": internal. */
-int nl_vol_add(struct nl *nl, const char *name, u32 volume, u32 minor, const char *backing, const char *meta,
-	       struct err *e);
+int nl_vol_add(struct nl *nl, const char *name, u32 volume, u32 minor, const char *backing,
+	       const char *meta, struct err *e);
 int nl_vol_del(struct nl *nl, const char *name, u32 volume, struct err *e);
 
 int nl_promote(struct nl *nl, const char *name, bool force, struct err *e);
@@ -78,7 +81,8 @@ struct nl_session {
 /* -EAGAIN from open and start: what the verdict was based on has changed. */
 int nl_session_open(struct nl *nl, const struct nl_session *s, struct err *e);
 /* The kernel takes a reference of its own: the caller closes fd, whatever this returns. */
-int nl_stream_add(struct nl *nl, const char *name, u64 session_id, u32 stream, int fd, struct err *e);
+int nl_stream_add(struct nl *nl, const char *name, u64 session_id, u32 stream, int fd,
+		  struct err *e);
 int nl_session_start(struct nl *nl, const char *name, u64 session_id, struct err *e);
 /* session_id 0: whatever session there is. */
 int nl_session_close(struct nl *nl, const char *name, u64 session_id, struct err *e);
@@ -92,9 +96,10 @@ struct nl_marks {
 	u8 runs[NL_RUNS_BYTES];
 };
 
-int nl_marks_get(struct nl *nl, const char *name, u32 volume, u64 first_bit, struct nl_marks *ret, struct err *e);
-int nl_marks_merge(struct nl *nl, const char *name, u32 volume, u64 first_bit, const void *runs, u32 run_bytes,
-		   struct err *e);
+int nl_marks_get(struct nl *nl, const char *name, u32 volume, u64 first_bit,
+		 struct nl_marks *ret, struct err *e);
+int nl_marks_merge(struct nl *nl, const char *name, u32 volume, u64 first_bit,
+		   const void *runs, u32 run_bytes, struct err *e);
 int nl_sync_start(struct nl *nl, const char *name, u32 volume, struct err *e);
 
 /* ---- events */
@@ -104,7 +109,10 @@ struct nl_event {
 	u64 seq;
 	char name[LOCKSTEP_NAME_BYTES];	/* of the resource */
 	bool has_volume;
-	/* With has_volume: of it, as in nl_status. Without: of the resource. Only what the event carries is set. */
+	/*
+	 * With has_volume: of it, as in nl_status. Without: of the resource. Only what the
+	 * event carries is set.
+	 */
 	struct model_resource resource;	/* has no volumes */
 	struct model_volume volume;
 };
@@ -113,8 +121,8 @@ struct nl_event {
 int nl_events_open(struct nl **ret, struct err *e);
 int nl_fd(const struct nl *nl);
 /*
- * One event, without waiting. -EAGAIN: none left. -ENOBUFS: some were lost, ask nl_status(). -EBADMSG: one that is not to be
- * understood was skipped.
+ * One event, without waiting. -EAGAIN: none left. -ENOBUFS: some were lost, ask nl_status().
+ * -EBADMSG: one that is not to be understood was skipped.
  */
 int nl_event_next(struct nl *nl, struct nl_event *ret);
 

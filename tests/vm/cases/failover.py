@@ -15,7 +15,7 @@ def run(lab):
     m.form(clean=False)
     m.a.sh(FIO.format(dev=DEVICE, size="32m"), timeout=200)
     m.ackload(m.a, seed=1)
-    lab.wait(lambda: len(m.a.acks()) > 16 * 500, 60, "500 acknowledged writes")
+    m.wait_acks(m.a, 500)
     m.a.kill()
     m.wait_link(m.b, up=False)
     m.promote(m.b)

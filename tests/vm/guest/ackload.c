@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The oracle for "an acknowledged write is never lost". Writes to a block device and, after each write has returned, puts a
- * record of it where the machine's death cannot take it (a virtio port whose other end is a file on the host). Afterwards the
- * survivor's device is checked against the records.
+ * The oracle for "an acknowledged write is never lost". Writes to a block device and, after each write
+ * has returned, puts a record of it where the machine's death cannot take it (a virtio port whose
+ * other end is a file on the host). Afterwards the survivor's device is checked against the records.
  *
  *	ackload write DEVICE RECORDS SEED SECONDS THREADS
- *	ackload check DEVICE RECORDS
+ *	ackload check DEVICE RECORDS SEED
  *
  * The device is cut into slots of 512 B, 4 KiB and 64 KiB; a slot has one write in flight at most, and its n-th write
- * puts {magic, slot, n} into each of its sectors. So after a crash every sector of a slot must hold n = the last recorded one, or the one after
- * it, which may have been under way (a record may be lost with the machine as well). Anything else is a lost or a
- * foreign write.
+ * puts {magic, slot, n, seed} into each of its sectors. So after a crash every sector of a slot must hold
+ * n = the last recorded one, or the one after it, which may have been under way (a record may be lost
+ * with the machine as well). Anything else is a lost or a foreign write.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -96,7 +96,7 @@ static uint64_t next_random(uint64_t *x)
 
 static void write_one(uint32_t slot, void *buf)
 {
-	struct record r = { .slot = slot, .magic = MAGIC };
+	struct record r = { .slot = slot, .magic = MAGIC ^ seed };
 	uint32_t bytes;
 	uint64_t at;
 
@@ -180,15 +180,16 @@ static bool check_slot(uint32_t slot, void *buf)
 	if (pread(dev, buf, bytes, (off_t)at) != (ssize_t)bytes)
 		die("read");
 	for (i = 0; i < bytes / sizeof(*s); i++) {
-		bool right = s[i].magic == MAGIC && s[i].slot == slot &&
-			     (s[i].n == count[slot] || s[i].n == count[slot] + 1);
+		bool ours = s[i].magic == MAGIC && s[i].slot == slot && s[i].seed == seed;
 
+		if (ours && (s[i].n == count[slot] || s[i].n == count[slot] + 1))
+			continue;
 		/* Never recorded: what was there before is as good as its first write. */
-		if (right || (!count[slot] && s[i].magic != MAGIC))
+		if (!ours && !count[slot])
 			continue;
 		printf("LOST slot %u sector %u at byte %" PRIu64 ": recorded %u, found %" PRIu64
 		       "%s\n", slot, i, at, count[slot], s[i].n,
-		       s[i].magic == MAGIC && s[i].slot == slot ? "" : " (foreign)");
+		       ours ? "" : " (foreign)");
 		return false;
 	}
 	return true;
@@ -205,8 +206,9 @@ static int do_check(char **a)
 	records = open(a[1], O_RDONLY);
 	if (records < 0)
 		die(a[1]);
+	seed = strtoull(a[2], NULL, 0);
 	while (read(records, &r, sizeof(r)) == sizeof(r)) {
-		if (r.magic != MAGIC || r.slot >= slots) {
+		if (r.magic != (MAGIC ^ seed) || r.slot >= slots) {
 			printf("BAD record %" PRIu64 "\n", n);
 			return 1;
 		}
@@ -228,9 +230,9 @@ int main(int argc, char **argv)
 {
 	if (argc == 7 && !strcmp(argv[1], "write"))
 		return do_write(argv + 2);
-	if (argc == 4 && !strcmp(argv[1], "check"))
+	if (argc == 5 && !strcmp(argv[1], "check"))
 		return do_check(argv + 2);
 	fprintf(stderr, "usage: ackload write DEVICE RECORDS SEED SECONDS THREADS\n"
-			"       ackload check DEVICE RECORDS\n");
+			"       ackload check DEVICE RECORDS SEED\n");
 	return 2;
 }

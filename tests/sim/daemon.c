@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Both daemons as one procedure with pauses: hello (through the codec), verdicts (which must mirror),
+ * SESSION_OPEN on both, READY, SESSION_START (target first), the other's, marks from target to source,
+ * SYNC_START. Anything may happen in the pauses; whatever changed under a verdict ends the attempt.
+ */
+#include "sim.h"
+
+enum { D_IDLE, D_OPEN, D_START1, D_START2, D_MARKS, D_SYNC };
+
+void daemon_reset(void)
+{
+	w.daemon.step = D_IDLE;
+	w.daemon.at = w.now + 5 + roll(60);
+}
+
+static void hello_of(struct node *nd, struct gen_view *v)
+{
+	static _Alignas(8) u8 buf[1024];
+	struct wire_hello h = {
+		.version_min = 1, .version_max = 1, .boot_id = nd->boot_id, .epoch = nd->m.epoch,
+		.node_id = (u32)nd->n, .peer_node_id = (u32)!nd->n, .role = nd->st.role, .streams = 2,
+		.nr_volumes = 1, .timeout_ms = 6000, .resource = "sim", .node = "n",
+	}, back;
+	struct wire_hello_volume vol = {
+		.flags = nd->m.flags, .current_id = nd->m.current_gen.id,
+		.since_id = nd->m.peer[0].since.id, .oos_bits = nd->map.weight,
+	}, back_vol;
+	size_t len;
+	u32 i;
+
+	for (i = 0; i < nd->m.history_nr; i++)
+		vol.history[i] = nd->m.history[i].id;
+	len = wire_hello_encode(&h, &vol, buf, sizeof(buf));
+	CHECK(wire_hello_decode(buf, len, &back, &back_vol, 1) == WIRE_OK, "hello does not decode");
+	memset(v, 0, sizeof(*v));
+	v->current_id = back_vol.current_id;
+	v->since_id = back_vol.since_id;
+	v->oos_bits = back_vol.oos_bits;
+	v->flags = back_vol.flags;
+	v->node_id = back.node_id;
+	memcpy(v->history, back_vol.history, sizeof(v->history));
+}
+
+/* Somebody has to say whose data counts: the one with the larger id is made blank (or both stay so). */
+static void resolve(struct gen_result r)
+{
+	struct node *victim = &w.node[roll(2)], *winner = other(victim);
+	int i;
+
+	if (r.verdict == GEN_BLANK || r.verdict == GEN_INCONSISTENT) {
+		if (winner->st.role == LOCKSTEP_ROLE_SECONDARY &&
+		    winner->st.link == LOCKSTEP_LINK_DOWN)
+			node_step(winner, STATE_EV_PROMOTE, 1);
+		return;
+	}
+	w.stats_splits++;
+	CHECK((w.alone[0] && w.alone[1]) || w.forced || !w.met, "P5: split, but not both went on alone");
+	/* Unrelated: a lineage of its own, by force or before they ever met. */
+	CHECK(r.verdict == GEN_SPLIT || !w.met || w.forced, "P5: unrelated generations");
+	if (victim->st.role == LOCKSTEP_ROLE_PRIMARY) {
+		victim->demoting = true;
+		return;
+	}
+	trace("%d is made blank to resolve a split brain", victim->n);
+	victim->m.current_gen.id = victim->m.peer[0].since.id = 0;
+	victim->m.history_nr = 0;
+	memset(victim->m.history, 0, sizeof(victim->m.history));
+	victim->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
+	for (i = 0; i < 2; i++)
+		meta_encode(&victim->m, victim->disk.sb[i]);
+	memset(w.done[victim->n], 0, sizeof(w.done[0]));
+	memset(w.flushed[victim->n], 0, sizeof(w.flushed[0]));
+	node_step(victim, STATE_EV_COPY, STATE_COPY_BLANK);
+}
+
+static bool is_ready(struct node *nd)
+{
+	return nd->alive && nd->st.link == LOCKSTEP_LINK_DOWN && !nd->st.narrowing && !nd->s.id;
+}
+
+static void say_hello(void)
+{
+	struct gen_view v[2];
+	struct gen_result r[2];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		hello_of(&w.node[i], &v[i]);
+	for (i = 0; i < 2; i++) {
+		r[i] = gen_compare(&v[i], &v[!i]);
+		w.daemon.verdict[i] = r[i].verdict;
+		w.daemon.current[i] = v[i].current_id;
+		w.daemon.since[i] = v[i].since_id;
+		w.daemon.boot[i] = w.node[i].boot_id;
+		w.daemon.role[i] = w.node[i].st.role;
+	}
+	trace("hello: %s by %s", gen_verdict_name(r[0].verdict), gen_rule_name(r[0].rule));
+	CHECK(gen_mirror(r[0].verdict) == r[1].verdict, "verdicts do not mirror");
+	if (r[0].verdict >= GEN_BLANK) {
+		resolve(r[0]);
+		daemon_reset();
+		return;
+	}
+	/* A primary that would be overwritten is asked to step down. */
+	for (i = 0; i < 2; i++) {
+		if (gen_verdict_is_target(r[i].verdict) &&
+		    w.node[i].st.role == LOCKSTEP_ROLE_PRIMARY) {
+			w.node[i].demoting = true;
+			daemon_reset();
+			return;
+		}
+	}
+	w.daemon.first = gen_verdict_is_target(r[1].verdict) || (r[0].verdict == GEN_NONE && roll(2));
+	w.daemon.adopt_id = r[0].adopt_id;
+	w.daemon.session_id = ++w.next_session;
+	w.daemon.step = D_OPEN;
+}
+
+static bool is_unchanged(int i)
+{
+	struct node *nd = &w.node[i];
+
+	return nd->alive && nd->boot_id == w.daemon.boot[i] &&
+	       nd->m.current_gen.id == w.daemon.current[i] &&
+	       nd->m.peer[0].since.id == w.daemon.since[i] && nd->st.role == w.daemon.role[i];
+}
+
+static void open_session(struct node *nd)
+{
+	struct session *s = &nd->s;
+
+	if (!node_step(nd, STATE_EV_OPEN, 0))
+		return;
+	memset(s, 0, sizeof(*s));
+	s->id = w.daemon.session_id;
+	s->epoch = w.next_epoch;
+	s->verdict = w.daemon.verdict[nd->n];
+	s->peer_role = w.daemon.role[!nd->n];
+	s->adopt_id = w.daemon.adopt_id;
+	nd->sync_flush = FL_NONE;
+	/* Before READY: from the target's START on, these marks are what it relies on (gen.h). */
+	if (s->verdict == GEN_SOURCE_FULL && !MUTATED(FILL_AT_START))
+		while (oosmap_fill(&nd->map))
+			;
+}
+
+static void start_session(struct node *nd)
+{
+	if (!is_unchanged(nd->n) || nd->s.id != w.daemon.session_id ||
+	    !node_step(nd, STATE_EV_START, STATE_START(nd->s.verdict, nd->s.peer_role)))
+		net_break();
+}
+
+/* In chunks, through both codecs, as over the control connection. */
+static void exchange_marks(struct node *target, struct node *source)
+{
+	static _Alignas(8) u8 buf[256];
+	u64 pos = 0, first, count;
+	struct wire_marks m = { 0 }, back;
+	struct rle_iter it;
+	u8 runs[64];
+
+	while (pos < NR_BLOCKS) {
+		m.first_bit = pos;
+		m.run_bytes = (u32)rle_encode(&target->map, &pos, runs, sizeof(runs), 1);
+		m.runs = runs;
+		CHECK(wire_marks_decode(buf, wire_marks_encode(&m, buf, sizeof(buf)), &back) == WIRE_OK,
+		      "marks do not decode");
+		rle_iter_init(&it, back.runs, back.run_bytes, back.first_bit, NR_BLOCKS);
+		while (rle_iter_next(&it, &first, &count))
+			node_mark(source, (u32)first * 8, (u32)count * 8);
+		CHECK(!it.bad, "runs do not decode");
+	}
+}
+
+static void after_start(void)
+{
+	struct node *source = NULL;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (w.node[i].st.sync == STATE_SYNC_SOURCE)
+			source = &w.node[i];
+	if (!source || other(source)->st.sync != STATE_SYNC_TARGET) {
+		if (source)
+			net_break();
+		w.daemon.step = D_IDLE;
+		w.daemon.at = ~0ull;
+		return;
+	}
+	if (w.daemon.step == D_MARKS) {
+		exchange_marks(other(source), source);
+		w.daemon.step = D_SYNC;
+	} else {
+		source->s.sync_started = true;
+		w.daemon.step = D_IDLE;
+		w.daemon.at = ~0ull;
+	}
+}
+
+void daemon_advance(void)
+{
+	struct node *first = &w.node[w.daemon.first];
+	int i;
+
+	if (w.now < w.daemon.at || !w.link_up)
+		return;
+	w.daemon.at = w.now + 1 + roll(12);
+	switch (w.daemon.step) {
+	case D_IDLE:
+		if (is_ready(&w.node[0]) && is_ready(&w.node[1]))
+			say_hello();
+		break;
+	case D_OPEN:
+		if (!is_unchanged(0) || !is_unchanged(1)) {
+			daemon_reset();
+			break;
+		}
+		w.next_epoch++;
+		for (i = 0; i < 2; i++)
+			open_session(&w.node[i]);
+		w.daemon.step = D_START1;
+		if (w.node[0].s.id != w.node[1].s.id)
+			net_break();
+		break;
+	case D_START1:
+		w.daemon.step = D_START2;
+		start_session(first);
+		break;
+	case D_START2:
+		w.daemon.step = D_MARKS;
+		start_session(other(first));
+		break;
+	default:
+		after_start();
+	}
+}
