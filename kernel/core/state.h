@@ -122,8 +122,9 @@ enum state_effect {
 	STATE_EFF_META_SECONDARY = 1 << 2,	/* flush both copies, then clear flag PRIMARY */
 	STATE_EFF_META_TARGET	= 1 << 3,	/* not consistent, on target volumes [S3] */
 	/*
-	 * volumes of which we are the source are up to date; note the peer; full verdict: mark
-	 * everything (no later than this, but see "before the target starts" in gen.h)
+	 * Flush our data device, as for META_NARROW; volumes of which we are the source are up to
+	 * date; note the peer; full verdict: everything is marked (since before the target started,
+	 * see gen.h).
 	 */
 	STATE_EFF_META_SOURCE	= 1 << 4,
 	/*

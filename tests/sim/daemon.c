@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Both daemons as one procedure with pauses: hello (through the codec), verdicts (which must mirror),
- * SESSION_OPEN on both, READY, SESSION_START (target first), the other's, marks from target to source,
- * SYNC_START. Anything may happen in the pauses; whatever changed under a verdict ends the attempt.
+ * Both daemons as one procedure with pauses: hello (through the codec), verdicts (which must
+ * mirror), SESSION_OPEN on both, READY, SESSION_START (target first), the other's, marks from
+ * target to source, SYNC_START. Anything may happen in the pauses; whatever changed under a verdict
+ * ends the attempt.
  */
 #include "sim.h"
 
@@ -42,7 +43,10 @@ static void hello_of(struct node *nd, struct gen_view *v)
 	memcpy(v->history, back_vol.history, sizeof(v->history));
 }
 
-/* Somebody has to say whose data counts: the one with the larger id is made blank (or both stay so). */
+/*
+ * Somebody has to say whose data counts: the one with the larger id is made blank (or both stay
+ * so).
+ */
 static void resolve(struct gen_result r)
 {
 	struct node *victim = &w.node[roll(2)], *winner = other(victim);
@@ -230,6 +234,11 @@ void daemon_advance(void)
 		break;
 	case D_START2:
 		w.daemon.step = D_MARKS;
+		/* Between the two starts is where an order can be wrong. */
+		if (!w.quiet && roll(12) == 0) {
+			net_break();
+			break;
+		}
 		start_session(other(first));
 		break;
 	default:

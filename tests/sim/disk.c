@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A disk with a volatile cache: a crash keeps any subset of what was not flushed, sector by sector. */
+/*
+ * A disk with a volatile cache: a crash keeps any subset of what was not flushed, sector by sector.
+ */
 #include "sim.h"
 
 void disk_flush(struct disk *d)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Application requests and the resync, as the module runs them: range first, then by mode; a write in
- * flight when the session ends is marked and kept (an orphan) until the set is narrowed.
+ * Application requests and the resync, as the module runs them: range first, then by mode; a write
+ * in flight when the session ends is marked and kept (an orphan) until the set is narrowed.
  */
 #include "sim.h"
 
@@ -109,6 +109,7 @@ void io_ack(struct node *nd, const struct wire_msg *m, int stream)
 	slots_put(&nd->slots[stream], m->slot);
 	r->peer_done = true;
 	r->both = true;
+	r->peer_boot = other(nd)->boot_id;
 	look_done(nd, r);
 }
 
@@ -257,7 +258,10 @@ void io_submit(struct node *nd, u32 first, u32 nr, bool flush, bool fua)
 		start(nd, r);
 }
 
-/* ---- resync ------------------------------------------------------------------------------------------- */
+/*
+ * ---- resync
+ * -------------------------------------------------------------------------------------------
+ */
 
 static void copy_next(struct node *nd)
 {
@@ -283,7 +287,10 @@ static bool is_copying(const struct node *nd)
 	return nd->req[MAX_REQS - 1].state != REQ_FREE || nd->req[MAX_REQS - 2].state != REQ_FREE;
 }
 
-/* A flush on both sides, as a request that nobody waits for; then the target may say so on its disk. */
+/*
+ * A flush on both sides, as a request that nobody waits for; then the target may say so on its
+ * disk.
+ */
 static void finish_sync(struct node *nd)
 {
 	struct request *r;

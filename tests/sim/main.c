@@ -19,7 +19,7 @@ struct world w;
 static const char *const mutation_names[MUT_NR] = {
 	"none", "complete-before-narrow", "complete-on-local", "ack-before-disk", "clear-before-ack",
 	"no-orphan-mark", "fill-at-start", "target-stays-consistent", "flush-local-only",
-	"crash-unnoticed", "marks-survive-crash", "no-ranges", "cut-resync-alone", "grant-always",
+	"crash-unnoticed", "maps-survive-crash", "no-ranges", "cut-resync-alone", "grant-always",
 	"alone-without-mark", "sync-done-early",
 	"narrow-without-flush",
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Streams: in order each, in no order among themselves. Every message goes through the real codec. A
- * session that was cut delivers nothing more; each side notices in its own time.
+ * Streams: in order each, in no order among themselves. Every message goes through the real codec.
+ * A session that was cut delivers nothing more; each side notices in its own time.
  */
 #include "sim.h"
 

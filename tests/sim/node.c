@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The node's driver: what the module does around core. Effects are carried out in the order of their bit
- * numbers, each finished before the next, and a crash may come between any two of them or in the middle
- * of a metadata write.
+ * The node's driver: what the module does around core. Effects are carried out in the order of
+ * their bit numbers, each finished before the next, and a crash may come between any two of them or
+ * in the middle of a metadata write.
  */
 #include "sim.h"
 
@@ -14,7 +14,10 @@ static u64 new_id(void)
 	return ++w.next_id;
 }
 
-/* ---- metadata --------------------------------------------------------------------------------------- */
+/*
+ * ---- metadata
+ * ---------------------------------------------------------------------------------------
+ */
 
 /* False: the node crashed over it; the copy may be old, new or torn. */
 static bool store(struct node *nd)
@@ -28,7 +31,8 @@ static bool store(struct node *nd)
 	if (fate == 0)
 		memcpy(to, block, 512 * (size_t)roll(9));
 	if (!nd->external && fate > 1)
-		disk_flush(&nd->disk);		/* PREFLUSH reaches the data when it is the same device */
+		/* PREFLUSH reaches the data when it is the same device */
+		disk_flush(&nd->disk);
 	if (fate > 1)
 		memcpy(to, block, sizeof(block));
 	if (fate <= 2) {
@@ -84,6 +88,7 @@ static void change_meta(struct node *nd, u32 eff)
 	case STATE_EFF_META_SOURCE:
 		if (MUTATED(FILL_AT_START) && nd->s.verdict == GEN_SOURCE_FULL)
 			fill_marks(nd);
+		disk_flush(&nd->disk);
 		m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
 		m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
 		if (!m->peer[0].since.id)
@@ -122,7 +127,10 @@ static void change_synced(struct node *nd, bool target)
 	nd->m.flags &= ~DOUBTS;
 }
 
-/* ---- effects ---------------------------------------------------------------------------------------- */
+/*
+ * ---- effects
+ * ----------------------------------------------------------------------------------------
+ */
 
 static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 {
@@ -221,7 +229,10 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	return nd->alive;
 }
 
-/* ---- marks ------------------------------------------------------------------------------------------ */
+/*
+ * ---- marks
+ * ------------------------------------------------------------------------------------------
+ */
 
 void node_mark(struct node *nd, u32 first_sect, u32 nr)
 {
@@ -234,7 +245,10 @@ void node_mark(struct node *nd, u32 first_sect, u32 nr)
 	oosmap_set(&nd->map, first, end - first, &spare);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/*
+ * ---- life
+ * -------------------------------------------------------------------------------------------
+ */
 
 static u32 copy_of(const struct meta *m)
 {
@@ -256,8 +270,9 @@ static void found_flags(struct node *nd)
 
 	if (m->flags & LOCKSTEP_MF_ATTACHED && !MUTATED(CRASH_UNNOTICED)) {
 		m->flags |= LOCKSTEP_MF_UNCLEAN;
-		if (!MUTATED(MARKS_SURVIVE_CRASH))
-			m->flags &= ~LOCKSTEP_MF_MARKS_VALID;
+		m->flags &= ~LOCKSTEP_MF_MARKS_VALID;
+		if (MUTATED(MAPS_SURVIVE_CRASH))
+			m->flags |= LOCKSTEP_MF_MARKS_VALID | LOCKSTEP_MF_REGIONS_VALID;
 		if (m->flags & LOCKSTEP_MF_PRIMARY)
 			m->flags |= LOCKSTEP_MF_CRASHED_PRIMARY;
 	}
@@ -314,7 +329,9 @@ void node_crash(struct node *nd)
 	gone(nd);
 }
 
-/* Order: the session goes, caches are flushed, then the flag that says we are here. Secondary only. */
+/*
+ * Order: the session goes, caches are flushed, then the flag that says we are here. Secondary only.
+ */
 void node_close(struct node *nd)
 {
 	if (nd->s.id)
@@ -330,7 +347,10 @@ void node_close(struct node *nd)
 		gone(nd);
 }
 
-/* Writes of the peer that are at our disk end first: a promotion must not be overtaken by them (P6). */
+/*
+ * Writes of the peer that are at our disk end first: a promotion must not be overtaken by them
+ * (P6).
+ */
 static void drain_peer_ops(struct node *nd)
 {
 	int i;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Two-node simulator: the real core in two nodes, disks that forget, a network that loses; one process,
- * one seed, no clock. A seed replays exactly: sim --seed N -v.
+ * Two-node simulator: the real core in two nodes, disks that forget, a network that loses; one
+ * process, one seed, no clock. A seed replays exactly: sim --seed N -v.
  *
- * What is modelled of the drivers is the order in which they carry out what core says; node.c executes
- * effects strictly by their bit numbers. Scope, as the module is today: the bitmap lives in memory only
- * (MARKS_VALID is unset by a crash, and by a close with bits set); REGIONS_VALID is never set. One
- * volume. No witness. Disks do not fail, they forget.
+ * What is modelled of the drivers is the order in which they carry out what core says; node.c
+ * executes effects strictly by their bit numbers. Scope, as the module is today: the bitmap lives
+ * in memory only (MARKS_VALID is unset by a crash, and by a close with bits set); REGIONS_VALID is
+ * never set. One volume. No witness. Disks do not fail, they forget.
  *
  * The content of a sector is the number of the write that wrote it. Writes are numbered as they are
  * submitted and overlapping ones are ordered, so "has this write or a later one" is >=.
@@ -41,21 +41,26 @@ enum mutation {
 	MUT_ACK_BEFORE_DISK,		/* the peer acknowledges on receipt */
 	MUT_CLEAR_BEFORE_ACK,		/* resync clears its mark when it sends */
 	MUT_NO_ORPHAN_MARK,		/* writes in flight at the loss are not marked */
-	MUT_FILL_AT_START,		/* full verdict: the source marks after the target started */
+	/* full verdict: the source marks after the target started */
+	MUT_FILL_AT_START,
 	MUT_TARGET_STAYS_CONSISTENT,	/* META_TARGET is not written */
 	MUT_FLUSH_LOCAL_ONLY,		/* a flush completes without the peer's */
 	MUT_CRASH_UNNOTICED,		/* ATTACHED found at attach is ignored */
-	MUT_MARKS_SURVIVE_CRASH,	/* MARKS_VALID kept though memory was lost */
+	MUT_MAPS_SURVIVE_CRASH,		/* MARKS_VALID and REGIONS_VALID though memory was lost */
 	MUT_NO_RANGES,			/* overlapping writes are not ordered */
-	MUT_CUT_RESYNC_ALONE,		/* a source whose resync was cut goes on in its generation */
+	/* a source whose resync was cut goes on in its generation */
+	MUT_CUT_RESYNC_ALONE,
 	MUT_GRANT_ALWAYS,		/* ROLE_ASK is never denied */
 	MUT_ALONE_WITHOUT_MARK,		/* writes alone are not marked */
 	MUT_SYNC_DONE_EARLY,		/* SYNC_DONE is sent while blocks are still to be copied */
-	MUT_NARROW_WITHOUT_FLUSH,	/* the new generation is durable, the data before it is not */
+	/* the new generation is durable, the data before it is not */
+	MUT_NARROW_WITHOUT_FLUSH,
 	MUT_NR
 };
 
-/* ---- disk --------------------------------------------------------------------------------------- */
+/*
+ * ---- disk ---------------------------------------------------------------------------------------
+ */
 
 enum op_type { OP_NONE, OP_WRITE, OP_FLUSH };
 
@@ -84,7 +89,9 @@ void disk_apply(struct disk *d, struct op *op);
 void disk_crash(struct disk *d, u64 *rng);
 bool disk_is_idle(const struct disk *d);
 
-/* ---- node --------------------------------------------------------------------------------------- */
+/*
+ * ---- node ---------------------------------------------------------------------------------------
+ */
 
 enum req_state { REQ_FREE, REQ_BLOCKED, REQ_HELD, REQ_RUNNING, REQ_ORPHAN };
 
@@ -94,7 +101,7 @@ struct request {
 	bool is_flush, is_resync, both, local_done, peer_done, fua;
 	u32 id, first, nr;
 	u32 slot, stream;
-	u32 completed_before;		/* flush: generation of `world.done` it covers */
+	u64 peer_boot;			/* instance of the peer that acknowledged */
 	u32 want[NR_SECT];		/* flush: what it promises to make stable */
 };
 

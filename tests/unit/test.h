@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What every unit test needs: cmocka in its order of includes, and numbers that are the same each run. */
+/*
+ * What every unit test needs: cmocka in its order of includes, and numbers that are the same each
+ * run.
+ */
 #ifndef LOCKSTEP_TEST_H
 #define LOCKSTEP_TEST_H
 

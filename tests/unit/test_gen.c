@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Every pair of views over small ids: the two answers mirror each other, and every rule is reached. */
+/*
+ * Every pair of views over small ids: the two answers mirror each other, and every rule is reached.
+ */
 #include "test.h"
 #include "gen.h"
 #include <lockstep/disk.h>

@@ -120,7 +120,9 @@ static void exact_with_memory(void **state)
 	empty_map();
 }
 
-/* Without a page setting over-marks its page and clearing may do nothing; what must be set stays. */
+/*
+ * Without a page setting over-marks its page and clearing may do nothing; what must be set stays.
+ */
 static void never_under_marks(void **state)
 {
 	u64 rng = 7, first, count, *spare, *held = NULL, round, before, changed, i;

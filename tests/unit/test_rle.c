@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Run-length form: what goes in comes out, chunk by chunk; whatever is not the one encoding is refused. */
+/*
+ * Run-length form: what goes in comes out, chunk by chunk; whatever is not the one encoding is
+ * refused.
+ */
 #include "test.h"
 #include "rle.h"
 

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Every reachable state with every event; and two nodes together: never two primaries in one session. */
+/*
+ * Every reachable state with every event; and two nodes together: never two primaries in one
+ * session.
+ */
 #include "test.h"
 #include "state.h"
 
-/* ---- one node, every state x event ---------------------------------------------------------------- */
+/*
+ * ---- one node, every state x event
+ * ----------------------------------------------------------------
+ */
 
 static const struct {
 	enum state_event ev;
@@ -131,7 +137,9 @@ static void invalid_states(void **state)
 		if (seen[k])
 			assert_true(state_valid(&s));
 	}
-	/* state_valid is tight: what it allows beyond what can happen would be a hole in the tests. */
+	/*
+	 * state_valid is tight: what it allows beyond what can happen would be a hole in the tests.
+	 */
 	assert_in_range(valid, reachable, reachable + 40);
 }
 
@@ -142,7 +150,9 @@ static void step_ok(struct lockstep_state *s, enum state_event ev, u32 arg)
 	assert_int_equal(state_step(s, ev, arg, &effects), STATE_OK);
 }
 
-/* A source whose resync is cut off must not write in the generation its target may have taken over. */
+/*
+ * A source whose resync is cut off must not write in the generation its target may have taken over.
+ */
 static void cut_resync_narrows_again(void **state)
 {
 	struct lockstep_state s;
@@ -162,7 +172,10 @@ static void cut_resync_narrows_again(void **state)
 	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_ALONE);
 }
 
-/* ---- two nodes, one session, messages in order, any interleaving ------------------------------------ */
+/*
+ * ---- two nodes, one session, messages in order, any interleaving
+ * ------------------------------------
+ */
 
 #define QUEUE	4
 enum msg { MSG_ASK = 1, MSG_GRANT, MSG_DENY, MSG_TELL_PRI, MSG_TELL_SEC };
@@ -170,7 +183,8 @@ enum msg { MSG_ASK = 1, MSG_GRANT, MSG_DENY, MSG_TELL_PRI, MSG_TELL_SEC };
 struct pair {
 	struct lockstep_state s[2];
 	u8 queue[2][QUEUE];	/* to node n, oldest first, 0: none */
-	u8 broken;		/* bit n: node n's session ended; messages to and from it are gone */
+	/* bit n: node n's session ended; messages to and from it are gone */
+	u8 broken;
 };
 
 static struct pair pairs[400000];

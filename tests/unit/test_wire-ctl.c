@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Control messages and the join: round trip, every truncation, every bound; damage never goes unseen. */
+/*
+ * Control messages and the join: round trip, every truncation, every bound; damage never goes
+ * unseen.
+ */
 #include "test.h"
 #include "gen.h"
 #include <lockstep/disk.h>

@@ -21,7 +21,9 @@ nodes: {{
     a: {{ id = 0; address = "10.77.0.1"; }};
     b: {{ id = 1; address = "10.77.0.2"; }};
 }};
-volumes: ( {{ number = 0; minor = 0; disk = "/dev/lab/data"; }} );
+volumes: (
+{volumes}
+);
 net: {{ streams = {streams}; timeout_ms = {timeout_ms}; ping_ms = 500; }};
 """
 
@@ -30,11 +32,15 @@ MIB = 1 << 20
 
 
 class Mirror:
-    def __init__(self, lab, size_mib=256, streams=4, timeout_ms=6000, **machine):
+    def __init__(self, lab, size_mib=256, streams=4, timeout_ms=6000, disks=None, **machine):
+        """disks={name: bytes}: one volume each, in this order; {"data": size_mib} if not given."""
         self.lab = lab
         self.size = size_mib * MIB
-        self.conf = CONF.format(streams=streams, timeout_ms=timeout_ms)
-        self.pair = lab.pair(disks={"data": self.size}, **machine)
+        disks = disks or {"data": self.size}
+        self.conf = CONF.format(streams=streams, timeout_ms=timeout_ms, volumes=",\n".join(
+            f'    {{ number = {i}; minor = {i}; disk = "/dev/lab/{name}"; }}'
+            for i, name in enumerate(disks)))
+        self.pair = lab.pair(disks=disks, **machine)
         self.a, self.b = self.pair.a, self.pair.b
         self.key = None
         for m in (self.a, self.b):
@@ -42,13 +48,17 @@ class Mirror:
 
     # -- a machine ---------------------------------------------------------------------------------
 
+    def type(self, m, cmd, **kw):
+        """What an administrator would type. The demo shows it."""
+        return m.sh(cmd, **kw)
+
     def prepare(self, m):
         """After each boot: configuration, key and daemon. Metadata is on the disk."""
         m.sh("mkdir -p /etc/lockstep /run/lockstep")
         m.put(self.conf.encode(), "/etc/lockstep/r0.conf")
         m.put(m.name.encode() + b"\n", "/etc/lockstep/node")
         if self.key is None:
-            m.sh("lockstep keygen r0")
+            self.type(m, "lockstep keygen r0")
             self.key = m.get("/etc/lockstep/r0.key")
         else:
             m.put(self.key, "/etc/lockstep/r0.key", mode=0o600)
@@ -68,7 +78,7 @@ class Mirror:
         """Boot a dead machine and join it again."""
         m.boot()
         self.prepare(m)
-        m.sh("lockstep up r0")
+        self.type(m, "lockstep up r0")
 
     def other(self, m):
         return self.b if m is self.a else self.a
@@ -113,13 +123,13 @@ class Mirror:
     def form(self, clean=True):
         """A new pair with a as primary; clean=False goes through the first full synchronisation."""
         for m in (self.a, self.b):
-            m.sh("lockstep init r0" + (" --clean" if clean else ""))
-            m.sh("lockstep up r0")
+            self.type(m, "lockstep init r0" + (" --clean" if clean else ""))
+            self.type(m, "lockstep up r0")
         if clean:
             self.wait_synced()
-            self.a.sh("lockstep promote r0")
+            self.type(self.a, "lockstep promote r0")
         else:
-            self.a.sh("lockstep promote --force r0")
+            self.type(self.a, "lockstep promote --force r0")
             self.wait_synced()
 
     def promote(self, m):

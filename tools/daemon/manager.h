@@ -26,7 +26,7 @@ struct manager_options {
 
 #define MANAGER_DEFAULTS	\
 	.phase_ms = 10000, .ping_ms = 2000, .dead_ms = 10000, \
-	.retry_min_ms = 100, .retry_max_ms = 5000, .compare_ms = 5000
+	.retry_min_ms = 100, .retry_max_ms = 2000, .compare_ms = 5000
 
 struct manager;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CRC-32C (Castagnoli) for userspace, by table: what runs here is control messages and metadata blocks,
- * far from any data path, so one table and no assembler.
+ * CRC-32C (Castagnoli) for userspace, by table: what runs here is control messages and metadata
+ * blocks, far from any data path, so one table and no assembler.
  */
 #include "os.h"
 

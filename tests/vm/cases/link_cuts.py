@@ -10,9 +10,10 @@ TIMEOUT = 900
 CUTS = 20
 
 # Each verifying job has a quarter of its own, since fio cannot know what another job put into a block;
-# within it writes are random and overlap. fio keeps its own overlapping writes apart in flight
-# (it could not tell which came last), so the fifth and sixth job, unverified, write over each other in
-# the same place all the time: whether they ended the same on both copies shows in the comparison.
+# it goes over it again and again, in random order and sizes. It keeps its own overlapping writes apart
+# in flight, because it could not tell which came last; so the fifth and sixth job, unverified, write
+# over each other in one place all the time: whether that ended the same on both copies shows in the
+# comparison.
 JOBS = """\
 [global]
 filename={dev}
@@ -20,7 +21,6 @@ direct=1
 ioengine=libaio
 iodepth=16
 rw=randwrite
-norandommap=1
 time_based=1
 runtime={seconds}
 
@@ -38,6 +38,7 @@ offset_increment=16m
 [overlapping]
 numjobs=2
 bssplit=512/20:4k/50:32k/30
+norandommap=1
 offset=64m
 size=1m
 rate_iops=200
@@ -54,15 +55,26 @@ def run(lab):
     for i in range(CUTS):
         time.sleep(rand.uniform(0.3, 1.5))
         how = rand.choice(("both", "ab", "ba", "cable"))
-        lab.say(f"cut {i + 1}: {how}")
-        m.pair.link(False) if how == "cable" else m.pair.cut(how)
-        # Now and then back before anyone has noticed.
-        time.sleep(rand.choice((0.5, rand.uniform(2, 4))))
-        m.pair.link(True) if how == "cable" else m.pair.restore(how)
+        # A blink that nobody notices, and then the cut that ends the session.
+        for seconds in (0.4, rand.uniform(2, 3.5)):
+            m.pair.link(False) if how == "cable" else m.pair.cut(how)
+            time.sleep(seconds)
+            m.pair.link(True) if how == "cable" else m.pair.restore(how)
         if rand.random() < 0.7:
-            m.wait_synced()
+            m.wait_synced(m.a)
         lab.check(load.alive, f"fio ended: {load.text[-1000:]}")
     m.wait_synced()
+    lost = m.a.console().count("session with b ended")
+    lab.say(f"{lost} sessions lost")
+    lab.check(lost >= CUTS, f"{CUTS} cuts ended {lost} sessions")
     m.a.sh("kill -INT $(pgrep -o fio)")
-    load.wait(120)
+    ended(lab, load.wait(120, check=False))
     m.finish()
+
+
+def ended(lab, result):
+    """fio says 128 when a signal ended it; what counts is each job's error field."""
+    lines = [x.split(";") for x in result.out.splitlines() if x.startswith("3;fio")]
+    lab.check(result.rc in (0, 128) and len(lines) == 6, f"fio: {result.text[-1500:]}")
+    for x in lines:
+        lab.check(x[4] == "0", f"fio job {x[2]} ended with error {x[4]}: {result.err[-1000:]}")

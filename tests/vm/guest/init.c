@@ -10,7 +10,7 @@
  *
  *	u32 length of what follows the header; u32 id; u8 type; u8 pad[3]
  *
- *	host to guest: 'R' run payload with bash as job id     'S' the same, its stdin comes in 'I'
+ *	host to guest: 'R' run payload with bash as job id       'S' the same, its stdin is 'I'
  *	               'I' stdin bytes, none: end of file       'K' signal its process group (u32)
  *	               'P' sync and power off
  *	guest to host: 'H' hello (payload: kernel release)      'O' stdout  'E' stderr
