@@ -34,6 +34,23 @@ void lockstep_marks_exit(struct lockstep_marks *m)
 	m->pages = NULL;
 }
 
+int lockstep_marks_resize(struct lockstep_marks *m, u64 nr_sect)
+{
+	bool any = m->bitmap.weight;
+	struct lockstep_marks new;
+	int err;
+
+	err = lockstep_marks_init(&new, nr_sect);
+	if (err)
+		return err;
+	lockstep_marks_exit(m);
+	m->pages = new.pages;
+	m->bitmap = new.bitmap;
+	if (any)
+		lockstep_marks_fill(m);
+	return 0;
+}
+
 static u64 *page_get(gfp_t gfp)
 {
 	return (u64 *)get_zeroed_page(gfp);

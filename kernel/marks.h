@@ -17,6 +17,11 @@ struct lockstep_marks {
 
 int lockstep_marks_init(struct lockstep_marks *m, u64 nr_sect);
 void lockstep_marks_exit(struct lockstep_marks *m);
+/*
+ * The volume's size has changed: marks exist for its blocks only, or those beyond it would wait for ever to be copied. If anything
+ * was marked, everything is afterwards. Nobody else may use them meanwhile.
+ */
+int lockstep_marks_resize(struct lockstep_marks *m, u64 nr_sect);
 
 /* Mark every 4 KiB block that [sect, sect + nr) touches. May sleep (GFP_NOIO). */
 void lockstep_marks_set(struct lockstep_marks *m, u64 sect, u64 nr);

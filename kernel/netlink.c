@@ -20,14 +20,21 @@
 
 static struct genl_family family;
 
+/* Not const: 6.1 has its policies point at them as they are. */
+static struct netlink_range_validation timeout_range = {
+	.min = LOCKSTEP_MIN_TIMEOUT_MS, .max = LOCKSTEP_MAX_TIMEOUT_MS,
+}, ping_range = {
+	.min = 50, .max = LOCKSTEP_MAX_TIMEOUT_MS,
+};
+
 static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_RES_NAME] = { .type = NLA_NUL_STRING, .len = LOCKSTEP_NAME_BYTES - 1 },
 	[LOCKSTEP_ATTR_NODE_ID] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_MAX_NODES - 1),
 	[LOCKSTEP_ATTR_NODE_NAME] = { .type = NLA_NUL_STRING, .len = LOCKSTEP_NAME_BYTES - 1 },
 	[LOCKSTEP_ATTR_PEER_NODE_ID] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_MAX_NODES - 1),
 	[LOCKSTEP_ATTR_PEER_NAME] = { .type = NLA_NUL_STRING, .len = LOCKSTEP_NAME_BYTES - 1 },
-	[LOCKSTEP_ATTR_TIMEOUT_MS] = NLA_POLICY_MIN(NLA_U32, LOCKSTEP_MIN_TIMEOUT_MS),
-	[LOCKSTEP_ATTR_PING_MS] = NLA_POLICY_MIN(NLA_U32, 50),
+	[LOCKSTEP_ATTR_TIMEOUT_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &timeout_range),
+	[LOCKSTEP_ATTR_PING_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &ping_range),
 	[LOCKSTEP_ATTR_PEER_ROLE] = NLA_POLICY_RANGE(NLA_U32, LOCKSTEP_ROLE_SECONDARY,
 						     LOCKSTEP_ROLE_PRIMARY),
 	[LOCKSTEP_ATTR_SESSION_ID] = { .type = NLA_U64 },
@@ -130,10 +137,10 @@ static struct lockstep_resource *lock_resource(struct genl_info *info, int *err)
 
 	if (!res)
 		return NULL;
-	mutex_lock(&res->ctl);
+	lockstep_resource_lock(res);
 	if (!res->gone)
 		return res;
-	mutex_unlock(&res->ctl);
+	lockstep_resource_unlock(res);
 	lockstep_resource_put(res);
 	*err = -ENOENT;
 	return NULL;
@@ -141,7 +148,7 @@ static struct lockstep_resource *lock_resource(struct genl_info *info, int *err)
 
 static void unlock_resource(struct lockstep_resource *res)
 {
-	mutex_unlock(&res->ctl);
+	lockstep_resource_unlock(res);
 	lockstep_resource_put(res);
 }
 
@@ -186,6 +193,9 @@ static int cmd_res_add(struct sk_buff *skb, struct genl_info *info)
 			       "a resource name has letters, digits, '_', '.' and '-' only");
 	if (get_u32(info, LOCKSTEP_ATTR_NODE_ID, 0) == get_u32(info, LOCKSTEP_ATTR_PEER_NODE_ID, 0))
 		return refused(info, -EINVAL, "both nodes have the same id");
+	if (get_u32(info, LOCKSTEP_ATTR_PING_MS, LOCKSTEP_DEF_PING_MS) >=
+	    get_u32(info, LOCKSTEP_ATTR_TIMEOUT_MS, LOCKSTEP_DEF_TIMEOUT_MS))
+		return refused(info, -EINVAL, "ping_ms must be less than timeout_ms");
 	res = lockstep_resource_create(get_str(info, LOCKSTEP_ATTR_RES_NAME),
 				       get_str(info, LOCKSTEP_ATTR_NODE_NAME),
 				       get_u32(info, LOCKSTEP_ATTR_NODE_ID, 0),
@@ -240,6 +250,10 @@ static int cmd_vol_add(struct sk_buff *skb, struct genl_info *info)
 		return err;
 	if (res->state.link != LOCKSTEP_LINK_DOWN) {
 		snprintf(why, WHY_BYTES, "%s is connected: disconnect it before adding a volume",
+			 res->name);
+		err = -EBUSY;
+	} else if (res->state.role == LOCKSTEP_ROLE_PRIMARY) {
+		snprintf(why, WHY_BYTES, "%s is primary: demote it before adding a volume",
 			 res->name);
 		err = -EBUSY;
 	} else {
@@ -408,6 +422,19 @@ static int agree(struct lockstep_resource *res, char *why)
 	return err;
 }
 
+/*
+ * Before we say that we are ready, and so before the other side can give up its own copy: from then on only our marks know what it lacks.
+ */
+static void mark_everything(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	resource_for_each_volume(res, i, vol)
+		if (vol->peer.verdict == GEN_SOURCE_FULL)
+			lockstep_marks_fill(&vol->marks);
+}
+
 static int session_open(struct genl_info *info, struct lockstep_resource *res, char *why)
 {
 	u64 id = get_u64(info, LOCKSTEP_ATTR_SESSION_ID), epoch = get_u64(info, LOCKSTEP_ATTR_EPOCH);
@@ -419,12 +446,16 @@ static int session_open(struct genl_info *info, struct lockstep_resource *res, c
 			 epoch, res->epoch);
 		return -ESTALE;
 	}
-	err = parse_peer_volumes(info, res, why) ?: check_expected(res, why) ?: agree(res, why);
+	err = parse_peer_volumes(info, res, why) ?: check_expected(res, why) ?:
+	      lockstep_status_step_locked(res, STATE_EV_OPEN, 0, why, WHY_BYTES);
 	if (err)
 		return err;
-	err = lockstep_status_step_locked(res, STATE_EV_OPEN, 0, why, WHY_BYTES);
-	if (err)
+	err = agree(res, why);
+	if (err) {
+		lockstep_status_step_locked(res, STATE_EV_LOST, 0, NULL, 0);
 		return err;
+	}
+	mark_everything(res);
 	s = lockstep_session_open_locked(res, id, epoch,
 					 get_u64(info, LOCKSTEP_ATTR_PEER_BOOT_ID),
 					 get_u32(info, LOCKSTEP_ATTR_PEER_ROLE,
@@ -513,14 +544,14 @@ static int verdict_of(struct lockstep_resource *res, enum gen_verdict *ret, char
 }
 
 /* Volumes that are equal in a resource that is not have no marks to exchange, so nobody will ask for their start. */
-static void start_unmarked(struct lockstep_resource *res)
+static void start_unmarked(struct lockstep_resource *res, struct lockstep_session *s)
 {
 	struct lockstep_volume *vol;
 	int i;
 
 	resource_for_each_volume(res, i, vol)
 		if (vol->peer.verdict == GEN_NONE)
-			lockstep_resync_start_locked(vol);
+			lockstep_resync_start_locked(vol, s);
 }
 
 static int session_start(struct lockstep_resource *res, struct lockstep_session *s, char *why)
@@ -543,7 +574,7 @@ static int session_start(struct lockstep_resource *res, struct lockstep_session 
 	/* Whoever still saw the old mode has marked what it writes when this returns: only now may marks be exchanged. */
 	synchronize_srcu(&res->mode_srcu);
 	if (!err)
-		start_unmarked(res);
+		start_unmarked(res, s);
 	return err;
 }
 
@@ -652,6 +683,7 @@ static int cmd_sync_start(struct sk_buff *skb, struct genl_info *info)
 {
 	char *why = why_buffer();
 	struct lockstep_resource *res;
+	struct lockstep_session *s;
 	struct lockstep_volume *vol;
 	int err;
 
@@ -659,9 +691,10 @@ static int cmd_sync_start(struct sk_buff *skb, struct genl_info *info)
 	res = lock_resource(info, &err);
 	if (!res)
 		return err;
+	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
 	vol = volume_of(info, res, &err);
-	if (vol && vol->resync.sync == LOCKSTEP_SYNC_SOURCE_WAIT) {
-		lockstep_resync_start_locked(vol);
+	if (vol && s && vol->resync.sync == LOCKSTEP_SYNC_SOURCE_WAIT) {
+		err = lockstep_resync_start_locked(vol, s);
 		lockstep_report_event(res, vol, LOCKSTEP_EVENT_STATE);
 	} else if (vol && vol->resync.sync != LOCKSTEP_SYNC_SOURCE) {
 		snprintf(why, WHY_BYTES, "volume %u is not the source of a resync", vol->number);

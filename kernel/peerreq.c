@@ -36,13 +36,22 @@ struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr)
 	return &pr->bio;
 }
 
-static void destroy(struct lockstep_peer_request *pr)
+/* As soon as the disk has it: a peer that does not read its answers must not pin more than those. */
+static void free_payload(struct lockstep_peer_request *pr)
 {
-	struct lockstep_session *s = pr->stream->session;
 	u32 i;
 
 	for (i = 0; i < pr->bio.bi_vcnt; i++)
 		__free_page(pr->bio.bi_io_vec[i].bv_page);
+	pr->bio.bi_vcnt = 0;
+	atomic_sub(pr->msg.payload_bytes, &pr->stream->peer_bytes);
+}
+
+static void destroy(struct lockstep_peer_request *pr)
+{
+	struct lockstep_session *s = pr->stream->session;
+
+	atomic_dec(&pr->stream->peer_requests);
 	bio_put(&pr->bio);
 	lockstep_session_idle(s);
 }
@@ -71,6 +80,21 @@ static blk_opf_t operation(const struct wire_msg *msg)
 	return opf;
 }
 
+void lockstep_peer_request_abandon(struct lockstep_peer_request *pr)
+{
+	free_payload(pr);
+	destroy(pr);
+}
+
+/*
+ * Twice the credits, because ours are given back only after the answer is sent, when the peer may have used them again already.
+ */
+bool lockstep_peer_request_allowed(const struct lockstep_stream *st)
+{
+	return atomic_read(&st->peer_requests) < 2 * LOCKSTEP_STREAM_SLOTS &&
+	       atomic_read(&st->peer_bytes) < 2 * LOCKSTEP_STREAM_WINDOW_BYTES;
+}
+
 struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_stream *st,
 							   struct lockstep_volume *vol,
 							   const struct wire_msg *msg)
@@ -91,21 +115,18 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 	pr->answer.sent = answer_sent;
 	bio->bi_iter.bi_sector = wire_type_has_extent(msg->type) ? msg->sector : 0;
 	lockstep_session_busy(st->session);
+	atomic_inc(&st->peer_requests);
+	atomic_add(left, &st->peer_bytes);
 	for (; left; left -= n) {
 		n = min_t(u32, left, PAGE_SIZE);
 		page = alloc_page(GFP_NOIO);
 		if (!page) {
-			destroy(pr);
+			lockstep_peer_request_abandon(pr);
 			return NULL;
 		}
 		__bio_add_page(bio, page, n, 0);
 	}
 	return pr;
-}
-
-void lockstep_peer_request_abandon(struct lockstep_peer_request *pr)
-{
-	destroy(pr);
 }
 
 /*
@@ -125,6 +146,7 @@ static void answer(struct lockstep_peer_request *pr, u16 status)
 	};
 	bool own = in_task() && current == st->recv_task;
 
+	free_payload(pr);
 	wire_msg_encode(&msg, &pr->answer.hdr);
 	/* The session, and with it the stream, may go once the answer is queued; our own thread cannot be outlived. */
 	lockstep_session_busy(st->session);

@@ -6,6 +6,8 @@
 #ifndef LOCKSTEP_PEERREQ_H
 #define LOCKSTEP_PEERREQ_H
 
+#include <linux/types.h>
+
 struct bio;
 struct lockstep_peer_request;
 struct lockstep_stream;
@@ -14,6 +16,9 @@ struct wire_msg;
 
 int lockstep_peer_request_init(void);
 void lockstep_peer_request_exit(void);
+
+/* Does the peer keep to its credits on this stream? */
+bool lockstep_peer_request_allowed(const struct lockstep_stream *st);
 
 /* With pages for the payload. May wait for memory; NULL only if there is none at all. */
 struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_stream *st,

@@ -82,17 +82,43 @@ static struct lockstep_volume *volume_of(struct lockstep_stream *st, const struc
 	return vol;
 }
 
+/* What is wrong with a request of the peer in our present state, or NULL. */
+static const char *request_flaw(struct lockstep_stream *st, struct lockstep_volume *vol,
+				const struct wire_msg *msg)
+{
+	u64 sects = msg->size_bytes / LOCKSTEP_SECT_BYTES, mask;
+
+	if (!vol)
+		return "for a volume we do not have";
+	if (!lockstep_peer_request_allowed(st))
+		return "beyond its credits";
+	if (!wire_type_has_extent(msg->type))
+		return NULL;
+	mask = vol->local.logical_bytes / LOCKSTEP_SECT_BYTES - 1;
+	if (msg->sector + sects > vol->data_sect)
+		return "beyond the end of the volume";
+	if ((msg->sector | sects) & mask)
+		return "not aligned to our blocks";
+	/* One writer (P7): nobody writes over a primary, and only a target is resynced. */
+	if (READ_ONCE(st->session->res->state.role) == LOCKSTEP_ROLE_PRIMARY)
+		return "though we are primary";
+	if (msg->flags & LOCKSTEP_WH_RESYNC &&
+	    READ_ONCE(vol->resync.sync) != LOCKSTEP_SYNC_TARGET)
+		return "of a resync, though we are no target";
+	return NULL;
+}
+
 static int recv_request(struct lockstep_stream *st, const struct wire_msg *msg)
 {
 	struct lockstep_volume *vol = volume_of(st, msg);
+	const char *flaw = request_flaw(st, vol, msg);
 	struct lockstep_peer_request *pr;
 	int err;
 
-	if (!vol || (wire_type_has_extent(msg->type) &&
-		     msg->sector + msg->size_bytes / LOCKSTEP_SECT_BYTES > vol->data_sect)) {
-		pr_warn_ratelimited("%s: peer's %s for volume %u at sector %llu is beyond it\n",
+	if (flaw) {
+		pr_warn_ratelimited("%s: peer sent %s (volume %u, sector %llu, %u bytes) %s\n",
 				    st->session->res->name, wire_type_name(msg->type), msg->volume,
-				    msg->sector);
+				    msg->sector, msg->size_bytes, flaw);
 		return -EPROTO;
 	}
 	pr = lockstep_peer_request_create(st, vol, msg);
@@ -150,7 +176,7 @@ static int dispatch(struct lockstep_stream *st, const struct wire_msg *msg)
 	case LOCKSTEP_WT_ACK:
 		return recv_answer(st, msg);
 	case LOCKSTEP_WT_PING:
-		lockstep_session_tell(st->session, LOCKSTEP_WT_PONG, 0, 0, 0);
+		lockstep_session_pong(st->session);
 		return 0;
 	case LOCKSTEP_WT_PONG:
 		return 0;

@@ -256,9 +256,10 @@ again:
 	switch (READ_ONCE(res->io_mode)) {
 	case LOCKSTEP_IO_BOTH:
 		s = srcu_dereference(res->session, &res->mode_srcu);
-		if (WARN_ON_ONCE(!s)) {
-			refuse(req);
-			break;
+		if (!s) {
+			/* Its end has begun between the two looks: by now the mode says hold. */
+			srcu_read_unlock(&res->mode_srcu, idx);
+			goto again;
 		}
 		start_both(req, s);
 		break;
@@ -317,11 +318,13 @@ void lockstep_request_hold(struct lockstep_resource *res)
 }
 
 /*
- * The mode is published before anything is let go, and orphans complete only in a mode that admits writes on one copy (ALONE) or on a
- * new session's both: in LAZY and NARROW they stay (P4).
+ * The mode is published before anything is let go. Orphans complete in ALONE only, that is after the set
+ * was durably narrowed (P4): in BOTH they are those of a session that has failed and whose end is still to
+ * come, and letting them go here would hide from it that something has to be narrowed for.
  */
 void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_mode mode)
 {
+	bool holds = mode == LOCKSTEP_IO_LAZY || mode == LOCKSTEP_IO_NARROW;
 	struct lockstep_request *req, *tmp;
 	LIST_HEAD(held);
 	LIST_HEAD(orphans);
@@ -329,8 +332,9 @@ void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_m
 	lockdep_assert_held(&res->ctl);
 	spin_lock_irq(&res->io_lock);
 	res->io_mode = mode;
-	if (mode != LOCKSTEP_IO_LAZY && mode != LOCKSTEP_IO_NARROW) {
+	if (mode == LOCKSTEP_IO_ALONE)
 		list_splice_init(&res->orphans, &orphans);
+	if (!holds) {
 		list_splice_init(&res->held, &held);
 		res->nr_held = 0;
 	}

@@ -24,6 +24,7 @@ static void resource_free_work(struct work_struct *work)
 {
 	struct lockstep_resource *res = container_of(work, struct lockstep_resource, free_work);
 
+	cancel_work_sync(&res->ready_work);
 	cleanup_srcu_struct(&res->mode_srcu);
 	mutex_destroy(&res->ctl);
 	pr_debug("%s: resource destroyed\n", res->name);
@@ -106,11 +107,13 @@ struct lockstep_resource *lockstep_resource_create(const char *name, const char 
 		goto free;
 	mutex_lock(&lockstep_resources_lock);
 	err = -EEXIST;
-	if (find_locked(name)) {
+	/* A module that is being unloaded waits for us in unregistering the family, and must get nothing new. */
+	if (find_locked(name) || !try_module_get(THIS_MODULE)) {
+		if (!find_locked(name))
+			err = -ENODEV;
 		mutex_unlock(&lockstep_resources_lock);
 		goto srcu;
 	}
-	__module_get(THIS_MODULE);
 	kref_get(&res->ref);		/* the list's */
 	list_add_tail(&res->node, &lockstep_resources);
 	mutex_unlock(&lockstep_resources_lock);

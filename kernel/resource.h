@@ -28,6 +28,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/wait.h>
@@ -56,6 +57,7 @@ struct lockstep_resource {
 
 	struct mutex ctl;
 	/* Under ctl. */
+	unsigned int noio;		/* of lockstep_resource_lock */
 	struct lockstep_state state;
 	struct lockstep_volume *volume[LOCKSTEP_MAX_VOLUMES];
 	u32 nr_volumes;
@@ -78,6 +80,7 @@ struct lockstep_resource {
 	/* For the state worker. */
 	unsigned long conditions;	/* bits of enum status_condition, atomic */
 	struct list_head events;	/* under io_lock */
+	u32 nr_events;			/* under io_lock */
 	struct work_struct event_work;
 	struct delayed_work retry_work;
 	struct work_struct ready_work;	/* requests that a range has let go */
@@ -103,6 +106,24 @@ struct lockstep_resource *lockstep_resource_create(const char *name, const char 
 
 /* Unlist and end. Volumes must be gone. Caller keeps its reference. Called with ctl held. */
 void lockstep_resource_remove_locked(struct lockstep_resource *res);
+
+/*
+ * ctl, and no memory allocation under it that could wait for I/O: writes that are held wait for what its owner does, and the memory might
+ * have to be freed by just those writes.
+ */
+static inline void lockstep_resource_lock(struct lockstep_resource *res)
+{
+	mutex_lock(&res->ctl);
+	res->noio = memalloc_noio_save();
+}
+
+static inline void lockstep_resource_unlock(struct lockstep_resource *res)
+{
+	unsigned int noio = res->noio;
+
+	mutex_unlock(&res->ctl);
+	memalloc_noio_restore(noio);
+}
 
 /* By name, with a reference, or NULL. */
 struct lockstep_resource *lockstep_resource_get(const char *name);

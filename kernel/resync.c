@@ -46,7 +46,7 @@ void lockstep_resync_module_exit(void)
 
 static void kick(struct lockstep_volume *vol)
 {
-	queue_work(lockstep_slow_wq, &vol->resync.work);
+	mod_delayed_work(lockstep_slow_wq, &vol->resync.work, 0);
 }
 
 /* ---- one request ------------------------------------------------------------------------------ */
@@ -126,6 +126,18 @@ static bool is_zero(const struct resync_request *rr)
 	return true;
 }
 
+/*
+ * The session this resync belongs to, or NULL when that is over. Requests outlive their session (nobody waits for them at its
+ * end), and must neither use nor disturb the next one, which may not even have its streams. Under mode_srcu.
+ */
+static struct lockstep_session *session_of(struct lockstep_volume *vol)
+{
+	struct lockstep_session *s;
+
+	s = srcu_dereference(vol->res->session, &vol->res->mode_srcu);
+	return s && s->id == READ_ONCE(vol->resync.session_id) ? s : NULL;
+}
+
 static void send_run(struct resync_request *rr)
 {
 	struct lockstep_volume *vol = rr->vol;
@@ -147,7 +159,7 @@ static void send_run(struct resync_request *rr)
 	rr->call.tx.payload = zero ? NULL : &rr->bio;
 	rr->call.done = peer_done;
 	idx = srcu_read_lock(&res->mode_srcu);
-	s = srcu_dereference(res->session, &res->mode_srcu);
+	s = session_of(vol);
 	if (s)
 		m->epoch = s->epoch;
 	if (!s || !lockstep_stream_call(lockstep_session_stream(s), &rr->call))
@@ -155,16 +167,16 @@ static void send_run(struct resync_request *rr)
 	srcu_read_unlock(&res->mode_srcu, idx);
 }
 
-static void fail_session(struct lockstep_resource *res, const char *why, int err)
+static void fail_session(struct lockstep_volume *vol, const char *why, int err)
 {
 	struct lockstep_session *s;
 	int idx;
 
-	idx = srcu_read_lock(&res->mode_srcu);
-	s = srcu_dereference(res->session, &res->mode_srcu);
+	idx = srcu_read_lock(&vol->res->mode_srcu);
+	s = session_of(vol);
 	if (s)
 		lockstep_session_fail(s, why, err);
-	srcu_read_unlock(&res->mode_srcu, idx);
+	srcu_read_unlock(&vol->res->mode_srcu, idx);
 }
 
 static void read_done(struct bio *bio)
@@ -192,7 +204,7 @@ static void advance(struct resync_request *rr)
 	if (rr->stage == STAGE_RANGE) {
 		read_run(rr);
 	} else if (rr->bio.bi_status) {
-		fail_session(rr->vol->res, "the local disk cannot be read for the resync",
+		fail_session(rr->vol, "the local disk cannot be read for the resync",
 			     blk_status_to_errno(rr->bio.bi_status));
 		destroy(rr);
 	} else {
@@ -200,6 +212,7 @@ static void advance(struct resync_request *rr)
 	}
 }
 
+/* Never waits for memory: this work also lets requests go whose ranges application writes wait for. */
 static struct resync_request *create(struct lockstep_volume *vol, u64 sect, u32 bytes)
 {
 	u32 nr = DIV_ROUND_UP(bytes, PAGE_SIZE), i;
@@ -207,7 +220,8 @@ static struct resync_request *create(struct lockstep_volume *vol, u64 sect, u32 
 	struct page *page;
 	struct bio *bio;
 
-	bio = bio_alloc_bioset(vol->data.bdev, nr, REQ_OP_READ, GFP_NOIO, &resync_bios);
+	bio = bio_alloc_bioset(vol->data.bdev, nr, REQ_OP_READ, GFP_NOWAIT | __GFP_NOWARN,
+			       &resync_bios);
 	if (!bio)
 		return NULL;
 	rr = container_of(bio, struct resync_request, bio);
@@ -215,7 +229,7 @@ static struct resync_request *create(struct lockstep_volume *vol, u64 sect, u32 
 	rr->range.ready = range_ready;
 	bio->bi_iter.bi_sector = sect;
 	for (i = 0; i < nr; i++) {
-		page = alloc_page(GFP_NOIO | __GFP_NOWARN);
+		page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
 		if (!page)
 			break;
 		__bio_add_page(bio, page, min_t(u32, bytes - i * PAGE_SIZE, PAGE_SIZE), 0);
@@ -261,15 +275,20 @@ static bool may_issue(struct lockstep_resync *rs)
 	return may;
 }
 
-/* False: nothing was issued although something could have been. */
-static bool issue(struct lockstep_volume *vol)
+enum issued {
+	ISSUED,				/* or may not at present */
+	NOTHING_MARKED,			/* from next_bit to the end */
+	NO_MEMORY,
+};
+
+static enum issued issue(struct lockstep_volume *vol)
 {
 	struct resync_request *rr;
 	u64 sect;
 	u32 bytes;
 
 	if (!may_issue(&vol->resync))
-		return true;
+		return ISSUED;
 	bytes = next_run(vol, &sect);
 	rr = bytes ? create(vol, sect, bytes) : NULL;
 	if (!rr) {
@@ -278,14 +297,14 @@ static bool issue(struct lockstep_volume *vol)
 		if (!--vol->resync.in_flight)
 			wake_up_all(&vol->resync.drained);
 		spin_unlock_irq(&vol->resync.lock);
-		return false;
+		return bytes ? NO_MEMORY : NOTHING_MARKED;
 	}
 	/* Where the run became shorter, the walk comes back for the rest. */
 	vol->resync.next_bit = sect / LOCKSTEP_BIT_SECT + rr->iter.bi_size / LOCKSTEP_BIT_BYTES;
 	if (lockstep_range_enter(&vol->ranges, &rr->range, sect,
 				 rr->iter.bi_size >> LOCKSTEP_SECT_SHIFT))
 		read_run(rr);
-	return true;
+	return ISSUED;
 }
 
 static void flush_done(struct lockstep_call *call, int status)
@@ -316,11 +335,11 @@ static void flush_both(struct lockstep_volume *vol)
 
 	err = blkdev_issue_flush(vol->data.bdev);
 	if (err)
-		fail_session(res, "the local disk cannot be flushed", err);
+		fail_session(vol, "the local disk cannot be flushed", err);
 	call->tx.payload = NULL;
 	call->done = flush_done;
 	idx = srcu_read_lock(&res->mode_srcu);
-	s = srcu_dereference(res->session, &res->mode_srcu);
+	s = session_of(vol);
 	call->msg = (struct wire_msg){
 		.type = LOCKSTEP_WT_FLUSH,
 		.volume = vol->number,
@@ -367,19 +386,20 @@ static struct resync_request *pop_ready(struct lockstep_resync *rs)
 
 static void resync_work(struct work_struct *work)
 {
-	struct lockstep_volume *vol = container_of(work, struct lockstep_volume, resync.work);
+	struct lockstep_volume *vol = container_of(work, struct lockstep_volume, resync.work.work);
 	struct lockstep_resync *rs = &vol->resync;
+	enum issued issued = ISSUED;
 	struct resync_request *rr;
 	u32 i;
 
 	while ((rr = pop_ready(rs)))
 		advance(rr);
-	for (i = 0; i < DEPTH; i++) {
-		if (!issue(vol)) {
-			walk_ended(vol);
-			break;
-		}
-	}
+	for (i = 0; i < DEPTH && issued == ISSUED; i++)
+		issued = issue(vol);
+	if (issued == NOTHING_MARKED)
+		walk_ended(vol);
+	else if (issued == NO_MEMORY)
+		queue_delayed_work(lockstep_slow_wq, &rs->work, HZ / 10);
 	if (rs->running && time_after(jiffies, rs->reported + HZ)) {
 		rs->reported = jiffies;
 		lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_SYNC_PROGRESS);
@@ -394,19 +414,28 @@ void lockstep_resync_init(struct lockstep_volume *vol)
 
 	spin_lock_init(&rs->lock);
 	INIT_LIST_HEAD(&rs->ready);
-	INIT_WORK(&rs->work, resync_work);
+	INIT_DELAYED_WORK(&rs->work, resync_work);
 	init_waitqueue_head(&rs->drained);
 }
 
-void lockstep_resync_start_locked(struct lockstep_volume *vol)
+int lockstep_resync_start_locked(struct lockstep_volume *vol, struct lockstep_session *s)
 {
 	struct lockstep_resync *rs = &vol->resync;
 
 	lockdep_assert_held(&vol->res->ctl);
 	if (rs->sync != LOCKSTEP_SYNC_SOURCE_WAIT)
-		return;
-	/* What an earlier session's resync left behind ends by itself, now that requests move again. */
+		return 0;
+	/*
+	 * What an earlier session's resync left behind ends by itself, now that requests move again; unless this session fails
+	 * too, whose end needs the lock we hold.
+	 */
+	vol->res->wait = "requests of an earlier resync";
+	wait_event(rs->drained, !READ_ONCE(rs->in_flight) || atomic_read(&s->failed));
+	vol->res->wait = NULL;
+	if (READ_ONCE(rs->in_flight))
+		return -ENOTCONN;
 	lockstep_resync_drain(vol);
+	WRITE_ONCE(rs->session_id, s->id);
 	rs->sync = LOCKSTEP_SYNC_SOURCE;
 	rs->total_bits = lockstep_marks_weight(&vol->marks);
 	rs->began = jiffies;
@@ -420,6 +449,19 @@ void lockstep_resync_start_locked(struct lockstep_volume *vol)
 	pr_info("%s/%u: resync of %llu KiB to %s begins\n", vol->res->name, vol->number,
 		rs->total_bits * (LOCKSTEP_BIT_BYTES / 1024), vol->res->peer_name);
 	kick(vol);
+	return 0;
+}
+
+void lockstep_resync_session_failed(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++) {
+		vol = READ_ONCE(res->volume[i]);
+		if (vol)
+			wake_up_all(&vol->resync.drained);
+	}
 }
 
 void lockstep_resync_stop_locked(struct lockstep_resource *res)
@@ -437,8 +479,13 @@ void lockstep_resync_stop_locked(struct lockstep_resource *res)
 
 void lockstep_resync_drain(struct lockstep_volume *vol)
 {
-	wait_event(vol->resync.drained, !READ_ONCE(vol->resync.in_flight));
-	cancel_work_sync(&vol->resync.work);
+	struct lockstep_resync *rs = &vol->resync;
+
+	wait_event(rs->drained, !READ_ONCE(rs->in_flight));
+	/* retire() queues the work after that, but before it drops the lock. */
+	spin_lock_irq(&rs->lock);
+	spin_unlock_irq(&rs->lock);
+	cancel_delayed_work_sync(&rs->work);
 }
 
 bool lockstep_resync_finished_locked(struct lockstep_volume *vol)

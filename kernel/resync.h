@@ -23,10 +23,12 @@
 struct lockstep_resource;
 struct lockstep_volume;
 struct lockstep_range;
+struct lockstep_session;
 
 struct lockstep_resync {
 	u8 sync;			/* enum lockstep_sync_state; under resource.ctl */
 	u64 source_gen;			/* target: what SYNC_DONE named */
+	u64 session_id;			/* source: the session it runs in, and no other */
 	u64 total_bits;			/* as it began */
 	unsigned long began;		/* jiffies */
 
@@ -39,7 +41,7 @@ struct lockstep_resync {
 	bool flushing;			/* under lock: from then on no requests */
 	struct lockstep_call flush_call;
 	unsigned long reported;		/* jiffies of the last progress event */
-	struct work_struct work;
+	struct delayed_work work;
 	wait_queue_head_t drained;
 };
 
@@ -48,8 +50,10 @@ void lockstep_resync_module_exit(void);
 
 void lockstep_resync_init(struct lockstep_volume *vol);
 
-/* As source, marks united: go. ctl held, a session is up. */
-void lockstep_resync_start_locked(struct lockstep_volume *vol);
+/* As source, marks united: go, in session `s`. ctl held. -ENOTCONN: it fails meanwhile. */
+int lockstep_resync_start_locked(struct lockstep_volume *vol, struct lockstep_session *s);
+/* A session has failed (volumes cannot go while it is there): whoever waits for it in start looks again. */
+void lockstep_resync_session_failed(struct lockstep_resource *res);
 /* No new requests on any volume of `res`; sync state becomes NONE. Marks stay. */
 void lockstep_resync_stop_locked(struct lockstep_resource *res);
 /*

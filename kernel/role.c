@@ -16,27 +16,43 @@
 
 /* ---- promotion ----------------------------------------------------------------------------------- */
 
+/*
+ * No answer in time. Saying "no" to whoever asked and becoming primary later, when the grant comes after all, would be the worst of
+ * both: the session ends, and the question with it.
+ */
+static void stop_asking(struct lockstep_resource *res)
+{
+	struct lockstep_session *s;
+
+	lockstep_resource_lock(res);
+	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
+	if (res->state.asking && s)
+		lockstep_session_fail(s, "no answer to a promotion", 0);
+	lockstep_resource_unlock(res);
+}
+
 int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, size_t len)
 {
 	bool asked;
 	int err;
 
-	mutex_lock(&res->ctl);
+	lockstep_resource_lock(res);
 	if (res->gone || !res->nr_volumes) {
 		snprintf(why, len, "%s has no volumes", res->name);
-		mutex_unlock(&res->ctl);
+		lockstep_resource_unlock(res);
 		return -ENODEV;
 	}
 	err = lockstep_status_step_locked(res, STATE_EV_PROMOTE, force, why, len);
 	asked = !err && res->state.asking;
-	mutex_unlock(&res->ctl);
+	lockstep_resource_unlock(res);
 	if (!asked)
 		return err;
 	/* Answer, refusal or the end of the session: each of them ends the asking. */
 	res->wait = "the peer's answer to a promotion";
-	wait_event_timeout(res->state_wait, !READ_ONCE(res->state.asking),
-			   msecs_to_jiffies(2 * res->timeout_ms));
+	wait_event_killable_timeout(res->state_wait, !READ_ONCE(res->state.asking),
+				    msecs_to_jiffies(res->timeout_ms) * 2);
 	res->wait = NULL;
+	stop_asking(res);
 	if (READ_ONCE(res->state.role) == LOCKSTEP_ROLE_PRIMARY)
 		return 0;
 	snprintf(why, len, "%s: %s did not agree: it is primary, or asked for the same at the same time, or the session ended",
@@ -49,7 +65,6 @@ int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, 
 struct flush_wait {
 	struct lockstep_call call;
 	struct completion done;
-	int status;
 	refcount_t refs;
 };
 
@@ -63,7 +78,9 @@ static void flush_done(struct lockstep_call *call, int status)
 {
 	struct flush_wait *f = container_of(call, struct flush_wait, call);
 
-	f->status = status;
+	/* What it cannot make stable it does not have: go on without it. */
+	if (status != LOCKSTEP_WS_OK && status != LOCKSTEP_CALL_LOST)
+		lockstep_session_fail(call->stream->session, "the peer could not flush", 0);
 	complete(&f->done);
 	flush_put(f);
 }
@@ -94,7 +111,7 @@ static void flush_peer(struct lockstep_resource *res, u32 number)
 	srcu_read_unlock(&res->mode_srcu, idx);
 	if (called)
 		/* Ended by the answer or by the session's end; the limit only guards against a disk that hangs there. */
-		wait_for_completion_timeout(&f->done, msecs_to_jiffies(2 * res->timeout_ms));
+		wait_for_completion_timeout(&f->done, msecs_to_jiffies(LOCKSTEP_ANSWER_MS) * 2);
 	else
 		flush_put(f);
 	flush_put(f);
@@ -122,31 +139,46 @@ static int close_openers(struct lockstep_resource *res, bool writable, char *why
 	return err;
 }
 
-int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
+static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 {
 	struct lockstep_volume *vol;
+	int i, err = 0;
+
+	resource_for_each_volume(res, i, vol) {
+		err = lockstep_metaio_flush_data(vol);
+		if (!err)
+			continue;
+		snprintf(why, len, "%s: flushing %s failed (error %d)", res->name, vol->backing,
+			 err);
+		break;
+	}
+	return err;
+}
+
+int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
+{
 	int i, err;
 
-	mutex_lock(&res->ctl);
+	lockstep_resource_lock(res);
 	if (res->state.role != LOCKSTEP_ROLE_PRIMARY) {
-		mutex_unlock(&res->ctl);
+		lockstep_resource_unlock(res);
 		return -EALREADY;
 	}
 	err = close_openers(res, false, why, len);
-	mutex_unlock(&res->ctl);
+	lockstep_resource_unlock(res);
 	if (err)
 		return err;
 	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++)
 		if (READ_ONCE(res->volume[i]))
 			flush_peer(res, i);
-	mutex_lock(&res->ctl);
-	resource_for_each_volume(res, i, vol)
-		if (lockstep_metaio_flush_data(vol))
-			pr_err("%s/%u: flushing %s failed\n", res->name, i, vol->backing);
-	err = lockstep_status_step_locked(res, STATE_EV_DEMOTE, 0, why, len);
-	if (err)
+	lockstep_resource_lock(res);
+	err = flush_here(res, why, len);
+	if (!err)
+		err = lockstep_status_step_locked(res, STATE_EV_DEMOTE, 0, why, len);
+	/* Not if somebody else has demoted it meanwhile. */
+	if (err && res->state.role == LOCKSTEP_ROLE_PRIMARY)
 		close_openers(res, true, NULL, 0);
-	mutex_unlock(&res->ctl);
+	lockstep_resource_unlock(res);
 	return err;
 }
 
@@ -185,17 +217,17 @@ int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len)
 {
 	int err;
 
-	mutex_lock(&res->ctl);
+	lockstep_resource_lock(res);
 	err = check_unused(res, why, len);
-	mutex_unlock(&res->ctl);
+	lockstep_resource_unlock(res);
 	if (err)
 		return err;
 	err = lockstep_role_demote(res, why, len);
 	if (err && err != -EALREADY)
 		return err;
-	mutex_lock(&res->ctl);
+	lockstep_resource_lock(res);
 	lockstep_status_close_locked(res, "taken down here");
 	err = remove_all(res, why, len);
-	mutex_unlock(&res->ctl);
+	lockstep_resource_unlock(res);
 	return err;
 }

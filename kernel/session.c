@@ -41,15 +41,32 @@ void lockstep_session_tell(struct lockstep_session *s, u8 type, u16 volume, u16 
 	lockstep_stream_kick_worker(st);
 }
 
-/*
- * The peer's silence. A ping a second makes a healthy peer speak; nothing heard on any stream for
- * timeout_ms means it is gone. This work needs no lock that a stuck disk could hold.
- */
-static void ping_work(struct work_struct *work)
+static void beat_sent(struct lockstep_tx *tx)
 {
-	struct lockstep_session *s = container_of(work, struct lockstep_session, ping_work.work);
+	clear_bit_unlock(0, &container_of(tx, struct lockstep_beat, tx)->queued);
+}
+
+static void send_beat(struct lockstep_session *s, struct lockstep_beat *b, u8 type)
+{
+	struct wire_msg msg = { .type = type, .epoch = s->epoch };
+
+	if (test_and_set_bit_lock(0, &b->queued))
+		return;
+	b->tx.payload = NULL;
+	b->tx.sent = beat_sent;
+	wire_msg_encode(&msg, &b->tx.hdr);
+	lockstep_stream_queue(s->stream[0], &b->tx);
+	lockstep_stream_kick_worker(s->stream[0]);
+}
+
+void lockstep_session_pong(struct lockstep_session *s)
+{
+	send_beat(s, &s->pong, LOCKSTEP_WT_PONG);
+}
+
+static unsigned long last_heard(const struct lockstep_session *s)
+{
 	unsigned long last = READ_ONCE(s->stream[0]->last_recv), heard;
-	char why[64];
 	u32 i;
 
 	for (i = 1; i < s->nr_streams; i++) {
@@ -57,13 +74,47 @@ static void ping_work(struct work_struct *work)
 		if (time_after(heard, last))
 			last = heard;
 	}
-	if (time_after(jiffies, last + msecs_to_jiffies(s->timeout_ms))) {
-		snprintf(why, sizeof(why), "no answer from the peer for %u ms",
-			 jiffies_to_msecs(jiffies - last));
+	return last;
+}
+
+/* Why the session cannot go on, or NULL. */
+static const char *is_overdue(struct lockstep_session *s, char *buf, size_t len)
+{
+	unsigned long limit = msecs_to_jiffies(s->timeout_ms);
+	u32 i;
+
+	if (!READ_ONCE(s->started))
+		return time_after(jiffies, s->opened + msecs_to_jiffies(LOCKSTEP_OPENING_MS)) ?
+		       "it was opened and never started" : NULL;
+	if (time_after(jiffies, last_heard(s) + limit)) {
+		snprintf(buf, len, "no answer from the peer for %u ms",
+			 jiffies_to_msecs(jiffies - last_heard(s)));
+		return buf;
+	}
+	for (i = 0; i < s->nr_streams; i++)
+		if (lockstep_stream_is_overdue(s->stream[i]))
+			return "the peer is there but does not finish a request";
+	return NULL;
+}
+
+/*
+ * All deadlines of a session (P10): a ping a second makes a healthy peer speak, and nothing heard on any
+ * stream for timeout_ms means it is gone; a peer that speaks but leaves a request unanswered has a disk
+ * that hangs; a session that nobody starts holds writes. This work needs no lock that a stuck disk could
+ * hold.
+ */
+static void ping_work(struct work_struct *work)
+{
+	struct lockstep_session *s = container_of(work, struct lockstep_session, ping_work.work);
+	char buf[64];
+	const char *why = is_overdue(s, buf, sizeof(buf));
+
+	if (why) {
 		lockstep_session_fail(s, why, 0);
 		return;
 	}
-	lockstep_session_tell(s, LOCKSTEP_WT_PING, 0, 0, 0);
+	if (READ_ONCE(s->started))
+		send_beat(s, &s->ping, LOCKSTEP_WT_PING);
 	queue_delayed_work(lockstep_io_wq, &s->ping_work, msecs_to_jiffies(s->res->ping_ms));
 }
 
@@ -74,8 +125,9 @@ void lockstep_session_busy(struct lockstep_session *s)
 
 void lockstep_session_idle(struct lockstep_session *s)
 {
+	/* A completion, because the waiter frees what it waits in as soon as it sees this. */
 	if (atomic_dec_and_test(&s->busy))
-		wake_up_all(&s->idle_wait);
+		complete(&s->idle);
 }
 
 struct lockstep_stream *lockstep_session_stream(struct lockstep_session *s)
@@ -102,12 +154,14 @@ struct lockstep_session *lockstep_session_open_locked(struct lockstep_resource *
 	s->peer_role = peer_role;
 	s->nr_streams = nr_streams;
 	s->timeout_ms = timeout_ms;
-	init_waitqueue_head(&s->idle_wait);
+	init_completion(&s->idle);
+	s->opened = jiffies;
 	INIT_DELAYED_WORK(&s->ping_work, ping_work);
 	atomic_set(&s->busy, 1);	/* the session's own, given back at its end */
 	res->session_id = id;
 	res->peer_boot_id = peer_boot_id;
 	rcu_assign_pointer(res->session, s);
+	queue_delayed_work(lockstep_io_wq, &s->ping_work, HZ);
 	pr_debug("%s: session %llx created\n", res->name, id);
 	return s;
 }
@@ -127,7 +181,7 @@ int lockstep_session_stream_locked(struct lockstep_session *s, u32 number, int f
 		snprintf(why, len, "descriptor %d is not a connected TCP socket", fd);
 		return PTR_ERR(st);
 	}
-	s->stream[number] = st;
+	WRITE_ONCE(s->stream[number], st);
 	return 0;
 }
 
@@ -145,8 +199,8 @@ int lockstep_session_start_locked(struct lockstep_session *s)
 		if (err)
 			return err;
 	}
-	s->started = true;
-	queue_delayed_work(lockstep_io_wq, &s->ping_work, 0);
+	WRITE_ONCE(s->started, true);
+	mod_delayed_work(lockstep_io_wq, &s->ping_work, 0);
 	return 0;
 }
 
@@ -166,6 +220,7 @@ void lockstep_session_fail(struct lockstep_session *s, const char *why, int err)
 	for (i = 0; i < s->nr_streams; i++)
 		if (s->stream[i])
 			lockstep_stream_shutdown(s->stream[i]);
+	lockstep_resync_session_failed(res);
 	lockstep_status_post(res, STATUS_LOST);
 }
 
@@ -211,7 +266,7 @@ bool lockstep_session_end_locked(struct lockstep_resource *res)
 	application = end_calls(&lost);
 	res->wait = "writes of the peer at the local disk";
 	lockstep_session_idle(s);
-	wait_event(s->idle_wait, !atomic_read(&s->busy));
+	wait_for_completion(&s->idle);
 	res->wait = NULL;
 	for (i = 0; i < s->nr_streams; i++)
 		if (s->stream[i])

@@ -12,14 +12,12 @@
 #define LOCKSTEP_SESSION_H
 
 #include <linux/atomic.h>
-#include <linux/wait.h>
+#include <linux/completion.h>
 #include <linux/workqueue.h>
 #include <lockstep/limits.h>
+#include "stream.h"
 
 struct lockstep_resource;
-struct lockstep_stream;
-struct lockstep_call;
-struct lockstep_tx;
 
 struct lockstep_session {
 	/* Immutable once it is published in resource.session. */
@@ -32,9 +30,13 @@ struct lockstep_session {
 	atomic_t failed;		/* first failure wins */
 	bool started;			/* under resource.ctl */
 	atomic_t busy;			/* peer's requests at our disk, or whose answers are unsent */
-	wait_queue_head_t idle_wait;
+	struct completion idle;		/* busy has come down to 0 */
+	unsigned long opened;		/* jiffies */
 	struct delayed_work ping_work;
-	unsigned long ping_sent;	/* bit 0: a ping is in the queue */
+	struct lockstep_beat {
+		struct lockstep_tx tx;
+		unsigned long queued;	/* bit 0: it is in the queue, so not to be touched */
+	} ping, pong;
 };
 
 /* Under resource.ctl. Errors carry a sentence in `why`. */
@@ -61,6 +63,9 @@ struct lockstep_stream *lockstep_session_stream(struct lockstep_session *s);
 
 /* Send a message without payload or slot on stream 0. `arg`: see wire.h. GFP_NOIO; failure ends the session. */
 void lockstep_session_tell(struct lockstep_session *s, u8 type, u16 volume, u16 status, u64 arg);
+
+/* Answer a ping; several that come before the answer is sent get one. */
+void lockstep_session_pong(struct lockstep_session *s);
 
 /* A peer's request is in our hands / no longer. */
 void lockstep_session_busy(struct lockstep_session *s);

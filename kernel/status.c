@@ -14,6 +14,9 @@
 #include "stream.h"
 #include "volume.h"
 
+/* A peer has a few per change of role and one per volume of a resync; more is a flood (P8). */
+#define MAX_MESSAGES	(2 * LOCKSTEP_MAX_VOLUMES)
+
 struct queued_msg {
 	struct list_head node;
 	enum status_message type;
@@ -97,6 +100,8 @@ static void change_equal(struct lockstep_volume *vol)
 	/* Both declared their contents irrelevant: both take the larger id (gen.h, both-clean). */
 	if (m->flags & LOCKSTEP_MF_CLEAN && vol->peer.flags & LOCKSTEP_MF_CLEAN)
 		m->current_gen.id = max(m->current_gen.id, vol->peer.gen);
+	/* The end of a resync that we did not hear of may have left it set. */
+	meta_gen_together(m, LOCKSTEP_PEER);
 	m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN);
 	m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
 	vol->peer.disk = LOCKSTEP_DISK_UP_TO_DATE;
@@ -336,6 +341,9 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 		if (why)
 			snprintf(why, len, "%s: writing metadata failed (error %d)", res->name,
 				 err);
+		/* The grant is used up: nobody will answer again. */
+		if (ev == STATE_EV_GRANTED)
+			step(res, STATE_EV_DENIED, 0, NULL, 0);
 		return err;
 	}
 	if (ev == STATE_EV_START && start_session(res))
@@ -520,8 +528,10 @@ static struct queued_msg *pop_message(struct lockstep_resource *res)
 
 	spin_lock_irq(&res->io_lock);
 	q = list_first_entry_or_null(&res->events, struct queued_msg, node);
-	if (q)
+	if (q) {
 		list_del(&q->node);
+		res->nr_events--;
+	}
 	spin_unlock_irq(&res->io_lock);
 	return q;
 }
@@ -531,7 +541,7 @@ void lockstep_status_work(struct work_struct *work)
 	struct lockstep_resource *res = container_of(work, struct lockstep_resource, event_work);
 	struct queued_msg *q;
 
-	mutex_lock(&res->ctl);
+	lockstep_resource_lock(res);
 	/* Messages first: they were received before the session was lost. */
 	while ((q = pop_message(res))) {
 		take_message(res, q);
@@ -545,7 +555,7 @@ void lockstep_status_work(struct work_struct *work)
 		take_narrow_retry(res);
 	if (test_and_clear_bit(STATUS_WRITE, &res->conditions))
 		take_write(res);
-	mutex_unlock(&res->ctl);
+	lockstep_resource_unlock(res);
 	lockstep_resource_put(res);
 }
 
@@ -575,14 +585,23 @@ int lockstep_status_post_msg(struct lockstep_resource *res, enum status_message 
 			     const struct status_msg *m)
 {
 	struct queued_msg *q = kmalloc(sizeof(*q), GFP_NOIO);
+	bool flood;
 
 	if (!q)
 		return -ENOMEM;
 	q->type = type;
 	q->m = *m;
 	spin_lock_irq(&res->io_lock);
-	list_add_tail(&q->node, &res->events);
+	flood = res->nr_events >= MAX_MESSAGES;
+	if (!flood) {
+		list_add_tail(&q->node, &res->events);
+		res->nr_events++;
+	}
 	spin_unlock_irq(&res->io_lock);
+	if (flood) {
+		kfree(q);
+		return -EPROTO;
+	}
 	queue_events(res);
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "stream.h"
 
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>
@@ -51,7 +52,10 @@ static int send_payload(struct lockstep_stream *st, unsigned int flags)
 	compat_iov_iter_bvec_source(&msg.msg_iter, bv, nr, st->iter.bi_size);
 	msg.msg_iter.iov_offset = st->iter.bi_bvec_done;
 	n = sock_sendmsg(st->sock, &msg);
-	if (n > 0)
+	/* With the last byte gone the request may be answered and freed, vectors and all. */
+	if (n == st->iter.bi_size)
+		st->iter.bi_size = 0;
+	else if (n > 0)
 		bvec_iter_advance(bio->bi_io_vec, &st->iter, n);
 	return n;
 }
@@ -95,7 +99,7 @@ static int send_queue(struct lockstep_stream *st, unsigned int flags)
 			n = send_payload(st, flags);
 		if (n <= 0)
 			return n ? n : -EPIPE;
-		st->cur = NULL;
+		smp_store_release(&st->cur, NULL);
 		if (sent)
 			sent(tx);
 	}
@@ -178,6 +182,7 @@ static bool call_start(struct lockstep_stream *st, struct lockstep_call *call)
 	if (call->msg.slot == SLOT_NONE)
 		return false;
 	st->window_bytes += call->msg.payload_bytes;
+	call->since = jiffies;
 	wire_msg_encode(&call->msg, &call->tx.hdr);
 	list_add_tail(&call->tx.node, &st->queue);
 	return true;
@@ -216,13 +221,38 @@ static bool start_waiting(struct lockstep_stream *st)
 	return true;
 }
 
-bool lockstep_stream_answer(struct lockstep_stream *st, const struct wire_msg *msg)
+/*
+ * The call that is answered, if it has been sent: a peer that answers what is still in the queue, or half on its way, would have us free
+ * what the sender works on (P8). An honest answer may come while the sender has not yet noted that it has
+ * sent the last byte; that is a matter of instructions, and waited for.
+ */
+static struct lockstep_call *answered(struct lockstep_stream *st, const struct wire_msg *msg)
 {
 	struct lockstep_call *call;
-	bool more = false;
+	bool queued = false;
 
 	spin_lock_irq(&st->lock);
 	call = slots_find(&st->slots, msg->slot, msg->slot_gen);
+	if (call)
+		queued = !list_empty(&call->tx.node);
+	spin_unlock_irq(&st->lock);
+	if (!call || queued)
+		return NULL;
+	while (smp_load_acquire(&st->cur) == &call->tx) {
+		if (READ_ONCE(st->dead))
+			return NULL;
+		usleep_range(20, 50);
+	}
+	return call;
+}
+
+bool lockstep_stream_answer(struct lockstep_stream *st, const struct wire_msg *msg)
+{
+	struct lockstep_call *call = answered(st, msg);
+	bool more = false;
+
+	/* Nobody else ends a call while this thread runs: it is still there. */
+	spin_lock_irq(&st->lock);
 	if (call) {
 		slots_put(&st->slots, msg->slot);
 		st->window_bytes -= call->msg.payload_bytes;
@@ -236,6 +266,22 @@ bool lockstep_stream_answer(struct lockstep_stream *st, const struct wire_msg *m
 		lockstep_stream_kick(st);
 	call->done(call, msg->status);
 	return true;
+}
+
+bool lockstep_stream_is_overdue(struct lockstep_stream *st)
+{
+	unsigned long limit = msecs_to_jiffies(LOCKSTEP_ANSWER_MS);
+	bool overdue = false;
+	u32 i;
+
+	spin_lock_irq(&st->lock);
+	for (i = 0; i < st->slots.nr && !overdue; i++) {
+		const struct lockstep_call *call = st->slot[i].owner;
+
+		overdue = call && time_after(jiffies, call->since + limit);
+	}
+	spin_unlock_irq(&st->lock);
+	return overdue;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

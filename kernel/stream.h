@@ -42,6 +42,7 @@ struct lockstep_call {
 	struct lockstep_tx tx;
 	struct list_head node;		/* waiting for a slot, or collected after the session's end */
 	struct lockstep_stream *stream;	/* filled in by lockstep_stream_call */
+	unsigned long since;		/* jiffies, when it got its slot */
 	struct wire_msg msg;		/* slot and slot_gen are filled in when it gets one */
 	/* status: enum lockstep_wire_status or LOCKSTEP_CALL_LOST. Process context, may not sleep long. */
 	void (*done)(struct lockstep_call *call, int status);
@@ -54,7 +55,7 @@ struct lockstep_stream {
 	u32 number;
 
 	struct mutex send_lock;
-	/* Under send_lock: the message being sent. */
+	/* Under send_lock: the message being sent. cur is also looked at without it. */
 	struct lockstep_tx *cur;
 	u32 hdr_sent;
 	struct bvec_iter iter;
@@ -71,6 +72,8 @@ struct lockstep_stream {
 	struct task_struct *recv_task;
 	struct completion recv_done;
 	unsigned long last_recv;	/* jiffies; written by recv_task, read by the ping worker */
+	atomic_t peer_requests;		/* of the peer, not answered: it must keep to its credits */
+	atomic_t peer_bytes;		/* payload of those, in our memory */
 	struct slot slot[LOCKSTEP_STREAM_SLOTS];
 };
 
@@ -95,6 +98,9 @@ bool lockstep_stream_call(struct lockstep_stream *st, struct lockstep_call *call
 
 /* The peer's answer: find the call and end it. False: no such call. */
 bool lockstep_stream_answer(struct lockstep_stream *st, const struct wire_msg *msg);
+
+/* Has a call been without an answer for LOCKSTEP_ANSWER_MS? */
+bool lockstep_stream_is_overdue(struct lockstep_stream *st);
 
 /* Queue a message. Any context. If the stream is dead its sent() is called at once. */
 void lockstep_stream_queue(struct lockstep_stream *st, struct lockstep_tx *tx);

@@ -140,6 +140,9 @@ int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t 
 		err = in_use(vol, "it cannot become smaller now", why, len);
 	else if (vol->openers && l.logical_bytes != queue_logical_block_size(vol->disk->queue))
 		err = in_use(vol, "its block size cannot change now", why, len);
+	/* Nobody has it open if its size changes, so nobody marks. */
+	if (!err && vol->data_sect != sect)
+		err = lockstep_marks_resize(&vol->marks, sect);
 	if (!err) {
 		vol->meta.data_sect = sect;
 		vol->meta.block_bytes = l.logical_bytes;
@@ -226,7 +229,15 @@ static int open_devices(struct lockstep_volume *vol, char *why, size_t len)
 	vol->md = vol->data;
 	if (!vol->meta_path[0])
 		return 0;
-	return open_device(&vol->md, vol->meta_path, vol, why, len);
+	vol->md.bdev = NULL;
+	err = open_device(&vol->md, vol->meta_path, vol, why, len);
+	if (err || vol->md.bdev != vol->data.bdev)
+		return err;
+	/* The same holder may open it twice. */
+	compat_bdev_close(&vol->md);
+	snprintf(why, len, "%s cannot hold both the data and the metadata of volume %u",
+		 vol->backing, vol->number);
+	return -EINVAL;
 }
 
 static void close_devices(struct lockstep_volume *vol)
@@ -292,6 +303,26 @@ static int take_up(struct lockstep_volume *vol, char *why, size_t len)
 		snprintf(why, len, "metadata on %s cannot be written (error %d)", vol->backing,
 			 err);
 	return err;
+}
+
+/*
+ * Closed cleanly: the data is flushed, then the superblock says so. The bitmap lives in memory in this version: only an empty one is known
+ * afterwards (MARKS_VALID); anything else means a full copy at the next meeting, which is slow and right.
+ */
+static void close_metadata(struct lockstep_volume *vol)
+{
+	struct meta *m = &vol->meta;
+	bool empty = !lockstep_marks_weight(&vol->marks);
+
+	if (lockstep_metaio_flush_data(vol)) {
+		pr_err("%s/%u: flushing %s failed: left as not closed\n", vol->res->name,
+		       vol->number, vol->backing);
+		return;
+	}
+	m->flags &= ~(LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_PRIMARY);
+	if (!empty)
+		m->flags &= ~LOCKSTEP_MF_MARKS_VALID;
+	lockstep_metaio_store(vol);
 }
 
 static void ref_released(struct percpu_ref *ref)
@@ -379,9 +410,11 @@ static int attach(struct lockstep_volume *vol, char *why, size_t len)
 		return err;
 	read_limits(vol);
 	vol->data_sect = vol->meta.data_sect ?: vol->data_max_sect;
-	err = lockstep_marks_init(&vol->marks, vol->data_max_sect);
+	err = lockstep_marks_init(&vol->marks, vol->data_sect);
 	if (err)
 		return err;
+	/* Until the state machine has seen it. */
+	vol->stale = true;
 	return take_up(vol, why, len);
 }
 
@@ -403,8 +436,10 @@ int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 mi
 	if (err)
 		goto free;
 	err = add_disk_of(vol, why, len);
-	if (err)
+	if (err) {
+		close_metadata(vol);
 		goto free;
+	}
 	res->volume[number] = vol;
 	res->nr_volumes++;
 	res->epoch = max(res->epoch, vol->meta.epoch);
@@ -418,26 +453,6 @@ free:
 }
 
 /* ---- detach --------------------------------------------------------------------------------------- */
-
-/*
- * Closed cleanly: the data is flushed, then the superblock says so. The bitmap lives in memory in this version: only an empty one is known
- * afterwards (MARKS_VALID); anything else means a full copy at the next meeting, which is slow and right.
- */
-static void close_metadata(struct lockstep_volume *vol)
-{
-	struct meta *m = &vol->meta;
-	bool empty = !lockstep_marks_weight(&vol->marks);
-
-	if (lockstep_metaio_flush_data(vol)) {
-		pr_err("%s/%u: flushing %s failed: left as not closed\n", vol->res->name,
-		       vol->number, vol->backing);
-		return;
-	}
-	m->flags &= ~(LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_PRIMARY);
-	if (!empty)
-		m->flags &= ~LOCKSTEP_MF_MARKS_VALID;
-	lockstep_metaio_store(vol);
-}
 
 int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len)
 {

@@ -57,6 +57,10 @@
 #define LOCKSTEP_DEF_TIMEOUT_MS		6000u
 #define LOCKSTEP_MIN_TIMEOUT_MS		500u
 #define LOCKSTEP_MAX_TIMEOUT_MS		600000u
+/* A session that was opened and not started by then never will be: its daemon died. */
+#define LOCKSTEP_OPENING_MS		30000u
+/* A peer that speaks but leaves a request unanswered for this long has a disk that hangs. */
+#define LOCKSTEP_ANSWER_MS		30000u
 #define LOCKSTEP_DEF_PING_MS		1000u
 
 #endif /* LOCKSTEP_LIMITS_H */

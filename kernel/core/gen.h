@@ -74,10 +74,10 @@
  * M(target) is needed where a target was closed in an orderly way but its marks could not be kept:
  * it may have had some of its own that it never got to hand over.
  *
- * Before the target starts: a target is INCONSISTENT from its SESSION_START on, and from then on
- * incons-* trusts the source's marks. So after a full verdict the source has to have marked
- * everything before the target can start, that is before it sends READY; otherwise a session that
- * ends between the two starts would be followed by a resync by marks that were never made.
+ * It is also what makes an unfinished start safe: a target is INCONSISTENT from its SESSION_START
+ * on, and if the session ends before the source's, the source has not marked anything yet. But what
+ * made the verdict a full one (a map that was lost) is still so, because the *_VALID and UNCLEAN
+ * flags of a side change only with its own SESSION_START as source, or with the end of the resync.
  *
  * since-self and since-peer cannot both hold in real life (each would have gone on from the other's
  * future); if the numbers say so the answer is SPLIT. since-*: if the target has a since of its

@@ -118,16 +118,6 @@ static enum state_refusal on_promote(struct lockstep_state *s, u32 force, u32 *e
 	return STATE_OK;
 }
 
-static enum state_refusal on_granted(struct lockstep_state *s, u32 arg, u32 *eff)
-{
-	(void)arg;
-	if (!s->asking)
-		return STATE_RF_ALREADY;
-	s->asking = 0;
-	become_primary(s, eff);
-	return STATE_OK;
-}
-
 static enum state_refusal on_denied(struct lockstep_state *s, u32 arg, u32 *eff)
 {
 	(void)arg;
@@ -135,6 +125,18 @@ static enum state_refusal on_denied(struct lockstep_state *s, u32 arg, u32 *eff)
 		return STATE_RF_ALREADY;
 	s->asking = 0;
 	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+static enum state_refusal on_granted(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	if (!s->asking)
+		return STATE_RF_ALREADY;
+	/* A peer that told us since that it is primary itself has nothing to grant. */
+	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY)
+		return on_denied(s, arg, eff);
+	s->asking = 0;
+	become_primary(s, eff);
 	return STATE_OK;
 }
 

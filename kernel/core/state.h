@@ -123,8 +123,7 @@ enum state_effect {
 	STATE_EFF_META_TARGET	= 1 << 3,	/* not consistent, on target volumes [S3] */
 	/*
 	 * Flush our data device, as for META_NARROW; volumes of which we are the source are up to
-	 * date; note the peer; full verdict: everything is marked (since before the target started,
-	 * see gen.h).
+	 * date; note the peer; full verdict: mark everything.
 	 */
 	STATE_EFF_META_SOURCE	= 1 << 4,
 	/*

@@ -42,7 +42,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 size_t fuzz_seed(u32 n, u8 *buf, size_t cap)
 {
-	struct wire_msg m = { .type = (u8)(n + 1), .slot = 7, .slot_gen = 9, .epoch = 3, .sector = 8 };
+	struct wire_msg m = {
+		.type = (u8)(n + 1), .slot = 7, .slot_gen = 9, .epoch = 3, .sector = 8,
+	};
 
 	if (n + 1 >= LOCKSTEP_WT_NR || cap < sizeof(struct lockstep_wire_hdr))
 		return 0;

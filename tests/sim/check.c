@@ -9,12 +9,12 @@
 #include "sim.h"
 
 /* Is this copy, by what its disk says, one that counts as much as `as`? */
-static bool is_in_set(const struct node *nd, const struct node *as)
+static bool is_in_set(struct node *nd, struct node *as)
 {
-	struct meta a, b;
+	const struct meta *a = node_durable(nd), *b = node_durable(as);
 
-	return node_durable(nd, &a) && node_durable(as, &b) && a.current_gen.id &&
-	       a.current_gen.id == b.current_gen.id && a.flags & LOCKSTEP_MF_CONSISTENT;
+	return a && b && a->current_gen.id && a->current_gen.id == b->current_gen.id &&
+	       a->flags & LOCKSTEP_MF_CONSISTENT;
 }
 
 static bool has(const u32 *want, const u32 *content, u32 *ret_sect)
@@ -71,11 +71,11 @@ void check_completed(struct node *nd, const struct request *r)
 		gone = copy != nd && r->both &&
 		       (!copy->alive || copy->boot_id != r->peer_boot) && !r->is_flush;
 		CHECK(gone || has(want, copy->disk.view, &sect),
-		      "P1: write %u completed on %d, copy %d of the set lacks it at sector %u", r->id,
-		      nd->n, n, sect);
+		      "P1: write %u completed on %d, copy %d of the set lacks it at sector %u",
+		      r->id, nd->n, n, sect);
 		CHECK(!(r->is_flush || r->fua) || has(want, copy->disk.stable, &sect),
-		      "P2: flush %u completed on %d, copy %d has sector %u in its cache only", r->id,
-		      nd->n, n, sect);
+		      "P2: flush %u completed on %d, copy %d has sector %u in its cache only",
+		      r->id, nd->n, n, sect);
 		promise(n, r);
 	}
 }
@@ -86,19 +86,20 @@ void check_step(void)
 	struct node *a = &w.node[0], *b = &w.node[1];
 	u32 i;
 
-	if (!a->alive || !b->alive || !a->s.id || a->s.id != b->s.id || a->s.lost_at || b->s.lost_at ||
-	    a->st.link != LOCKSTEP_LINK_UP || b->st.link != LOCKSTEP_LINK_UP)
+	if (!a->alive || !b->alive || !a->s.id || a->s.id != b->s.id || a->s.lost_at ||
+	    b->s.lost_at || a->st.link != LOCKSTEP_LINK_UP || b->st.link != LOCKSTEP_LINK_UP)
 		return;
 	w.met = true;
 	CHECK(a->st.role != LOCKSTEP_ROLE_PRIMARY || b->st.role != LOCKSTEP_ROLE_PRIMARY,
 	      "P7: both are primary in one session");
 	if (a->st.sync != STATE_SYNC_NONE || b->st.sync != STATE_SYNC_NONE)
 		return;
-	if (io_in_flight(a) || io_in_flight(b) || !disk_is_idle(&a->disk) || !disk_is_idle(&b->disk))
+	if (io_in_flight(a) || io_in_flight(b))
 		return;
-	for (i = 0; i < MAX_MSGS; i++)
-		if (w.msg[i].used)
-			return;
+	if (!disk_is_idle(&a->disk) || !disk_is_idle(&b->disk))
+		return;
+	if (w.nr_msgs)
+		return;
 	for (i = 0; i < NR_SECT; i++) {
 		CHECK(a->disk.view[i] == b->disk.view[i],
 		      "P3: in sync, but sector %u is %u on 0 and %u on 1", i, a->disk.view[i],
@@ -110,21 +111,22 @@ void check_step(void)
 }
 
 /*
- * P5: a source never overwrites what the other completed and it does not have, unless a person said
- * so.
+ * P5: nothing that completed in the target's line of life is missing on the source, unless a person
+ * said so. That line ends here: from now on the copy is inconsistent.
  */
 void check_start(struct node *nd)
 {
+	struct node *source = other(nd);
 	u32 sect = 0;
 
-	if (!gen_verdict_is_source(nd->s.verdict))
+	if (!gen_verdict_is_target(nd->s.verdict))
 		return;
-	CHECK(w.forced || has(w.done[!nd->n], nd->disk.view, &sect),
-	      "P5: %d becomes the source and lacks sector %u, completed in the other's line (%u)", nd->n,
-	      sect, w.done[!nd->n][sect]);
-	/* That line of life ends here. */
-	memset(w.done[!nd->n], 0, sizeof(w.done[0]));
-	memset(w.flushed[!nd->n], 0, sizeof(w.flushed[0]));
+	if (source->alive && source->boot_id == w.daemon.boot[source->n] && !w.forced)
+		CHECK(has(w.done[nd->n], source->disk.view, &sect),
+		      "P5: %d is to be overwritten, sector %u was completed there (%u), not on %d",
+		      nd->n, sect, w.done[nd->n][sect], source->n);
+	memset(w.done[nd->n], 0, sizeof(w.done[0]));
+	memset(w.flushed[nd->n], 0, sizeof(w.flushed[0]));
 }
 
 void check_promoted(struct node *nd, bool forced)

@@ -20,8 +20,8 @@ static void hello_of(struct node *nd, struct gen_view *v)
 	static _Alignas(8) u8 buf[1024];
 	struct wire_hello h = {
 		.version_min = 1, .version_max = 1, .boot_id = nd->boot_id, .epoch = nd->m.epoch,
-		.node_id = (u32)nd->n, .peer_node_id = (u32)!nd->n, .role = nd->st.role, .streams = 2,
-		.nr_volumes = 1, .timeout_ms = 6000, .resource = "sim", .node = "n",
+		.node_id = (u32)nd->n, .peer_node_id = (u32)!nd->n, .role = nd->st.role,
+		.streams = 2, .nr_volumes = 1, .timeout_ms = 6000, .resource = "sim", .node = "n",
 	}, back;
 	struct wire_hello_volume vol = {
 		.flags = nd->m.flags, .current_id = nd->m.current_gen.id,
@@ -59,7 +59,8 @@ static void resolve(struct gen_result r)
 		return;
 	}
 	w.stats_splits++;
-	CHECK((w.alone[0] && w.alone[1]) || w.forced || !w.met, "P5: split, but not both went on alone");
+	CHECK((w.alone[0] && w.alone[1]) || w.forced || !w.met,
+	      "P5: split, but not both went on alone");
 	/* Unrelated: a lineage of its own, by force or before they ever met. */
 	CHECK(r.verdict == GEN_SPLIT || !w.met || w.forced, "P5: unrelated generations");
 	if (victim->st.role == LOCKSTEP_ROLE_PRIMARY) {
@@ -71,6 +72,7 @@ static void resolve(struct gen_result r)
 	victim->m.history_nr = 0;
 	memset(victim->m.history, 0, sizeof(victim->m.history));
 	victim->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
+	victim->durable_known = false;
 	for (i = 0; i < 2; i++)
 		meta_encode(&victim->m, victim->disk.sb[i]);
 	memset(w.done[victim->n], 0, sizeof(w.done[0]));
@@ -115,7 +117,8 @@ static void say_hello(void)
 			return;
 		}
 	}
-	w.daemon.first = gen_verdict_is_target(r[1].verdict) || (r[0].verdict == GEN_NONE && roll(2));
+	w.daemon.first = gen_verdict_is_target(r[1].verdict) ||
+			 (r[0].verdict == GEN_NONE && roll(2));
 	w.daemon.adopt_id = r[0].adopt_id;
 	w.daemon.session_id = ++w.next_session;
 	w.daemon.step = D_OPEN;
@@ -143,10 +146,6 @@ static void open_session(struct node *nd)
 	s->peer_role = w.daemon.role[!nd->n];
 	s->adopt_id = w.daemon.adopt_id;
 	nd->sync_flush = FL_NONE;
-	/* Before READY: from the target's START on, these marks are what it relies on (gen.h). */
-	if (s->verdict == GEN_SOURCE_FULL && !MUTATED(FILL_AT_START))
-		while (oosmap_fill(&nd->map))
-			;
 }
 
 static void start_session(struct node *nd)
@@ -164,13 +163,14 @@ static void exchange_marks(struct node *target, struct node *source)
 	struct wire_marks m = { 0 }, back;
 	struct rle_iter it;
 	u8 runs[64];
+	size_t len;
 
 	while (pos < NR_BLOCKS) {
 		m.first_bit = pos;
 		m.run_bytes = (u32)rle_encode(&target->map, &pos, runs, sizeof(runs), 1);
 		m.runs = runs;
-		CHECK(wire_marks_decode(buf, wire_marks_encode(&m, buf, sizeof(buf)), &back) == WIRE_OK,
-		      "marks do not decode");
+		len = wire_marks_encode(&m, buf, sizeof(buf));
+		CHECK(wire_marks_decode(buf, len, &back) == WIRE_OK, "marks do not decode");
 		rle_iter_init(&it, back.runs, back.run_bytes, back.first_bit, NR_BLOCKS);
 		while (rle_iter_next(&it, &first, &count))
 			node_mark(source, (u32)first * 8, (u32)count * 8);

@@ -18,11 +18,18 @@ struct op *disk_submit(struct disk *d, enum op_type type, u64 due)
 			memset(&d->op[i], 0, sizeof(d->op[i]));
 			d->op[i].type = type;
 			d->op[i].due = due;
+			d->nr_ops++;
 			return &d->op[i];
 		}
 	}
 	world_fail("simulator: too many disk operations");
 	return &d->op[0];
+}
+
+void disk_retire(struct disk *d, struct op *op)
+{
+	op->type = OP_NONE;
+	d->nr_ops--;
 }
 
 void disk_apply(struct disk *d, struct op *op)
@@ -44,6 +51,7 @@ void disk_crash(struct disk *d, u64 *rng)
 {
 	u64 mood = *rng % 3, i, k;
 
+	d->nr_ops = 0;
 	/* What was on its way is there in part. */
 	for (i = 0; i < MAX_OPS; i++) {
 		struct op *op = &d->op[i];
@@ -62,10 +70,5 @@ void disk_crash(struct disk *d, u64 *rng)
 
 bool disk_is_idle(const struct disk *d)
 {
-	int i;
-
-	for (i = 0; i < MAX_OPS; i++)
-		if (d->op[i].type != OP_NONE)
-			return false;
-	return true;
+	return !d->nr_ops;
 }

@@ -42,6 +42,7 @@ void io_forget(struct node *nd)
 {
 	memset(nd->req, 0, sizeof(nd->req));
 	memset(nd->disk.op, 0, sizeof(nd->disk.op));
+	nd->disk.nr_ops = 0;
 }
 
 static void start(struct node *nd, struct request *r);
@@ -80,8 +81,8 @@ static void complete(struct node *nd, struct request *r)
 	if (r->is_resync)
 		return;
 	w.stats_writes++;
-	trace("%d completes %s %u at %u+%u", nd->n, r->is_flush ? "flush" : "write", r->id, r->first,
-	      r->nr);
+	trace("%d completes %s %u at %u+%u", nd->n, r->is_flush ? "flush" : "write", r->id,
+	      r->first, r->nr);
 	check_completed(nd, r);
 }
 
@@ -200,7 +201,8 @@ void io_release(struct node *nd)
 		struct request *r = &nd->req[i];
 		enum lockstep_io_mode mode = state_io_mode(&nd->st);
 
-		if (r->state == REQ_ORPHAN && (mode == LOCKSTEP_IO_ALONE || mode == LOCKSTEP_IO_BOTH)) {
+		if (r->state == REQ_ORPHAN &&
+		    (mode == LOCKSTEP_IO_ALONE || mode == LOCKSTEP_IO_BOTH)) {
 			r->state = REQ_RUNNING;
 			r->peer_done = true;
 			look_done(nd, r);

@@ -17,9 +17,10 @@
 struct world w;
 
 static const char *const mutation_names[MUT_NR] = {
-	"none", "complete-before-narrow", "complete-on-local", "ack-before-disk", "clear-before-ack",
-	"no-orphan-mark", "fill-at-start", "target-stays-consistent", "flush-local-only",
-	"crash-unnoticed", "maps-survive-crash", "no-ranges", "cut-resync-alone", "grant-always",
+	"none", "complete-before-narrow", "complete-on-local", "ack-before-disk",
+	"clear-before-ack", "no-orphan-mark",
+	"target-stays-consistent", "flush-local-only",
+	"crash-unnoticed", "maps-survive-crash", "no-ranges", "cut-resync-alone", "promote-unasked",
 	"alone-without-mark", "sync-done-early",
 	"narrow-without-flush",
 };
@@ -64,12 +65,13 @@ static void run_disk(struct node *nd)
 	u64 boot_id = nd->boot_id;
 	int i;
 
-	for (i = 0; i < MAX_OPS && nd->alive && nd->boot_id == boot_id; i++) {
-		struct op op = nd->disk.op[i];
+	for (i = 0; i < MAX_OPS && nd->disk.nr_ops && nd->alive && nd->boot_id == boot_id; i++) {
+		struct op op;
 
-		if (op.type == OP_NONE || op.due > w.now)
+		if (nd->disk.op[i].type == OP_NONE || nd->disk.op[i].due > w.now)
 			continue;
-		nd->disk.op[i].type = OP_NONE;
+		op = nd->disk.op[i];
+		disk_retire(&nd->disk, &nd->disk.op[i]);
 		disk_apply(&nd->disk, &op);
 		if (op.req)
 			io_local_done(nd, op.req);
@@ -85,7 +87,7 @@ static void run_messages(void)
 
 	do {
 		next = NULL;
-		for (i = 0; i < MAX_MSGS; i++)
+		for (i = 0; i < MAX_MSGS && w.nr_msgs; i++)
 			if (w.msg[i].used && w.msg[i].due <= w.now &&
 			    (!next || w.msg[i].order < next->order))
 				next = &w.msg[i];
@@ -274,7 +276,8 @@ static int run_seeds(u64 first, u64 nr)
 		if (!run_seed(i, MUT_NONE, false))
 			return report(i, MUT_NONE);
 	s = (double)(clock() - begin) / CLOCKS_PER_SEC;
-	printf("  SIM     %llu seeds, %.0f a second; %llu requests, %llu crashes, %llu resyncs, %llu splits\n",
+	printf("  SIM     %llu seeds, %.0f a second; %llu requests, %llu crashes, %llu resyncs,"
+	       " %llu splits\n",
 	       (unsigned long long)nr, (double)nr / (s > 0 ? s : 1),
 	       (unsigned long long)w.stats_writes, (unsigned long long)w.stats_crashes,
 	       (unsigned long long)w.stats_syncs, (unsigned long long)w.stats_splits);
@@ -328,7 +331,8 @@ int main(int argc, char **argv)
 	if (flag(argc, argv, "--mutations"))
 		return run_mutations(number(argc, argv, "--seeds", 3000));
 	if (seed == ~0ull)
-		return run_seeds(number(argc, argv, "--first", 0), number(argc, argv, "--seeds", 1000));
+		return run_seeds(number(argc, argv, "--first", 0),
+				 number(argc, argv, "--seeds", 1000));
 	if (run_seed(seed, m, flag(argc, argv, "-v")))
 		return 0;
 	printf("sim: seed %llu failed: %s\n", (unsigned long long)seed, w.why);

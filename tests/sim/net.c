@@ -27,6 +27,7 @@ void net_send(struct node *from, int stream, const struct wire_msg *m, const u32
 	}
 	memset(free_slot, 0, sizeof(*free_slot));
 	free_slot->used = true;
+	w.nr_msgs++;
 	free_slot->to = !from->n;
 	free_slot->stream = stream;
 	free_slot->due = due;
@@ -39,7 +40,9 @@ void net_send(struct node *from, int stream, const struct wire_msg *m, const u32
 
 void net_tell(struct node *from, u8 type, u16 status, u64 arg)
 {
-	struct wire_msg m = { .type = type, .status = status, .sector = arg, .epoch = from->s.epoch };
+	struct wire_msg m = {
+		.type = type, .status = status, .sector = arg, .epoch = from->s.epoch,
+	};
 
 	net_send(from, 0, &m, NULL);
 }
@@ -51,6 +54,7 @@ void net_break(void)
 
 	for (i = 0; i < MAX_MSGS; i++)
 		w.msg[i].used = false;
+	w.nr_msgs = 0;
 	for (i = 0; i < 2; i++)
 		if (w.node[i].alive && w.node[i].s.id && !w.node[i].s.lost_at)
 			w.node[i].s.lost_at = w.now + 1 + roll(80);
@@ -102,8 +106,8 @@ static void dispatch(struct node *nd, const struct message *m, const struct wire
 	switch (msg->type) {
 	case LOCKSTEP_WT_WRITE:
 	case LOCKSTEP_WT_FLUSH:
-		CHECK(nd->st.role == LOCKSTEP_ROLE_SECONDARY || msg->flags & LOCKSTEP_WH_RESYNC ||
-		      msg->type == LOCKSTEP_WT_FLUSH, "P7: node %d is primary and is written to", nd->n);
+		CHECK(nd->st.role == LOCKSTEP_ROLE_SECONDARY || msg->type == LOCKSTEP_WT_FLUSH,
+		      "P7: node %d is primary and is written to", nd->n);
 		take_write(nd, m, msg);
 		break;
 	case LOCKSTEP_WT_ACK:
@@ -113,7 +117,7 @@ static void dispatch(struct node *nd, const struct message *m, const struct wire
 		node_step(nd, STATE_EV_PEER_ASKS, 0);
 		break;
 	case LOCKSTEP_WT_ROLE_ANSWER:
-		node_step(nd, msg->status == LOCKSTEP_WS_OK ? STATE_EV_GRANTED : STATE_EV_DENIED, 0);
+		node_step(nd, msg->status ? STATE_EV_DENIED : STATE_EV_GRANTED, 0);
 		break;
 	case LOCKSTEP_WT_ROLE_TELL:
 		CHECK(node_step(nd, STATE_EV_PEER_ROLE, (u32)msg->sector) || !nd->alive ||
@@ -141,6 +145,7 @@ void net_deliver(struct message *m)
 		return;
 	}
 	m->used = false;
+	w.nr_msgs--;
 	if (!nd->alive || nd->s.id != copy.session_id || nd->s.lost_at ||
 	    nd->st.link != LOCKSTEP_LINK_UP)
 		return;

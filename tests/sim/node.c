@@ -27,6 +27,7 @@ static bool store(struct node *nd)
 	u64 fate = w.quiet ? 99 : roll(150);
 
 	nd->m.sequence++;
+	nd->durable_known = false;
 	meta_encode(&nd->m, block);
 	if (fate == 0)
 		memcpy(to, block, 512 * (size_t)roll(9));
@@ -43,12 +44,16 @@ static bool store(struct node *nd)
 	return true;
 }
 
-bool node_durable(const struct node *nd, struct meta *ret)
+const struct meta *node_durable(struct node *nd)
 {
 	enum meta_err err;
 	u32 detail;
 
-	return meta_pick(nd->disk.sb[0], nd->disk.sb[1], ret, &err, &detail) >= 0;
+	if (!nd->durable_known)
+		nd->durable_ok = meta_pick(nd->disk.sb[0], nd->disk.sb[1], &nd->durable, &err,
+					   &detail) >= 0;
+	nd->durable_known = true;
+	return nd->durable_ok ? &nd->durable : NULL;
 }
 
 static void note_session(struct node *nd)
@@ -86,7 +91,7 @@ static void change_meta(struct node *nd, u32 eff)
 		note_session(nd);
 		break;
 	case STATE_EFF_META_SOURCE:
-		if (MUTATED(FILL_AT_START) && nd->s.verdict == GEN_SOURCE_FULL)
+		if (nd->s.verdict == GEN_SOURCE_FULL)
 			fill_marks(nd);
 		disk_flush(&nd->disk);
 		m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
@@ -160,13 +165,14 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 		break;
 	case STATE_EFF_ASK:
 		net_tell(nd, LOCKSTEP_WT_ROLE_ASK, 0, LOCKSTEP_ROLE_PRIMARY);
+		if (MUTATED(PROMOTE_UNASKED))
+			node_step(nd, STATE_EV_GRANTED, 0);
 		break;
 	case STATE_EFF_GRANT:
 		net_tell(nd, LOCKSTEP_WT_ROLE_ANSWER, LOCKSTEP_WS_OK, 0);
 		break;
 	case STATE_EFF_DENY:
-		net_tell(nd, LOCKSTEP_WT_ROLE_ANSWER,
-			 MUTATED(GRANT_ALWAYS) ? LOCKSTEP_WS_OK : LOCKSTEP_WS_REFUSED, 0);
+		net_tell(nd, LOCKSTEP_WT_ROLE_ANSWER, LOCKSTEP_WS_REFUSED, 0);
 		break;
 	case STATE_EFF_TELL:
 		net_tell(nd, LOCKSTEP_WT_ROLE_TELL, 0, nd->st.role);
@@ -360,7 +366,7 @@ static void drain_peer_ops(struct node *nd)
 
 		if (op->type != OP_NONE && op->msg.type) {
 			disk_apply(&nd->disk, op);
-			op->type = OP_NONE;
+			disk_retire(&nd->disk, op);
 		}
 	}
 }
@@ -392,6 +398,7 @@ void node_init_disk(struct node *nd)
 	CHECK(!meta_layout(1 << 16, nd->external ? 1 << 16 : 0, &l), "layout");
 	meta_init(&m, &l, 1 << 16, "sim", nd->n ? "beta" : "alpha", (u32)nd->n, 0, nd->external,
 		  w.seed % 4 ? new_id() : 0);
+	nd->durable_known = false;
 	memset(nd->disk.sb, 0, sizeof(nd->disk.sb));
 	meta_encode(&m, nd->disk.sb[0]);
 }

@@ -41,8 +41,6 @@ enum mutation {
 	MUT_ACK_BEFORE_DISK,		/* the peer acknowledges on receipt */
 	MUT_CLEAR_BEFORE_ACK,		/* resync clears its mark when it sends */
 	MUT_NO_ORPHAN_MARK,		/* writes in flight at the loss are not marked */
-	/* full verdict: the source marks after the target started */
-	MUT_FILL_AT_START,
 	MUT_TARGET_STAYS_CONSISTENT,	/* META_TARGET is not written */
 	MUT_FLUSH_LOCAL_ONLY,		/* a flush completes without the peer's */
 	MUT_CRASH_UNNOTICED,		/* ATTACHED found at attach is ignored */
@@ -50,7 +48,7 @@ enum mutation {
 	MUT_NO_RANGES,			/* overlapping writes are not ordered */
 	/* a source whose resync was cut goes on in its generation */
 	MUT_CUT_RESYNC_ALONE,
-	MUT_GRANT_ALWAYS,		/* ROLE_ASK is never denied */
+	MUT_PROMOTE_UNASKED,		/* the peer's answer to ROLE_ASK is not waited for */
 	MUT_ALONE_WITHOUT_MARK,		/* writes alone are not marked */
 	MUT_SYNC_DONE_EARLY,		/* SYNC_DONE is sent while blocks are still to be copied */
 	/* the new generation is durable, the data before it is not */
@@ -80,10 +78,12 @@ struct disk {
 	u32 view[NR_SECT];		/* what a read returns */
 	u32 stable[NR_SECT];		/* what survives a crash for certain */
 	_Alignas(8) u8 sb[2][LOCKSTEP_SB_BYTES];
+	u32 nr_ops;
 	struct op op[MAX_OPS];
 };
 
 void disk_flush(struct disk *d);
+void disk_retire(struct disk *d, struct op *op);
 struct op *disk_submit(struct disk *d, enum op_type type, u64 due);
 void disk_apply(struct disk *d, struct op *op);
 void disk_crash(struct disk *d, u64 *rng);
@@ -122,6 +122,9 @@ struct node {
 	struct meta m;
 	int sb_copy;			/* where m was last written */
 	struct disk disk;
+	/* What the disk's superblocks say, decoded when asked for: checks ask often. */
+	struct meta durable;
+	bool durable_known, durable_ok;
 	struct oosmap map;
 	struct oosmap_page page[1];
 	u64 words[NR_BLOCKS ? 512 : 0];
@@ -148,6 +151,7 @@ struct world {
 	bool verbose, failed, quiet, forced, link_up, met;
 	char why[200];
 	struct node node[2];
+	u32 nr_msgs;
 	struct message msg[MAX_MSGS];
 	u32 next_write;
 	/* What has been promised to the applications, as far as each node's line of life knows. */
@@ -180,7 +184,7 @@ void node_attach(struct node *nd);
 void node_crash(struct node *nd);
 void node_close(struct node *nd);
 void node_lose_session(struct node *nd);
-bool node_durable(const struct node *nd, struct meta *ret);
+const struct meta *node_durable(struct node *nd);
 void node_mark(struct node *nd, u32 first_sect, u32 nr);
 void node_init_disk(struct node *nd);
 

@@ -99,8 +99,10 @@ static void rows(void **state)
 		{ V1(0, 0, 0, 0, 0), V2(7, 0, 0, C | M, 0), GEN_RULE_BLANK_SELF, GEN_TARGET_FULL },
 		{ V1(0, 0, 0, 0, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_BLANK_SELF, GEN_TARGET_FULL },
 		{ V1(0, 0, 0, 0, 0), V2(7, 0, 0, M, 0), GEN_RULE_INCONS_BOTH, GEN_INCONSISTENT },
-		{ V1(5, 0, 0, C | M, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_CLEAN_PEER, GEN_SOURCE_FULL },
-		{ V1(5, 0, 0, M, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_INCONS_BOTH, GEN_INCONSISTENT },
+		{ V1(5, 0, 0, C | M, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_CLEAN_PEER,
+		  GEN_SOURCE_FULL },
+		{ V1(5, 0, 0, M, 0), V2(7, 0, 0, CLEAN, 0), GEN_RULE_INCONS_BOTH,
+		  GEN_INCONSISTENT },
 		/* Resync interrupted. */
 		{ V1(5, 0, 0, M, 0), V2(7, 5, 0, C | M, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
 		{ V1(5, 0, 0, M, 0), V2(5, 0, 0, C | M, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
@@ -112,7 +114,8 @@ static void rows(void **state)
 		{ V1(5, 0, 0, M | U, 0), V2(7, 5, 0, C | MR, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
 		{ V1(5, 0, 0, M, 0), V2(7, 5, 0, C | MR | U, 3), GEN_RULE_INCONS_SELF,
 		  GEN_TARGET_FULL },
-		{ V1(5, 0, 0, MR, 0), V2(7, 5, 0, C | MR | U, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
+		{ V1(5, 0, 0, MR, 0), V2(7, 5, 0, C | MR | U, 3), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET },
 		/* Link flapped. */
 		{ V1(5, 0, 0, C | M, 0), V2(5, 0, 0, C | M, 0), GEN_RULE_EQUAL, GEN_NONE },
 		/* Primary crashed, secondary lived. */
@@ -130,7 +133,8 @@ static void rows(void **state)
 		{ V1(5, 0, 0, C | P | MR, 0), V2(5, 0, 0, C | P | MR, 0), GEN_RULE_CRASH_TIE,
 		  GEN_SOURCE_FULL },
 		/* Secondary crashed, primary lived. */
-		{ V1(5, 0, 0, C | U, 0), V2(5, 0, 0, C | MR, 0), GEN_RULE_RESTART_SELF, GEN_TARGET },
+		{ V1(5, 0, 0, C | U, 0), V2(5, 0, 0, C | MR, 0), GEN_RULE_RESTART_SELF,
+		  GEN_TARGET },
 		{ V1(5, 0, 0, C | U, 0), V2(5, 0, 0, C | M, 0), GEN_RULE_RESTART_SELF,
 		  GEN_TARGET_FULL },
 		/* Both crashed as secondaries. */

@@ -267,7 +267,9 @@ static void token(void **state)
 static void marks(void **state)
 {
 	u8 runs[100];
-	struct wire_marks m = { .volume = 255, .run_bytes = 100, .first_bit = 1ull << 38, .runs = runs };
+	struct wire_marks m = {
+		.volume = 255, .run_bytes = 100, .first_bit = 1ull << 38, .runs = runs,
+	};
 	struct wire_marks back;
 	u32 i;
 

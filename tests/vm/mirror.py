@@ -46,6 +46,9 @@ class Mirror:
         for m in (self.a, self.b):
             self.prepare(m)
 
+    def device(self, m, volume=0):
+        return f"/dev/lockstep{volume}"
+
     # -- a machine ---------------------------------------------------------------------------------
 
     def type(self, m, cmd, **kw):
@@ -164,7 +167,8 @@ class Mirror:
     def ackload(self, m, seed, seconds=600, threads=8):
         """Writes whose acknowledgements are recorded outside the machine; see guest/ackload.c."""
         self.acks_begin, self.seed = len(m.acks()), seed
-        return m.start(f"ackload write {DEVICE} {lab_module.ACKS} {seed} {seconds} {threads}")
+        return m.start(f"ackload write {self.device(m)} {lab_module.ACKS} {seed} {seconds} "
+                       f"{threads}")
 
     def acks(self, m):
         """The records of the present load."""
@@ -177,7 +181,7 @@ class Mirror:
         """Every write that was acknowledged on `dead` is on `survivor`."""
         acks = self.acks(dead)
         survivor.put(acks[:len(acks) // 16 * 16], "/run/records", timeout=120)
-        r = survivor.sh(f"ackload check {DEVICE} /run/records {self.seed}", timeout=300,
-                        check=False)
+        r = survivor.sh(f"ackload check {self.device(survivor)} /run/records {self.seed}",
+                        timeout=300, check=False)
         self.lab.check(r.rc == 0, "acknowledged writes are lost:\n" + r.text[-2000:])
         return r.out.strip()

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+"""bad input: each gets one sentence that names the thing and the way out, and changes nothing"""
+
+import hashlib
+
+from mirror import DEVICE, Mirror
+
+TIMEOUT = 400
+
+
+def disk_sum(machine):
+    """Of the backing file: nothing was changed."""
+    machine.sh("sync")
+    h = hashlib.sha256()
+    with open(machine.disk("data"), "rb") as f:
+        while chunk := f.read(1 << 20):
+            h.update(chunk)
+    return h.hexdigest()
+
+
+class Tries:
+    def __init__(self, lab, machine):
+        self.lab, self.machine = lab, machine
+
+    def refused(self, cmd, *words):
+        """It fails, says these words, and a way out; the disk is as before."""
+        before = disk_sum(self.machine)
+        r = self.machine.sh(cmd, check=False)
+        self.lab.say(f"$ {cmd}\n{r.text.rstrip()}")
+        self.lab.check(r.rc not in (0, 127), f"{cmd}: exit {r.rc}: {r.text}")
+        for w in words:
+            self.lab.check(w in r.text, f"{cmd}: does not name {w}: {r.text}")
+        self.lab.check(len(r.text) < 900, f"{cmd}: a flood of words: {r.text}")
+        self.lab.check(disk_sum(self.machine) == before, f"{cmd}: changed the disk")
+
+
+def problem(m, machine, *words):
+    """The daemon's finding, in status, with a way out."""
+    def found():
+        s = m.status(machine, check=False) or {}
+        p = s.get("problem") or {}
+        return p if all(w in (p.get("text") or "") for w in words) else None
+    p = m.lab.wait(found, 60, f"{machine.name} names {words}")
+    m.lab.say(f"{machine.name}: {p['text']} -> {p['mend']}")
+    m.lab.check(p["mend"], f"no way out of: {p['text']}")
+
+
+def offline(lab, m, t):
+    a = m.a
+    conf = "/etc/lockstep/r0.conf"
+    a.sh("lockstep init r0")
+    t.refused("lockstep init r0", "/dev/lab/data", "r0", "--force")
+    a.sh(f"cp {conf} /run/good && sed -i s/minor/mnior/ {conf}")
+    t.refused("lockstep up r0", "mnior", "minor", "r0.conf")
+    a.sh(f"cp /run/good {conf} && sed -i '/data/s/;/,,/' {conf}")
+    t.refused("lockstep up r0", "r0.conf")
+    a.sh(f"cp /run/good {conf}; echo carol > /etc/lockstep/node")
+    t.refused("lockstep up r0", "carol")
+    # The other side's place cannot be taken by calling oneself so.
+    a.sh("echo b > /etc/lockstep/node; kill $(cat /run/lockstepd.pid); sleep 1")
+    m.start_daemon(a)
+    t.refused("lockstep up r0", "/dev/lab/data", "node")
+    a.sh("echo a > /etc/lockstep/node; kill $(cat /run/lockstepd.pid); sleep 1")
+    m.start_daemon(a)
+    a.sh("dd if=/dev/zero of=/run/small bs=64k count=1 && losetup /dev/loop0 /run/small && "
+         "sed 's,/dev/lab/data,/dev/loop0,' /run/good > /etc/lockstep/tiny.conf && "
+         "cp /etc/lockstep/r0.key /etc/lockstep/tiny.key")
+    t.refused("lockstep init tiny", "/dev/loop0", "small")
+    t.refused("lockstep up tiny", "/dev/loop0")
+    t.refused("lockstep up nosuch", "nosuch")
+    t.refused("lockstep promote nosuch", "nosuch")
+    a.sh("losetup -d /dev/loop0; rm /etc/lockstep/tiny.*")
+
+
+def connected(lab, m, t):
+    a, b = m.a, m.b
+    a.sh("lockstep up r0")
+    t.refused("lockstep promote r0", "r0", "--force")
+    t.refused("lockstep init --force r0", "/dev/lab/data", "use")
+    # A wrong key: nothing moves, both sides say so.
+    b.sh("lockstep init r0; cp /etc/lockstep/r0.key /run/key; rm /etc/lockstep/r0.key; "
+         "lockstep keygen r0; lockstep up r0")
+    for x in (a, b):
+        problem(m, x, "key")
+    b.sh("lockstep down r0; cp /run/key /etc/lockstep/r0.key; lockstep up r0")
+    for x in (a, b):
+        problem(m, x, "new")
+    # A peer that speaks something else.
+    b.sh("lockstep down r0; kill $(cat /run/lockstepd.pid); sleep 1")
+    talker = b.start("while :; do echo 'SSH-2.0-something' | busybox nc -l -p 7400; done")
+    problem(m, a, "7400")
+    talker.kill()
+    talker.wait(10, check=False)
+    m.start_daemon(b)
+    b.sh("lockstep up r0")
+    a.sh("lockstep promote --force r0")
+    m.wait_synced()
+    # Two primaries: asked while connected, the second is refused.
+    t2 = Tries(lab, b)
+    t2.refused("lockstep promote r0", "primary")
+    t2.refused(f"dd if=/dev/zero of={DEVICE} bs=4k count=1 oflag=direct", "Read-only")
+
+
+def run(lab):
+    m = Mirror(lab, size_mib=32)
+    t = Tries(lab, m.a)
+    offline(lab, m, t)
+    connected(lab, m, t)
+    m.finish()
