@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What differs between the kernels we build for (6.1, 6.12, 7.2). The only file with LINUX_VERSION_CODE beside kernel/os.
- * Each shim says when the kernel changed; a shim goes when the last kernel that needs it does.
+ * What differs between the kernels we build for (6.1, 6.12, 7.2). The only file with
+ * LINUX_VERSION_CODE beside kernel/os. Each shim says when the kernel changed; a shim goes when the
+ * last kernel that needs it does.
  */
 #ifndef LOCKSTEP_COMPAT_H
 #define LOCKSTEP_COMPAT_H
@@ -13,7 +14,7 @@
 #include <net/sock.h>
 #include <net/tcp.h>
 
-/* ---- opening block devices: by path until 6.8, as files from 6.9 ------------------------------------ */
+/* ---- opening block devices: by path until 6.8, as files from 6.9 ---------------------------- */
 
 struct lockstep_bdev {
 	struct block_device *bdev;
@@ -46,7 +47,7 @@ static inline void compat_bdev_close(struct lockstep_bdev *b)
 	b->bdev = NULL;
 }
 
-/* ---- block_device_operations: open and release take the disk from 6.5 on ----------------------------- */
+/* ---- block_device_operations: open and release take the disk from 6.5 on -------------------- */
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #define COMPAT_OPEN(name, disk, for_write) \
@@ -80,7 +81,7 @@ static inline void compat_bdev_close(struct lockstep_bdev *b)
 	static void name##_(struct gendisk *disk)
 #endif
 
-/* ---- queue limits: setters until 6.8, a struct with a lock from 6.9, features in it from 6.11 --------- */
+/* ---- queue limits: setters until 6.8, a struct with a lock from 6.9, features in it from 6.11  */
 
 struct compat_limits {
 	u32 logical_bytes, physical_bytes, io_min, io_opt;
@@ -154,7 +155,7 @@ static inline struct gendisk *compat_disk_alloc(const struct compat_limits *l)
 }
 #endif
 
-/* ---- iov_iter: direction by READ and WRITE until 6.1, ITER_DEST and ITER_SOURCE from 6.2 --------------- */
+/* ---- iov_iter: direction by READ and WRITE until 6.1, ITER_DEST and ITER_SOURCE from 6.2 ---- */
 
 static inline void compat_iov_iter_bvec_source(struct iov_iter *it, const struct bio_vec *bv,
 					       unsigned long nr, size_t len)
@@ -168,9 +169,12 @@ static inline void compat_iov_iter_bvec_dest(struct iov_iter *it, const struct b
 	iov_iter_bvec(it, ITER_DEST, bv, nr, len);
 }
 
-/* ---- sockets ---------------------------------------------------------------------------------------- */
+/* ---- sockets -------------------------------------------------------------------------------- */
 
-/* The task's page fragment may be in use by whatever called into us to write; 6.2, in Debian's 6.1 too. */
+/*
+ * The task's page fragment may be in use by whatever called into us to write; 6.2, in Debian's 6.1
+ * too.
+ */
 static inline void compat_sk_no_task_frag(struct sock *sk)
 {
 	sk->sk_use_task_frag = false;
@@ -182,7 +186,7 @@ static inline void compat_tcp_abort(struct sock *sk)
 	tcp_abort(sk, ECONNABORTED);
 }
 
-/* ---- threads: complete_and_exit was renamed in 5.17 --------------------------------------------------- */
+/* ---- threads: complete_and_exit was renamed in 5.17 ----------------------------------------- */
 
 static inline void __noreturn compat_kthread_complete_and_exit(struct completion *done, long code)
 {

@@ -15,7 +15,8 @@ struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq;
 
 static int __init init_queues(void)
 {
-	lockstep_io_wq = alloc_workqueue("lockstep_io", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	lockstep_io_wq = alloc_workqueue("lockstep_io",
+					 WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
 	if (!lockstep_io_wq)
 		return -ENOMEM;
 	lockstep_slow_wq = alloc_workqueue("lockstep_slow", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
@@ -66,7 +67,10 @@ queues:
 	return err;
 }
 
-/* No resource exists: each holds the module. The queues are flushed by their end, with the last object's freeing in them. */
+/*
+ * No resource exists: each holds the module. The queues are flushed by their end, with the last
+ * object's freeing in them.
+ */
 static void __exit lockstep_exit(void)
 {
 	lockstep_netlink_exit();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory for the bitmap is fetched before the lock is taken and given back after it is dropped; what core does not use
- * goes away again. A page that could not be had costs copying, never a mark.
+ * Memory for the bitmap is fetched before the lock is taken and given back after it is dropped;
+ * what core does not use goes away again. A page that could not be had costs copying, never a mark.
  */
 #include "marks.h"
 

@@ -37,7 +37,8 @@ static int describe(enum meta_err err, u32 detail, const struct lockstep_volume 
 
 	switch (err) {
 	case META_NO_MAGIC:
-		snprintf(why, len, "%s holds no lockstep metadata: create it with lockstep init", dev);
+		snprintf(why, len,
+			 "%s holds no lockstep metadata: create it with lockstep init", dev);
 		return -ENODATA;
 	case META_BAD_FEATURE:
 		snprintf(why, len, "%s needs feature bit %u which this version does not know", dev,
@@ -68,7 +69,8 @@ int lockstep_metaio_load(struct lockstep_volume *vol, char *why, size_t len)
 	if (!copy[1])
 		return -ENOMEM;
 	for (i = 0; i < 2; i++) {
-		io[i] = block_io(vol, layout.sb_sect[i], copy[i], REQ_OP_READ | REQ_META | REQ_SYNC);
+		io[i] = block_io(vol, layout.sb_sect[i], copy[i],
+				 REQ_OP_READ | REQ_META | REQ_SYNC);
 		if (io[i])
 			pr_warn("%s: superblock %d unreadable: %d\n", vol->backing, i, io[i]);
 	}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Moves superblocks between memory and the disk. The only writer of metadata while a volume is attached. */
+/*
+ * Moves superblocks between memory and the disk. The only writer of metadata while a volume is
+ * attached.
+ */
 #ifndef LOCKSTEP_METAIO_H
 #define LOCKSTEP_METAIO_H
 
@@ -7,12 +10,16 @@
 
 struct lockstep_volume;
 
-/* Read both copies, take the newer whole one into vol->meta. Returns 0 or -errno with a sentence in `why`. */
+/*
+ * Read both copies, take the newer whole one into vol->meta. Returns 0 or -errno with a sentence in
+ * `why`.
+ */
 int lockstep_metaio_load(struct lockstep_volume *vol, char *why, size_t len);
 
 /*
- * Write vol->meta to the older copy and have it stable on return. Flushes the data device first, because what the
- * superblock claims of the data (consistent, up to date) has to be stable before the claim is. ctl held.
+ * Write vol->meta to the older copy and have it stable on return. Flushes the data device first,
+ * because what the superblock claims of the data (consistent, up to date) has to be stable before
+ * the claim is. ctl held.
  */
 int lockstep_metaio_store(struct lockstep_volume *vol);
 

@@ -64,11 +64,12 @@ static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_RUNS] = { .type = NLA_BINARY, .len = RUNS_BYTES },
 };
 
-/* ---- small helpers -------------------------------------------------------------------------------- */
+/* ---- small helpers -------------------------------------------------------------------------- */
 
 /*
- * The refusal's text has to live until the acknowledgement is built, after the command has returned, and 6.1 has no buffer for
- * it in the extack. A ring: a text is overwritten only if as many refusals happen in between; it is terminated at any instant.
+ * The refusal's text has to live until the acknowledgement is built, after the command has
+ * returned, and 6.1 has no buffer for it in the extack. A ring: a text is overwritten only if as
+ * many refusals happen in between; it is terminated at any instant.
  */
 static char *why_buffer(void)
 {
@@ -171,7 +172,7 @@ static struct lockstep_volume *volume_of(struct genl_info *info, struct lockstep
 	return vol;
 }
 
-/* ---- resources and volumes ------------------------------------------------------------------------ */
+/* ---- resources and volumes ------------------------------------------------------------------ */
 
 static int cmd_res_add(struct sk_buff *skb, struct genl_info *info)
 {
@@ -291,7 +292,7 @@ static int cmd_vol_del(struct sk_buff *skb, struct genl_info *info)
 	return refused(info, err, why);
 }
 
-/* ---- roles ---------------------------------------------------------------------------------------- */
+/* ---- roles ---------------------------------------------------------------------------------- */
 
 static int cmd_promote(struct sk_buff *skb, struct genl_info *info)
 {
@@ -323,7 +324,7 @@ static int cmd_demote(struct sk_buff *skb, struct genl_info *info)
 	return refused(info, err == -EALREADY ? 0 : err, why);
 }
 
-/* ---- sessions ------------------------------------------------------------------------------------- */
+/* ---- sessions ------------------------------------------------------------------------------- */
 
 static int parse_peer_volume(struct genl_info *info, struct nlattr *nest,
 			     struct lockstep_resource *res, struct lockstep_peer_volume *p,
@@ -423,7 +424,8 @@ static int agree(struct lockstep_resource *res, char *why)
 }
 
 /*
- * Before we say that we are ready, and so before the other side can give up its own copy: from then on only our marks know what it lacks.
+ * Before we say that we are ready, and so before the other side can give up its own copy: from then
+ * on only our marks know what it lacks.
  */
 static void mark_everything(struct lockstep_resource *res)
 {
@@ -437,7 +439,8 @@ static void mark_everything(struct lockstep_resource *res)
 
 static int session_open(struct genl_info *info, struct lockstep_resource *res, char *why)
 {
-	u64 id = get_u64(info, LOCKSTEP_ATTR_SESSION_ID), epoch = get_u64(info, LOCKSTEP_ATTR_EPOCH);
+	u64 id = get_u64(info, LOCKSTEP_ATTR_SESSION_ID);
+	u64 epoch = get_u64(info, LOCKSTEP_ATTR_EPOCH);
 	struct lockstep_session *s;
 	int err;
 
@@ -523,8 +526,9 @@ static int cmd_stream_add(struct sk_buff *skb, struct genl_info *info)
 }
 
 /*
- * What the session means for the resource as a whole, since its volumes go together: one volume to be copied makes it a source or a
- * target, and the volumes that are equal go along with nothing to copy.
+ * What the session means for the resource as a whole, since its volumes go together: one volume to
+ * be copied makes it a source or a target, and the volumes that are equal go along with nothing to
+ * copy.
  */
 static int verdict_of(struct lockstep_resource *res, enum gen_verdict *ret, char *why)
 {
@@ -543,7 +547,10 @@ static int verdict_of(struct lockstep_resource *res, enum gen_verdict *ret, char
 	return -EINVAL;
 }
 
-/* Volumes that are equal in a resource that is not have no marks to exchange, so nobody will ask for their start. */
+/*
+ * Volumes that are equal in a resource that is not have no marks to exchange, so nobody will ask
+ * for their start.
+ */
 static void start_unmarked(struct lockstep_resource *res, struct lockstep_session *s)
 {
 	struct lockstep_volume *vol;
@@ -571,7 +578,10 @@ static int session_start(struct lockstep_resource *res, struct lockstep_session 
 		return err;
 	err = lockstep_status_step_locked(res, STATE_EV_START,
 					  STATE_START(verdict, s->peer_role), why, WHY_BYTES);
-	/* Whoever still saw the old mode has marked what it writes when this returns: only now may marks be exchanged. */
+	/*
+	 * Whoever still saw the old mode has marked what it writes when this returns: only now may
+	 * marks be exchanged.
+	 */
 	synchronize_srcu(&res->mode_srcu);
 	if (!err)
 		start_unmarked(res, s);
@@ -612,7 +622,7 @@ static int cmd_session_close(struct sk_buff *skb, struct genl_info *info)
 	return 0;
 }
 
-/* ---- marks and resync ----------------------------------------------------------------------------- */
+/* ---- marks and resync ----------------------------------------------------------------------- */
 
 static int reply_marks(struct genl_info *info, struct lockstep_volume *vol, void *runs, u64 first)
 {
@@ -704,14 +714,15 @@ static int cmd_sync_start(struct sk_buff *skb, struct genl_info *info)
 	return refused(info, err, why);
 }
 
-/* ---- family --------------------------------------------------------------------------------------- */
+/* ---- family --------------------------------------------------------------------------------- */
 
 static const struct genl_ops ops[] = {
 	{ .cmd = LOCKSTEP_CMD_RES_ADD, .doit = cmd_res_add, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_RES_DEL, .doit = cmd_res_del, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_VOL_ADD, .doit = cmd_vol_add, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_VOL_DEL, .doit = cmd_vol_del, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LOCKSTEP_CMD_STATUS_GET, .dumpit = lockstep_report_dump, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_STATUS_GET, .dumpit = lockstep_report_dump,
+	  .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_PROMOTE, .doit = cmd_promote, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_DEMOTE, .doit = cmd_demote, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_SESSION_OPEN, .doit = cmd_session_open, .flags = GENL_ADMIN_PERM },
@@ -728,8 +739,9 @@ static const struct genl_multicast_group groups[] = {
 };
 
 /*
- * Not per network namespace: a block device belongs to the machine. GENL_ADMIN_PERM asks for CAP_NET_ADMIN in the initial user
- * namespace. parallel_ops: a promotion that waits for the peer must not stop the daemon that brings the answer.
+ * Not per network namespace: a block device belongs to the machine. GENL_ADMIN_PERM asks for
+ * CAP_NET_ADMIN in the initial user namespace. parallel_ops: a promotion that waits for the peer
+ * must not stop the daemon that brings the answer.
  */
 static struct genl_family family __ro_after_init = {
 	.name = LOCKSTEP_GENL_NAME,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Generic netlink commands (include/uapi/linux/lockstep.h): parse, call, answer. No policy of its own. */
+/*
+ * Generic netlink commands (include/uapi/linux/lockstep.h): parse, call, answer. No policy of its
+ * own.
+ */
 #ifndef LOCKSTEP_NETLINK_H
 #define LOCKSTEP_NETLINK_H
 
@@ -10,7 +13,10 @@ struct nlmsghdr;
 int lockstep_netlink_init(void);
 void lockstep_netlink_exit(void);
 
-/* Attributes of a message of ours, checked against the policy. attrs has LOCKSTEP_ATTR_MAX + 1 entries. */
+/*
+ * Attributes of a message of ours, checked against the policy. attrs has LOCKSTEP_ATTR_MAX + 1
+ * entries.
+ */
 int lockstep_netlink_parse(const struct nlmsghdr *nlh, struct nlattr **attrs,
 			   struct netlink_ext_ack *extack);
 

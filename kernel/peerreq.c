@@ -36,7 +36,9 @@ struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr)
 	return &pr->bio;
 }
 
-/* As soon as the disk has it: a peer that does not read its answers must not pin more than those. */
+/*
+ * As soon as the disk has it: a peer that does not read its answers must not pin more than those.
+ */
 static void free_payload(struct lockstep_peer_request *pr)
 {
 	u32 i;
@@ -87,7 +89,8 @@ void lockstep_peer_request_abandon(struct lockstep_peer_request *pr)
 }
 
 /*
- * Twice the credits, because ours are given back only after the answer is sent, when the peer may have used them again already.
+ * Twice the credits, because ours are given back only after the answer is sent, when the peer may
+ * have used them again already.
  */
 bool lockstep_peer_request_allowed(const struct lockstep_stream *st)
 {
@@ -130,8 +133,9 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 }
 
 /*
- * From the disk's completion, any context: acknowledge only now, and only to the stream that asked. In the receiving thread
- * itself (a disk that completes at once) the thread sends before it sleeps; else the worker does.
+ * From the disk's completion, any context: acknowledge only now, and only to the stream that asked.
+ * In the receiving thread itself (a disk that completes at once) the thread sends before it sleeps;
+ * else the worker does.
  */
 static void answer(struct lockstep_peer_request *pr, u16 status)
 {
@@ -148,7 +152,10 @@ static void answer(struct lockstep_peer_request *pr, u16 status)
 
 	free_payload(pr);
 	wire_msg_encode(&msg, &pr->answer.hdr);
-	/* The session, and with it the stream, may go once the answer is queued; our own thread cannot be outlived. */
+	/*
+	 * The session, and with it the stream, may go once the answer is queued; our own thread
+	 * cannot be outlived.
+	 */
 	lockstep_session_busy(st->session);
 	lockstep_stream_queue(st, &pr->answer);
 	if (!own)
@@ -183,8 +190,8 @@ static void endio(struct bio *bio)
 }
 
 /*
- * A disk that cannot zero by itself, because it came after the primary's: written out, in this thread. The stream waits; the other
- * streams do not.
+ * A disk that cannot zero by itself, because it came after the primary's: written out, in this
+ * thread. The stream waits; the other streams do not.
  */
 static void zero_by_hand(struct lockstep_peer_request *pr)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One request of the peer at our disk: received, submitted, answered from the disk's completion. Used by whoever is being
- * written to, for replication and resync alike.
+ * One request of the peer at our disk: received, submitted, answered from the disk's completion.
+ * Used by whoever is being written to, for replication and resync alike.
  */
 #ifndef LOCKSTEP_PEERREQ_H
 #define LOCKSTEP_PEERREQ_H

@@ -19,7 +19,9 @@ struct lockstep_ranges {
 
 struct lockstep_range {
 	struct iorange range;
-	/* Nothing earlier is in the way any more. Any context, bucket locked: only queue something. */
+	/*
+	 * Nothing earlier is in the way any more. Any context, bucket locked: only queue something.
+	 */
 	void (*ready)(struct lockstep_range *r);
 };
 

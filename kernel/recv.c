@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Nothing that comes from the peer is used before wire_msg_decode() has checked it, and nothing that only fits together with our own
- * state (volume, epoch, size) before the checks here (P8). A flaw ends the session with one line that names the field.
+ * Nothing that comes from the peer is used before wire_msg_decode() has checked it, and nothing
+ * that only fits together with our own state (volume, epoch, size) before the checks here (P8). A
+ * flaw ends the session with one line that names the field.
  */
 #define pr_fmt(fmt) "lockstep: " fmt
 
@@ -30,8 +31,9 @@ static int recv_bytes(struct lockstep_stream *st, void *buf, size_t len, unsigne
 }
 
 /*
- * Before the thread sleeps it sends the answers that disk completions queued on it meanwhile: a disk that completes at once costs
- * no second thread, and answers that came together leave together.
+ * Before the thread sleeps it sends the answers that disk completions queued on it meanwhile: a
+ * disk that completes at once costs no second thread, and answers that came together leave
+ * together.
  */
 static int recv_header(struct lockstep_stream *st, struct lockstep_wire_hdr *hdr)
 {
@@ -144,7 +146,10 @@ static int recv_answer(struct lockstep_stream *st, const struct wire_msg *msg)
 	return -EPROTO;
 }
 
-/* Roles and the end of a resync wait for metadata: the state worker takes them, in order of arrival. */
+/*
+ * Roles and the end of a resync wait for metadata: the state worker takes them, in order of
+ * arrival.
+ */
 static int recv_event(struct lockstep_stream *st, const struct wire_msg *msg)
 {
 	static const u8 event[LOCKSTEP_WT_NR] = {

@@ -149,7 +149,7 @@ static int put_volume(struct sk_buff *skb, struct lockstep_volume *vol)
 	return 0;
 }
 
-/* ---- events --------------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------------- */
 
 static int fill_event(struct sk_buff *skb, struct lockstep_resource *res,
 		      struct lockstep_volume *vol, enum lockstep_event event)
@@ -178,7 +178,7 @@ void lockstep_report_event(struct lockstep_resource *res, struct lockstep_volume
 	genlmsg_multicast(family, skb, 0, 0, GFP_NOIO);
 }
 
-/* ---- dump ----------------------------------------------------------------------------------------- */
+/* ---- dump ----------------------------------------------------------------------------------- */
 
 static void *begin(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -201,7 +201,10 @@ static int dump_one(struct sk_buff *skb, struct netlink_callback *cb, struct loc
 	return 0;
 }
 
-/* Volumes come and go under ctl; a command that holds it for long costs the volumes' part, not the answer. */
+/*
+ * Volumes come and go under ctl; a command that holds it for long costs the volumes' part, not the
+ * answer.
+ */
 static bool lock_for_a_moment(struct lockstep_resource *res)
 {
 	int i;

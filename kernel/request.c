@@ -18,7 +18,8 @@ struct lockstep_request {
 	struct lockstep_range range;
 	struct list_head node;		/* held, orphans or ready of the resource */
 	struct lockstep_call call;
-	atomic_t pending;		/* local disk, peer, and the submitter while it starts both */
+	/* local disk, peer, and the submitter while it starts both */
+	atomic_t pending;
 	unsigned long start;		/* for I/O accounting */
 	blk_status_t status;		/* of the local disk */
 	bool is_flush;			/* no data, no range */
@@ -47,7 +48,7 @@ void lockstep_request_exit(void)
 	bioset_exit(&request_bios);
 }
 
-/* ---- completion ------------------------------------------------------------------------------- */
+/* ---- completion ----------------------------------------------------------------------------- */
 
 static void count(struct lockstep_request *req, bool write)
 {
@@ -73,8 +74,9 @@ static void finish(struct lockstep_request *req)
 }
 
 /*
- * Both are done (or the one there is). Marks are settled before the range is left, so that a resync that waits for the range finds
- * them as they are, and the range before the bio completes, so that whoever waits for completion finds the range free.
+ * Both are done (or the one there is). Marks are settled before the range is left, so that a resync
+ * that waits for the range finds them as they are, and the range before the bio completes, so that
+ * whoever waits for completion finds the range free.
  */
 static void complete_write(struct lockstep_request *req)
 {
@@ -122,8 +124,9 @@ static void mark(struct lockstep_request *req)
 }
 
 /*
- * The session ended with this one unanswered: it may be on the peer's disk or not. Marked now, and kept from completing: the
- * marks of the orphans are what the narrowed generation is about (P3, P4).
+ * The session ended with this one unanswered: it may be on the peer's disk or not. Marked now, and
+ * kept from completing: the marks of the orphans are what the narrowed generation is about (P3,
+ * P4).
  */
 static void orphan(struct lockstep_request *req)
 {
@@ -156,7 +159,7 @@ bool lockstep_request_is_call(const struct lockstep_call *call)
 	return call->done == peer_done;
 }
 
-/* ---- starting --------------------------------------------------------------------------------- */
+/* ---- starting ------------------------------------------------------------------------------- */
 
 static void message(struct lockstep_request *req, struct lockstep_session *s)
 {
@@ -195,8 +198,9 @@ static void message(struct lockstep_request *req, struct lockstep_session *s)
 }
 
 /*
- * To the peer first, then to the disk: the way there is the longer one. Either order is right: until both have it, it is not
- * acknowledged. `pending` has one more than the two, so that neither completion can finish it under us.
+ * To the peer first, then to the disk: the way there is the longer one. Either order is right:
+ * until both have it, it is not acknowledged. `pending` has one more than the two, so that neither
+ * completion can finish it under us.
  */
 static void start_both(struct lockstep_request *req, struct lockstep_session *s)
 {
@@ -306,7 +310,7 @@ static void range_ready(struct lockstep_range *r)
 	queue_work(lockstep_io_wq, &res->ready_work);
 }
 
-/* ---- modes ------------------------------------------------------------------------------------ */
+/* ---- modes ---------------------------------------------------------------------------------- */
 
 void lockstep_request_hold(struct lockstep_resource *res)
 {
@@ -318,9 +322,10 @@ void lockstep_request_hold(struct lockstep_resource *res)
 }
 
 /*
- * The mode is published before anything is let go. Orphans complete in ALONE only, that is after the set
- * was durably narrowed (P4): in BOTH they are those of a session that has failed and whose end is still to
- * come, and letting them go here would hide from it that something has to be narrowed for.
+ * The mode is published before anything is let go. Orphans complete in ALONE only, that is after
+ * the set was durably narrowed (P4): in BOTH they are those of a session that has failed and whose
+ * end is still to come, and letting them go here would hide from it that something has to be
+ * narrowed for.
  */
 void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_mode mode)
 {
@@ -352,7 +357,7 @@ void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_m
 		lockstep_status_post(res, STATUS_WRITE);
 }
 
-/* ---- submission ------------------------------------------------------------------------------- */
+/* ---- submission ----------------------------------------------------------------------------- */
 
 static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *bio)
 {
@@ -398,8 +403,8 @@ static void submit_read(struct lockstep_volume *vol, struct bio *bio)
 }
 
 /*
- * Discards become zeroes: the content of a discarded block is the device's whim, and two devices' whims are not the same. Both
- * sides unmap where their device then surely reads zeroes.
+ * Discards become zeroes: the content of a discarded block is the device's whim, and two devices'
+ * whims are not the same. Both sides unmap where their device then surely reads zeroes.
  */
 static void submit_write(struct lockstep_volume *vol, struct bio *bio)
 {
@@ -447,7 +452,10 @@ void lockstep_request_submit(struct lockstep_volume *vol, struct bio *bio)
 			return;
 		}
 		bio_chain(first, bio);
-		/* The rest comes back to us after this one, by the block layer's own list: no recursion. */
+		/*
+		 * The rest comes back to us after this one, by the block layer's own list: no
+		 * recursion.
+		 */
 		submit_bio_noacct(bio);
 		bio = first;
 	}

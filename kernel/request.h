@@ -2,18 +2,19 @@
 /*
  * Life of one application bio:
  *
- *   submit -> split at regions -> enter its range (waits behind earlier overlapping ones) -> look at the io mode:
+ *   submit -> split at regions -> enter its range (waits behind earlier overlapping ones) -> look
+ *   at the io mode:
  *     BOTH    call to the peer and local bio at the same time; done when both are (P1)
  *     ALONE   marked, then the local bio
  *     LAZY, NARROW   held; LAZY asks the state worker to narrow the set
  *     NONE    refused
  *   -> leave the range, complete the application's bio.
  *
- * A flush is the same without a range: it goes to both at once, and nothing drains for it, because whatever was
- * acknowledged before it has completed at both disks already (P2).
+ * A flush is the same without a range: it goes to both at once, and nothing drains for it, because
+ * whatever was acknowledged before it has completed at both disks already (P2).
  *
- * When the session ends with the answer outstanding, the request is marked out of sync and becomes an orphan: it completes when
- * the set is narrowed (P4).
+ * When the session ends with the answer outstanding, the request is marked out of sync and becomes
+ * an orphan: it completes when the set is narrowed (P4).
  */
 #ifndef LOCKSTEP_REQUEST_H
 #define LOCKSTEP_REQUEST_H

@@ -17,8 +17,9 @@ LIST_HEAD(lockstep_resources);
 u64 lockstep_boot_id;
 
 /*
- * In a work of its own, because the last reference may be an event's, dropped where sleeping on SRCU is
- * unwelcome. module_put here is safe: module exit flushes this queue before the text goes away.
+ * In a work of its own, because the last reference may be an event's, dropped where sleeping on
+ * SRCU is unwelcome. module_put here is safe: module exit flushes this queue before the text goes
+ * away.
  */
 static void resource_free_work(struct work_struct *work)
 {
@@ -107,7 +108,10 @@ struct lockstep_resource *lockstep_resource_create(const char *name, const char 
 		goto free;
 	mutex_lock(&lockstep_resources_lock);
 	err = -EEXIST;
-	/* A module that is being unloaded waits for us in unregistering the family, and must get nothing new. */
+	/*
+	 * A module that is being unloaded waits for us in unregistering the family, and must get
+	 * nothing new.
+	 */
 	if (find_locked(name) || !try_module_get(THIS_MODULE)) {
 		if (!find_locked(name))
 			err = -ENODEV;
@@ -127,10 +131,10 @@ free:
 }
 
 /*
- * Who may still use it afterwards: (1) whoever looked it up before: they find `gone` under ctl; (2) the event
- * worker: cancelled by the caller after ctl is dropped would be too late for the reference it does
- * not hold, so each queued event holds one of its own (lockstep_status_post); (3) requests: none, their volumes
- * are gone.
+ * Who may still use it afterwards: (1) whoever looked it up before: they find `gone` under ctl; (2)
+ * the event worker: cancelled by the caller after ctl is dropped would be too late for the
+ * reference it does not hold, so each queued event holds one of its own (lockstep_status_post); (3)
+ * requests: none, their volumes are gone.
  */
 void lockstep_resource_remove_locked(struct lockstep_resource *res)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A resource: the volumes that fail over together, the peer they are mirrored to, and the state they
- * share. It is created and removed by netlink; looked up by name under a global list.
+ * A resource: the volumes that fail over together, the peer they are mirrored to, and the state
+ * they share. It is created and removed by netlink; looked up by name under a global list.
  *
  * Lock order, outermost first. Whoever adds a lock adds it here.
  *
  *   1. lockstep_resources_lock  mutex   the list of resources
- *   2. resource.ctl             mutex   everything that changes roles, sessions, volumes and metadata:
- *                                       commands and the state worker. May wait for disks, never for
- *                                       the peer (its silence ends the session by a timer that does
- *                                       not need ctl).
+ *   2. resource.ctl             mutex   what changes roles, sessions, volumes and metadata:
+ *                                       commands and the state worker. May wait for disks, never
+ *                                       for the peer (its silence ends the session by a timer that
+ *                                       does not need ctl).
  *   3. volume.open_lock         mutex   openers against role changes
  *   4. stream.send_lock         mutex   who writes to the socket
  *   5. volume.ranges lock       spin    range conflicts
@@ -18,9 +18,9 @@
  *   8. volume.marks.lock        spin    the bitmap
  *   9. stream.lock              spin    slots and the send queue
  *
- * 5 to 9 are taken with interrupts off, because disk completions take them. resource.mode_srcu is held
- * for reading by a request from looking at io_mode until it is with the peer or marked; it may be held
- * around 4 to 9, never around 1 to 3, and synchronize_srcu() is called under 2.
+ * 5 to 9 are taken with interrupts off, because disk completions take them. resource.mode_srcu is
+ * held for reading by a request from looking at io_mode until it is with the peer or marked; it may
+ * be held around 4 to 9, never around 1 to 3, and synchronize_srcu() is called under 2.
  */
 #ifndef LOCKSTEP_RESOURCE_H
 #define LOCKSTEP_RESOURCE_H
@@ -40,7 +40,8 @@ struct lockstep_volume;
 struct lockstep_session;
 struct lockstep_request;
 
-#define LOCKSTEP_PEER		0	/* index of the one peer in everything that is kept per peer */
+/* index of the one peer in everything that is kept per peer */
+#define LOCKSTEP_PEER		0
 #define LOCKSTEP_WHY_BYTES	128
 
 struct lockstep_resource {
@@ -64,7 +65,8 @@ struct lockstep_resource {
 	bool gone;			/* removed: late work does nothing */
 	char lost_why[LOCKSTEP_WHY_BYTES];
 	u64 session_id, epoch, peer_boot_id;
-	const char *wait;		/* what ctl's owner waits for, NULL: nothing; read without it */
+	/* what ctl's owner waits for, NULL: nothing; read without it */
+	const char *wait;
 
 	/* The session under mode_srcu for reading, ctl for changing. */
 	struct lockstep_session __rcu *session;
@@ -93,9 +95,9 @@ extern struct list_head lockstep_resources;
 extern u64 lockstep_boot_id;		/* this load of the module */
 
 /*
- * Two work queues for all resources, so that the number of threads does not grow with them. Both may be needed to
- * free memory. io: short work that requests wait for (sending, letting held ones go); never waits for a
- * disk's metadata. slow: state worker, resync, the end of objects.
+ * Two work queues for all resources, so that the number of threads does not grow with them. Both
+ * may be needed to free memory. io: short work that requests wait for (sending, letting held ones
+ * go); never waits for a disk's metadata. slow: state worker, resync, the end of objects.
  */
 extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq;
 
@@ -108,8 +110,8 @@ struct lockstep_resource *lockstep_resource_create(const char *name, const char 
 void lockstep_resource_remove_locked(struct lockstep_resource *res);
 
 /*
- * ctl, and no memory allocation under it that could wait for I/O: writes that are held wait for what its owner does, and the memory might
- * have to be freed by just those writes.
+ * ctl, and no memory allocation under it that could wait for I/O: writes that are held wait for
+ * what its owner does, and the memory might have to be freed by just those writes.
  */
 static inline void lockstep_resource_lock(struct lockstep_resource *res)
 {

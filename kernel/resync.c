@@ -12,7 +12,10 @@
 #include "stream.h"
 #include "volume.h"
 
-/* Long enough for the wire's bandwidth, short enough that an application write never waits long for a range. */
+/*
+ * Long enough for the wire's bandwidth, short enough that an application write never waits long for
+ * a range.
+ */
 #define RUN_BITS	128u		/* 512 KiB */
 #define DEPTH		16u
 
@@ -49,7 +52,7 @@ static void kick(struct lockstep_volume *vol)
 	mod_delayed_work(lockstep_slow_wq, &vol->resync.work, 0);
 }
 
-/* ---- one request ------------------------------------------------------------------------------ */
+/* ---- one request ---------------------------------------------------------------------------- */
 
 static void enqueue(struct resync_request *rr, enum stage stage)
 {
@@ -94,8 +97,9 @@ static void destroy(struct resync_request *rr)
 }
 
 /*
- * The peer has it on its disk, perhaps in a volatile cache: the marks go now, in memory, and the end of the resync is declared only after
- * a flush on both sides. A peer that dies before has an inconsistent copy and says so.
+ * The peer has it on its disk, perhaps in a volatile cache: the marks go now, in memory, and the
+ * end of the resync is declared only after a flush on both sides. A peer that dies before has an
+ * inconsistent copy and says so.
  */
 static void peer_done(struct lockstep_call *call, int status)
 {
@@ -127,8 +131,9 @@ static bool is_zero(const struct resync_request *rr)
 }
 
 /*
- * The session this resync belongs to, or NULL when that is over. Requests outlive their session (nobody waits for them at its
- * end), and must neither use nor disturb the next one, which may not even have its streams. Under mode_srcu.
+ * The session this resync belongs to, or NULL when that is over. Requests outlive their session
+ * (nobody waits for them at its end), and must neither use nor disturb the next one, which may not
+ * even have its streams. Under mode_srcu.
  */
 static struct lockstep_session *session_of(struct lockstep_volume *vol)
 {
@@ -191,7 +196,8 @@ static void read_run(struct resync_request *rr)
 	u32 count = rr->iter.bi_size / LOCKSTEP_BIT_BYTES;
 
 	/* An application's write may have settled it while we waited for the range. */
-	if (!READ_ONCE(vol->resync.running) || lockstep_marks_are_clear(&vol->marks, first, count)) {
+	if (!READ_ONCE(vol->resync.running) ||
+	    lockstep_marks_are_clear(&vol->marks, first, count)) {
 		destroy(rr);
 		return;
 	}
@@ -212,7 +218,9 @@ static void advance(struct resync_request *rr)
 	}
 }
 
-/* Never waits for memory: this work also lets requests go whose ranges application writes wait for. */
+/*
+ * Never waits for memory: this work also lets requests go whose ranges application writes wait for.
+ */
 static struct resync_request *create(struct lockstep_volume *vol, u64 sect, u32 bytes)
 {
 	u32 nr = DIV_ROUND_UP(bytes, PAGE_SIZE), i;
@@ -242,7 +250,7 @@ static struct resync_request *create(struct lockstep_volume *vol, u64 sect, u32 
 	return rr;
 }
 
-/* ---- the walk --------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------- */
 
 /* Next run of marks, not crossing a region. 0 bytes: none from next_bit to the end. */
 static u32 next_run(struct lockstep_volume *vol, u64 *ret_sect)
@@ -323,8 +331,9 @@ static void flush_done(struct lockstep_call *call, int status)
 }
 
 /*
- * All is copied: both sides flush, then the target may be told that it is whole. Not before: its blocks sit in a cache, and a target that
- * called itself up to date and then lost power would serve what it never had.
+ * All is copied: both sides flush, then the target may be told that it is whole. Not before: its
+ * blocks sit in a cache, and a target that called itself up to date and then lost power would serve
+ * what it never had.
  */
 static void flush_both(struct lockstep_volume *vol)
 {
@@ -406,7 +415,7 @@ static void resync_work(struct work_struct *work)
 	}
 }
 
-/* ---- control ---------------------------------------------------------------------------------- */
+/* ---- control -------------------------------------------------------------------------------- */
 
 void lockstep_resync_init(struct lockstep_volume *vol)
 {
@@ -426,8 +435,8 @@ int lockstep_resync_start_locked(struct lockstep_volume *vol, struct lockstep_se
 	if (rs->sync != LOCKSTEP_SYNC_SOURCE_WAIT)
 		return 0;
 	/*
-	 * What an earlier session's resync left behind ends by itself, now that requests move again; unless this session fails
-	 * too, whose end needs the lock we hold.
+	 * What an earlier session's resync left behind ends by itself, now that requests move
+	 * again; unless this session fails too, whose end needs the lock we hold.
 	 */
 	vol->res->wait = "requests of an earlier resync";
 	wait_event(rs->drained, !READ_ONCE(rs->in_flight) || atomic_read(&s->failed));
@@ -498,7 +507,9 @@ bool lockstep_resync_finished_locked(struct lockstep_volume *vol)
 	spin_lock_irq(&rs->lock);
 	finished = rs->running && rs->flushed;
 	if (finished && lockstep_marks_weight(&vol->marks)) {
-		/* A local write failed since: what it left is copied, and flushed, like the rest. */
+		/*
+		 * A local write failed since: what it left is copied, and flushed, like the rest.
+		 */
 		rs->flushing = false;
 		rs->flushed = false;
 		finished = false;

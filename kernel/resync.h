@@ -2,11 +2,12 @@
 /*
  * The source's half of a resync: walks the marks, and for each run of them
  *
- *   takes its range (application writes to it wait, earlier ones are waited for) -> reads it here -> sends it -> on the peer's
- *   answer clears the marks -> leaves the range.
+ *   takes its range (application writes to it wait, earlier ones are waited for) -> reads it here
+ *   -> sends it -> on the peer's answer clears the marks -> leaves the range.
  *
- * Because the range is held from before the read until after the answer, what is copied is what both have, whatever the application does. A
- * mark that an application's write has cleared meanwhile is not copied. Blocks of zeroes travel as zeroes.
+ * Because the range is held from before the read until after the answer, what is copied is what
+ * both have, whatever the application does. A mark that an application's write has cleared
+ * meanwhile is not copied. Blocks of zeroes travel as zeroes.
  *
  * The target's half is peerreq.c: resync writes are writes.
  */
@@ -52,13 +53,17 @@ void lockstep_resync_init(struct lockstep_volume *vol);
 
 /* As source, marks united: go, in session `s`. ctl held. -ENOTCONN: it fails meanwhile. */
 int lockstep_resync_start_locked(struct lockstep_volume *vol, struct lockstep_session *s);
-/* A session has failed (volumes cannot go while it is there): whoever waits for it in start looks again. */
+/*
+ * A session has failed (volumes cannot go while it is there): whoever waits for it in start looks
+ * again.
+ */
 void lockstep_resync_session_failed(struct lockstep_resource *res);
 /* No new requests on any volume of `res`; sync state becomes NONE. Marks stay. */
 void lockstep_resync_stop_locked(struct lockstep_resource *res);
 /*
- * Wait until none is in flight. Not while application requests are held or orphaned: a resync request may stand behind one of
- * them in its range, which is why the end of a session does not wait here.
+ * Wait until none is in flight. Not while application requests are held or orphaned: a resync
+ * request may stand behind one of them in its range, which is why the end of a session does not
+ * wait here.
  */
 void lockstep_resync_drain(struct lockstep_volume *vol);
 /* Once, when all is copied and flushed on both sides. */

@@ -14,11 +14,11 @@
 #include "stream.h"
 #include "volume.h"
 
-/* ---- promotion ----------------------------------------------------------------------------------- */
+/* ---- promotion ------------------------------------------------------------------------------ */
 
 /*
- * No answer in time. Saying "no" to whoever asked and becoming primary later, when the grant comes after all, would be the worst of
- * both: the session ends, and the question with it.
+ * No answer in time. Saying "no" to whoever asked and becoming primary later, when the grant comes
+ * after all, would be the worst of both: the session ends, and the question with it.
  */
 static void stop_asking(struct lockstep_resource *res)
 {
@@ -29,6 +29,24 @@ static void stop_asking(struct lockstep_resource *res)
 	if (res->state.asking && s)
 		lockstep_session_fail(s, "no answer to a promotion", 0);
 	lockstep_resource_unlock(res);
+}
+
+/* What to do about a refusal, behind it. */
+static void way_out(const struct lockstep_resource *res, bool force, char *why, size_t len)
+{
+	const struct lockstep_state *s = &res->state;
+	size_t at = strlen(why);
+
+	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY)
+		snprintf(why + at, len - at, "; on %s: lockstep demote %s", res->peer_name,
+			 res->name);
+	else if (s->sync == STATE_SYNC_TARGET)
+		snprintf(why + at, len - at, "; lockstep wait-sync %s waits until it is done",
+			 res->name);
+	else if (!force)
+		snprintf(why + at, len - at,
+			 "; to make this copy the one that counts: lockstep promote --force %s",
+			 res->name);
 }
 
 int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, size_t len)
@@ -43,6 +61,8 @@ int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, 
 		return -ENODEV;
 	}
 	err = lockstep_status_step_locked(res, STATE_EV_PROMOTE, force, why, len);
+	if (err == -EPERM)
+		way_out(res, force, why, len);
 	asked = !err && res->state.asking;
 	lockstep_resource_unlock(res);
 	if (!asked)
@@ -55,12 +75,13 @@ int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, 
 	stop_asking(res);
 	if (READ_ONCE(res->state.role) == LOCKSTEP_ROLE_PRIMARY)
 		return 0;
-	snprintf(why, len, "%s: %s did not agree: it is primary, or asked for the same at the same time, or the session ended",
+	snprintf(why, len, "%s: %s did not agree: it is primary, or asked for the same at the "
+		 "same time, or the session ended",
 		 res->name, res->peer_name);
 	return -EPERM;
 }
 
-/* ---- demotion ------------------------------------------------------------------------------------ */
+/* ---- demotion ------------------------------------------------------------------------------- */
 
 struct flush_wait {
 	struct lockstep_call call;
@@ -85,7 +106,10 @@ static void flush_done(struct lockstep_call *call, int status)
 	flush_put(f);
 }
 
-/* The peer's cache. Without a session there is nothing to flush there that the marks or the generation do not cover. */
+/*
+ * The peer's cache. Without a session there is nothing to flush there that the marks or the
+ * generation do not cover.
+ */
 static void flush_peer(struct lockstep_resource *res, u32 number)
 {
 	struct flush_wait *f = kzalloc(sizeof(*f), GFP_KERNEL);
@@ -110,7 +134,10 @@ static void flush_peer(struct lockstep_resource *res, u32 number)
 	}
 	srcu_read_unlock(&res->mode_srcu, idx);
 	if (called)
-		/* Ended by the answer or by the session's end; the limit only guards against a disk that hangs there. */
+		/*
+		 * Ended by the answer or by the session's end; the limit only guards against a disk
+		 * that hangs there.
+		 */
 		wait_for_completion_timeout(&f->done, msecs_to_jiffies(LOCKSTEP_ANSWER_MS) * 2);
 	else
 		flush_put(f);
@@ -118,8 +145,9 @@ static void flush_peer(struct lockstep_resource *res, u32 number)
 }
 
 /*
- * Order: no more openers; flush both copies, so that a clean demote leaves nothing in any cache (a later crash of either side as a secondary then loses
- * nothing); then the flag PRIMARY goes, durably; then the peer is told. ctl is not held while the peer is waited for.
+ * Order: no more openers; flush both copies, so that a clean demote leaves nothing in any cache (a
+ * later crash of either side as a secondary then loses nothing); then the flag PRIMARY goes,
+ * durably; then the peer is told. ctl is not held while the peer is waited for.
  */
 static int close_openers(struct lockstep_resource *res, bool writable, char *why, size_t len)
 {
@@ -182,7 +210,7 @@ int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
 	return err;
 }
 
-/* ---- down ---------------------------------------------------------------------------------------- */
+/* ---- down ----------------------------------------------------------------------------------- */
 
 static int check_unused(struct lockstep_resource *res, char *why, size_t len)
 {

@@ -8,8 +8,8 @@
 struct lockstep_resource;
 
 /*
- * All three take resource.ctl themselves, wait no longer than the session's time-out for the peer, and put a sentence into `why` when
- * they refuse.
+ * All three take resource.ctl themselves, wait no longer than the session's time-out for the peer,
+ * and put a sentence into `why` when they refuse.
  */
 int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, size_t len);
 int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len);

@@ -98,10 +98,10 @@ static const char *is_overdue(struct lockstep_session *s, char *buf, size_t len)
 }
 
 /*
- * All deadlines of a session (P10): a ping a second makes a healthy peer speak, and nothing heard on any
- * stream for timeout_ms means it is gone; a peer that speaks but leaves a request unanswered has a disk
- * that hangs; a session that nobody starts holds writes. This work needs no lock that a stuck disk could
- * hold.
+ * All deadlines of a session (P10): a ping a second makes a healthy peer speak, and nothing heard
+ * on any stream for timeout_ms means it is gone; a peer that speaks but leaves a request unanswered
+ * has a disk that hangs; a session that nobody starts holds writes. This work needs no lock that a
+ * stuck disk could hold.
  */
 static void ping_work(struct work_struct *work)
 {
@@ -238,10 +238,11 @@ static bool end_calls(struct list_head *lost)
 }
 
 /*
- * Order: (1) hold new writes, and wait until none is on its way into a stream; (2) stop the streams, after which the peer hears
- * and says nothing more (see lockstep_stream_stop); (3) end the calls: application writes get marked here, before anything
- * completes (P3); they complete only when the state worker has narrowed the set (P4); (4) wait for the peer's writes at our disk: a later session, or
- * a promotion, must not be overtaken by them (P6).
+ * Order: (1) hold new writes, and wait until none is on its way into a stream; (2) stop the
+ * streams, after which the peer hears and says nothing more (see lockstep_stream_stop); (3) end the
+ * calls: application writes get marked here, before anything completes (P3); they complete only
+ * when the state worker has narrowed the set (P4); (4) wait for the peer's writes at our disk: a
+ * later session, or a promotion, must not be overtaken by them (P6).
  */
 bool lockstep_session_end_locked(struct lockstep_resource *res)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A session: what the two sides agreed on, and the streams that carry it. Announced, filled with sockets and
- * started by the daemon; ended by whoever notices first that it is over. A session is never resumed: what comes after is
- * a new one, with a new id and a higher epoch (P6).
+ * A session: what the two sides agreed on, and the streams that carry it. Announced, filled with
+ * sockets and started by the daemon; ended by whoever notices first that it is over. A session is
+ * never resumed: what comes after is a new one, with a new id and a higher epoch (P6).
  *
- * Ending. lockstep_session_fail() may be called from anywhere that may sleep, any number of times: it records why, unblocks the
- * sockets and posts the event. The state worker then runs lockstep_session_end_locked() under ctl, which returns when
- * nothing of the session is left: no thread, no write for the peer at the disk, no answer to come.
+ * Ending. lockstep_session_fail() may be called from anywhere that may sleep, any number of times:
+ * it records why, unblocks the sockets and posts the event. The state worker then runs
+ * lockstep_session_end_locked() under ctl, which returns when nothing of the session is left: no
+ * thread, no write for the peer at the disk, no answer to come.
  */
 #ifndef LOCKSTEP_SESSION_H
 #define LOCKSTEP_SESSION_H
@@ -29,7 +30,8 @@ struct lockstep_session {
 
 	atomic_t failed;		/* first failure wins */
 	bool started;			/* under resource.ctl */
-	atomic_t busy;			/* peer's requests at our disk, or whose answers are unsent */
+	/* peer's requests at our disk, or whose answers are unsent */
+	atomic_t busy;
 	struct completion idle;		/* busy has come down to 0 */
 	unsigned long opened;		/* jiffies */
 	struct delayed_work ping_work;
@@ -46,12 +48,16 @@ struct lockstep_session *lockstep_session_open_locked(struct lockstep_resource *
 int lockstep_session_stream_locked(struct lockstep_session *s, u32 number, int fd, char *why,
 				   size_t len);
 
-/* Streams run. The caller has done what the verdict asks for on disk, and publishes the io mode itself. */
+/*
+ * Streams run. The caller has done what the verdict asks for on disk, and publishes the io mode
+ * itself.
+ */
 int lockstep_session_start_locked(struct lockstep_session *s);
 
 /*
- * End the session of `res`, whatever its phase. Sets io_mode so that writes are held before anything else. Open calls are
- * ended with LOCKSTEP_CALL_LOST. Returns true if one of them belonged to an application.
+ * End the session of `res`, whatever its phase. Sets io_mode so that writes are held before
+ * anything else. Open calls are ended with LOCKSTEP_CALL_LOST. Returns true if one of them belonged
+ * to an application.
  */
 bool lockstep_session_end_locked(struct lockstep_resource *res);
 
@@ -61,7 +67,10 @@ void lockstep_session_fail(struct lockstep_session *s, const char *why, int err)
 /* The stream for a request submitted here. */
 struct lockstep_stream *lockstep_session_stream(struct lockstep_session *s);
 
-/* Send a message without payload or slot on stream 0. `arg`: see wire.h. GFP_NOIO; failure ends the session. */
+/*
+ * Send a message without payload or slot on stream 0. `arg`: see wire.h. GFP_NOIO; failure ends the
+ * session.
+ */
 void lockstep_session_tell(struct lockstep_session *s, u8 type, u16 volume, u16 status, u64 arg);
 
 /* Answer a ping; several that come before the answer is sent get one. */

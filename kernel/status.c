@@ -38,7 +38,9 @@ static struct lockstep_session *session_locked(struct lockstep_resource *res)
 	return rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
 }
 
-/* ---- metadata effects: change what the superblock says, volume by volume, then make it durable ------------ */
+/*
+ * ---- metadata effects: change what the superblock says, volume by volume, then make it durable
+ */
 
 struct meta_change {
 	u32 effects;
@@ -65,9 +67,10 @@ static void change_primary(struct lockstep_volume *vol, const struct meta_change
 }
 
 /*
- * The set is narrowed here already (new generation, the peer's one noted), not only when the link is lost in the middle: otherwise what we
- * then wrote alone would carry the generation the half-copied target still has, and a target forced into service could not be told
- * from an heir of ours.
+ * The set is narrowed here already (new generation, the peer's one noted), not only when the link
+ * is lost in the middle: otherwise what we then wrote alone would carry the generation the
+ * half-copied target still has, and a target forced into service could not be told from an heir of
+ * ours.
  */
 static void change_source(struct lockstep_volume *vol, const struct meta_change *c)
 {
@@ -155,8 +158,9 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 		note_session(vol, c->session);
 }
 
-#define META_EFFECTS	(STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE | STATE_EFF_META_SECONDARY | \
-			 STATE_EFF_META_TARGET | STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL | \
+#define META_EFFECTS	(STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE |		\
+			 STATE_EFF_META_SECONDARY | STATE_EFF_META_TARGET |	\
+			 STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL |		\
 			 STATE_EFF_META_NARROW | STATE_EFF_META_SYNCED)
 
 static enum state_copy copy_of(const struct lockstep_volume *vol)
@@ -175,7 +179,10 @@ static enum state_copy copy_of(const struct lockstep_volume *vol)
 	return STATE_COPY_UP_TO_DATE;
 }
 
-/* What is in memory must not claim what could not be written. The sequence stays: a half-written copy has it. */
+/*
+ * What is in memory must not claim what could not be written. The sequence stays: a half-written
+ * copy has it.
+ */
 static void undo(struct lockstep_resource *res)
 {
 	struct lockstep_volume *vol;
@@ -220,7 +227,7 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 	return err;
 }
 
-/* ---- the other effects ------------------------------------------------------------------------ */
+/* ---- the other effects ---------------------------------------------------------------------- */
 
 static void set_writable(struct lockstep_resource *res, bool writable)
 {
@@ -269,7 +276,7 @@ static void run_effects(struct lockstep_resource *res, u32 eff)
 		lockstep_report_event(res, NULL, LOCKSTEP_EVENT_STATE);
 }
 
-/* ---- the step --------------------------------------------------------------------------------- */
+/* ---- the step ------------------------------------------------------------------------------- */
 
 static const char * const set_name[] = { "both", "me" };
 
@@ -316,9 +323,10 @@ static int start_session(struct lockstep_resource *res)
 }
 
 /*
- * Order: decide; make durable what has to be (S3, S5, P4); only then start streams, tell the peer, let writes go. When the metadata cannot
- * be written the state goes back: nobody was told anything yet. A narrowing that fails is the exception: writes stay held and the
- * worker tries again, because there is no state before it to return to.
+ * Order: decide; make durable what has to be (S3, S5, P4); only then start streams, tell the peer,
+ * let writes go. When the metadata cannot be written the state goes back: nobody was told anything
+ * yet. A narrowing that fails is the exception: writes stay held and the worker tries again,
+ * because there is no state before it to return to.
  */
 static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, char *why, size_t len)
 {
@@ -391,7 +399,7 @@ static void forget_peer(struct lockstep_resource *res)
 		vol->peer.valid = false;
 }
 
-/* ---- the worker ------------------------------------------------------------------------------- */
+/* ---- the worker ----------------------------------------------------------------------------- */
 
 static void end_session(struct lockstep_resource *res)
 {
@@ -423,7 +431,10 @@ void lockstep_status_close_locked(struct lockstep_resource *res, const char *why
 		return;
 	if (!atomic_xchg(&s->failed, 1))
 		strscpy(res->lost_why, why, sizeof(res->lost_why));
-	/* As a courtesy, so that the peer need not wait for its time-out; sent at once or not at all. */
+	/*
+	 * As a courtesy, so that the peer need not wait for its time-out; sent at once or not at
+	 * all.
+	 */
 	if (s->started) {
 		lockstep_session_tell(s, LOCKSTEP_WT_CLOSE, 0, 0, 0);
 		lockstep_stream_kick(s->stream[0]);
@@ -449,7 +460,10 @@ static void take_narrow_retry(struct lockstep_resource *res)
 	step(res, STATE_EV_NARROWED, 0, NULL, 0);
 }
 
-/* All volumes copied and flushed on both sides? Then the target may say so on its disk: tell it (source side). */
+/*
+ * All volumes copied and flushed on both sides? Then the target may say so on its disk: tell it
+ * (source side).
+ */
 static void take_sync_empty(struct lockstep_resource *res)
 {
 	struct lockstep_session *s = session_locked(res);

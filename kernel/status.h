@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The only writer of a resource's state: takes events, lets core/state decide, carries out the effects in their order, logs one
- * line per change:
+ * The only writer of a resource's state: takes events, lets core/state decide, carries out the
+ * effects in their order, logs one line per change:
  *
  *	lockstep: NAME: EVENT: role A -> B, link A -> B, ... , writes MODE
  *
- * Commands call lockstep_status_step_locked() themselves. What comes from threads and completions is posted and taken by
- * a worker, in order; the worker takes resource.ctl (lock order: resource.h).
+ * Commands call lockstep_status_step_locked() themselves. What comes from threads and completions
+ * is posted and taken by a worker, in order; the worker takes resource.ctl (lock order:
+ * resource.h).
  */
 #ifndef LOCKSTEP_STATUS_H
 #define LOCKSTEP_STATUS_H
@@ -51,8 +52,8 @@ void lockstep_status_work(struct work_struct *work);
 void lockstep_status_retry_work(struct work_struct *work);
 
 /*
- * Take an event. Returns 0, -EALREADY (nothing to do), or a negative errno with a sentence in `why` (may be NULL). On an error of
- * the metadata the state is as before.
+ * Take an event. Returns 0, -EALREADY (nothing to do), or a negative errno with a sentence in `why`
+ * (may be NULL). On an error of the metadata the state is as before.
  */
 int lockstep_status_step_locked(struct lockstep_resource *res, enum state_event ev, u32 arg,
 				char *why, size_t len);

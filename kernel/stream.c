@@ -78,11 +78,11 @@ static bool next_message(struct lockstep_stream *st)
 }
 
 /*
- * Move the queue into the socket. 0: it is empty; -EAGAIN: the socket is full (only with MSG_DONTWAIT); else the
- * connection is broken.
+ * Move the queue into the socket. 0: it is empty; -EAGAIN: the socket is full (only with
+ * MSG_DONTWAIT); else the connection is broken.
  *
- * The `sent` pointer and "is this the last byte" are looked at before the last bytes go out: afterwards the message may be
- * gone (see stream.h).
+ * The `sent` pointer and "is this the last byte" are looked at before the last bytes go out:
+ * afterwards the message may be gone (see stream.h).
  */
 static int send_queue(struct lockstep_stream *st, unsigned int flags)
 {
@@ -122,7 +122,9 @@ static void send_work(struct work_struct *work)
 	int err = 0;
 
 	mutex_lock(&st->send_lock);
-	/* Blocks for at most sk_sndtimeo, the session's time-out; then the peer is as good as gone. */
+	/*
+	 * Blocks for at most sk_sndtimeo, the session's time-out; then the peer is as good as gone.
+	 */
 	if (!READ_ONCE(st->dead))
 		err = send_queue(st, 0);
 	mutex_unlock(&st->send_lock);
@@ -141,7 +143,10 @@ void lockstep_stream_kick(struct lockstep_stream *st)
 	unsigned int noio;
 	int err = 0;
 
-	/* Whoever holds it may have looked at the queue just before our message came: leave it to the worker. */
+	/*
+	 * Whoever holds it may have looked at the queue just before our message came: leave it to
+	 * the worker.
+	 */
 	if (!mutex_trylock(&st->send_lock)) {
 		lockstep_stream_kick_worker(st);
 		return;
@@ -222,9 +227,10 @@ static bool start_waiting(struct lockstep_stream *st)
 }
 
 /*
- * The call that is answered, if it has been sent: a peer that answers what is still in the queue, or half on its way, would have us free
- * what the sender works on (P8). An honest answer may come while the sender has not yet noted that it has
- * sent the last byte; that is a matter of instructions, and waited for.
+ * The call that is answered, if it has been sent: a peer that answers what is still in the queue,
+ * or half on its way, would have us free what the sender works on (P8). An honest answer may come
+ * while the sender has not yet noted that it has sent the last byte; that is a matter of
+ * instructions, and waited for.
  */
 static struct lockstep_call *answered(struct lockstep_stream *st, const struct wire_msg *msg)
 {
@@ -288,8 +294,9 @@ bool lockstep_stream_is_overdue(struct lockstep_stream *st)
 
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 /*
- * Our sockets are locked below file systems, ordinary ones above them (they allocate memory that may be written out through us): a
- * lock class of their own, or lockdep sees a cycle that cannot close.
+ * Our sockets are locked below file systems, ordinary ones above them (they allocate memory that
+ * may be written out through us): a lock class of their own, or lockdep sees a cycle that cannot
+ * close.
  */
 static struct lock_class_key sk_key[2], slock_key[2];
 
@@ -332,7 +339,9 @@ static void prepare_socket(struct lockstep_stream *st)
 	tcp_sock_set_nodelay(sk);
 	sk->sk_allocation = GFP_NOIO | __GFP_MEMALLOC;
 	compat_sk_no_task_frag(sk);
-	/* A file system over us may have to write out to free the memory that its own writes need. */
+	/*
+	 * A file system over us may have to write out to free the memory that its own writes need.
+	 */
 	sk_set_memalloc(sk);
 	sk->sk_sndtimeo = msecs_to_jiffies(st->session->timeout_ms);
 	sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
@@ -390,10 +399,11 @@ void lockstep_stream_shutdown(struct lockstep_stream *st)
 }
 
 /*
- * Order: (1) dead, under lock: no new messages or calls; (2) shutdown: wakes a blocked receiver and sender; (3) the
- * receiver ends: no more answers; (4) the sender ends; (5) the socket is closed without lingering, which purges TCP's queue: from here on
- * nothing of this session reaches the peer, so that pages of requests that are completed later can
- * change without a retransmission carrying the change over (P6); (6) what was not sent is told so.
+ * Order: (1) dead, under lock: no new messages or calls; (2) shutdown: wakes a blocked receiver and
+ * sender; (3) the receiver ends: no more answers; (4) the sender ends; (5) the socket is closed
+ * without lingering, which purges TCP's queue: from here on nothing of this session reaches the
+ * peer, so that pages of requests that are completed later can change without a retransmission
+ * carrying the change over (P6); (6) what was not sent is told so.
  */
 void lockstep_stream_stop(struct lockstep_stream *st, struct list_head *lost)
 {
@@ -407,7 +417,10 @@ void lockstep_stream_stop(struct lockstep_stream *st, struct list_head *lost)
 	if (st->recv_task)
 		wait_for_completion(&st->recv_done);
 	cancel_work_sync(&st->send_work);
-	/* The file may be shared with a dying daemon, so closing ours is not enough: abort the connection. */
+	/*
+	 * The file may be shared with a dying daemon, so closing ours is not enough: abort the
+	 * connection.
+	 */
 	compat_tcp_abort(st->sock->sk);
 
 	mutex_lock(&st->send_lock);

@@ -2,15 +2,15 @@
 /*
  * A stream: one TCP connection of a session. Knows messages and slots, not what they are for.
  *
- * Sending. A message is a struct lockstep_tx on the send queue; whoever holds send_lock moves the queue into the
- * socket. A submitter tries that at once without blocking; when the socket is full or somebody else is
- * sending, a worker goes on. A message is off the queue before its first byte is sent, and after its last byte is
- * handed to TCP it is not touched again unless it has a `sent` function: the answer may already be
- * completing, and freeing, what it is embedded in.
+ * Sending. A message is a struct lockstep_tx on the send queue; whoever holds send_lock moves the
+ * queue into the socket. A submitter tries that at once without blocking; when the socket is full
+ * or somebody else is sending, a worker goes on. A message is off the queue before its first byte
+ * is sent, and after its last byte is handed to TCP it is not touched again unless it has a `sent`
+ * function: the answer may already be completing, and freeing, what it is embedded in.
  *
- * Calls. A request that the peer answers is a struct lockstep_call: it takes a slot (the flow-control credit), or waits
- * for one in order. Each call ends exactly once, by done(): with the peer's status, or LOCKSTEP_CALL_LOST when the
- * session ends first.
+ * Calls. A request that the peer answers is a struct lockstep_call: it takes a slot (the
+ * flow-control credit), or waits for one in order. Each call ends exactly once, by done(): with the
+ * peer's status, or LOCKSTEP_CALL_LOST when the session ends first.
  */
 #ifndef LOCKSTEP_STREAM_H
 #define LOCKSTEP_STREAM_H
@@ -32,7 +32,9 @@ struct lockstep_tx {
 	struct list_head node;
 	struct lockstep_wire_hdr hdr;
 	struct bio *payload;		/* NULL: none. Its bi_iter is not moved */
-	/* Called once when the message is sent, or when it never will be; NULL: do not touch after. */
+	/*
+	 * Called once when the message is sent, or when it never will be; NULL: do not touch after.
+	 */
 	void (*sent)(struct lockstep_tx *tx);
 };
 
@@ -40,11 +42,15 @@ struct lockstep_tx {
 
 struct lockstep_call {
 	struct lockstep_tx tx;
-	struct list_head node;		/* waiting for a slot, or collected after the session's end */
+	/* waiting for a slot, or collected after the session's end */
+	struct list_head node;
 	struct lockstep_stream *stream;	/* filled in by lockstep_stream_call */
 	unsigned long since;		/* jiffies, when it got its slot */
 	struct wire_msg msg;		/* slot and slot_gen are filled in when it gets one */
-	/* status: enum lockstep_wire_status or LOCKSTEP_CALL_LOST. Process context, may not sleep long. */
+	/*
+	 * status: enum lockstep_wire_status or LOCKSTEP_CALL_LOST. Process context, may not sleep
+	 * long.
+	 */
 	void (*done)(struct lockstep_call *call, int status);
 };
 
@@ -85,8 +91,9 @@ void lockstep_stream_destroy(struct lockstep_stream *st);	/* after stop */
 int lockstep_stream_start(struct lockstep_stream *st);
 
 /*
- * End it: nothing is sent or received after this, unsent messages got their sent(), and the socket is gone
- * together with whatever TCP had not delivered. Open calls are moved to `lost`, for the caller to end.
+ * End it: nothing is sent or received after this, unsent messages got their sent(), and the socket
+ * is gone together with whatever TCP had not delivered. Open calls are moved to `lost`, for the
+ * caller to end.
  */
 void lockstep_stream_stop(struct lockstep_stream *st, struct list_head *lost);
 

@@ -15,7 +15,7 @@
 
 static int major;
 
-/* ---- the disk ------------------------------------------------------------------------------------ */
+/* ---- the disk ------------------------------------------------------------------------------- */
 
 static void submit(struct bio *bio)
 {
@@ -31,7 +31,8 @@ COMPAT_OPEN(volume_open, disk, for_write)
 	if (vol->going) {
 		err = -ENXIO;
 	} else if (for_write && !vol->writable) {
-		pr_info_ratelimited("%s/%u: %s (pid %d) may not open /dev/lockstep%u for writing: this side is secondary; lockstep promote %s\n",
+		pr_info_ratelimited("%s/%u: %s (pid %d) may not open /dev/lockstep%u for writing: "
+				    "this side is secondary; lockstep promote %s\n",
 				    vol->res->name, vol->number, current->comm,
 				    task_pid_nr(current), vol->minor, vol->res->name);
 		err = -EROFS;
@@ -71,7 +72,7 @@ void lockstep_volume_exit(void)
 	unregister_blkdev(major, "lockstep");
 }
 
-/* ---- limits -------------------------------------------------------------------------------------- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 static void read_limits(struct lockstep_volume *vol)
 {
@@ -89,8 +90,9 @@ static void read_limits(struct lockstep_volume *vol)
 }
 
 /*
- * What the device offers is what both copies can do, as far as the peer is known. A flush is always offered: it may be needed on the
- * peer, whichever disk that gets one day. Lower devices split by themselves what is too long for them.
+ * What the device offers is what both copies can do, as far as the peer is known. A flush is always
+ * offered: it may be needed on the peer, whichever disk that gets one day. Lower devices split by
+ * themselves what is too long for them.
  */
 static void derive_limits(const struct lockstep_volume *vol, struct compat_limits *ret)
 {
@@ -156,7 +158,7 @@ int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t 
 	return err;
 }
 
-/* ---- openers ------------------------------------------------------------------------------------- */
+/* ---- openers -------------------------------------------------------------------------------- */
 
 int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len)
 {
@@ -201,7 +203,7 @@ u8 lockstep_volume_disk(const struct lockstep_volume *vol)
 	return LOCKSTEP_DISK_UP_TO_DATE;
 }
 
-/* ---- attach --------------------------------------------------------------------------------------- */
+/* ---- attach --------------------------------------------------------------------------------- */
 
 static int open_device(struct lockstep_bdev *b, const char *path, struct lockstep_volume *vol,
 		       char *why, size_t len)
@@ -256,32 +258,35 @@ static int check_identity(struct lockstep_volume *vol, char *why, size_t len)
 	const char *dev = vol->backing;
 
 	if (strcmp(m->resource, res->name)) {
-		snprintf(why, len, "%s holds a copy of resource %s, not of %s", dev, m->resource,
-			 res->name);
+		snprintf(why, len, "%s holds a copy of resource %s, not of %s: correct the disk in "
+			 "/etc/lockstep/%s.conf", dev, m->resource, res->name, res->name);
 		return -EUCLEAN;
 	}
 	if (m->node_id != res->node_id) {
-		snprintf(why, len, "%s holds the copy of node %u (%s), this is node %u (%s)", dev,
-			 m->node_id, m->node, res->node_id, res->node_name);
+		snprintf(why, len, "%s holds the copy of node %u (%s), this is node %u (%s): "
+			 "correct /etc/lockstep/node, or the ids in /etc/lockstep/%s.conf", dev,
+			 m->node_id, m->node, res->node_id, res->node_name, res->name);
 		return -EUCLEAN;
 	}
 	if (m->volume != vol->number) {
-		snprintf(why, len, "%s holds volume %u, not volume %u", dev, m->volume,
-			 vol->number);
+		snprintf(why, len, "%s holds volume %u, not volume %u: correct the numbers in "
+			 "/etc/lockstep/%s.conf", dev, m->volume, vol->number, res->name);
 		return -EUCLEAN;
 	}
 	if (!!(m->flags & LOCKSTEP_MF_EXTERNAL) != !!vol->meta_path[0]) {
-		snprintf(why, len, "%s was made for %s metadata", dev,
-			 m->flags & LOCKSTEP_MF_EXTERNAL ? "external" : "internal");
+		snprintf(why, len, "%s was made for %s metadata: correct meta in "
+			 "/etc/lockstep/%s.conf", dev,
+			 m->flags & LOCKSTEP_MF_EXTERNAL ? "external" : "internal", res->name);
 		return -EUCLEAN;
 	}
 	return 0;
 }
 
 /*
- * What the flags mean when they are found: ATTACHED set means that nobody closed it: the marks, which were in memory, are lost, and a primary
- * may have writes in the disk's cache that never became stable. Noted durably before anything else happens, so that a second
- * crash does not hide the first.
+ * What the flags mean when they are found: ATTACHED set means that nobody closed it: the marks,
+ * which were in memory, are lost, and a primary may have writes in the disk's cache that never
+ * became stable. Noted durably before anything else happens, so that a second crash does not hide
+ * the first.
  */
 static int take_up(struct lockstep_volume *vol, char *why, size_t len)
 {
@@ -306,8 +311,9 @@ static int take_up(struct lockstep_volume *vol, char *why, size_t len)
 }
 
 /*
- * Closed cleanly: the data is flushed, then the superblock says so. The bitmap lives in memory in this version: only an empty one is known
- * afterwards (MARKS_VALID); anything else means a full copy at the next meeting, which is slow and right.
+ * Closed cleanly: the data is flushed, then the superblock says so. The bitmap lives in memory in
+ * this version: only an empty one is known afterwards (MARKS_VALID); anything else means a full
+ * copy at the next meeting, which is slow and right.
  */
 static void close_metadata(struct lockstep_volume *vol)
 {
@@ -353,7 +359,8 @@ static int add_disk_of(struct lockstep_volume *vol, char *why, size_t len)
 	set_disk_ro(vol->disk, true);
 	err = add_disk(vol->disk);
 	if (err) {
-		snprintf(why, len, "/dev/lockstep%u cannot be created (error %d): is the minor taken?",
+		snprintf(why, len,
+			 "/dev/lockstep%u cannot be created (error %d): is the minor taken?",
 			 vol->minor, err);
 		put_disk(vol->disk);
 		vol->disk = NULL;
@@ -452,7 +459,7 @@ free:
 	return err;
 }
 
-/* ---- detach --------------------------------------------------------------------------------------- */
+/* ---- detach --------------------------------------------------------------------------------- */
 
 int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len)
 {
@@ -469,7 +476,10 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	mutex_unlock(&vol->open_lock);
 	if (err)
 		return err;
-	/* Who may still come: nobody opens it any more; requests end with the reference; the session is closed, so no peer's write and no resync. */
+	/*
+	 * Who may still come: nobody opens it any more; requests end with the reference; the
+	 * session is closed, so no peer's write and no resync.
+	 */
 	del_gendisk(vol->disk);
 	percpu_ref_kill(&vol->ref);
 	res->wait = "requests at the local disk";

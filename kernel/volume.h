@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A volume: one /dev/lockstepN over one backing device, and its metadata. Belongs to one resource, whose ctl guards
- * everything that changes; requests hold `ref`, so that a volume outlives them.
+ * A volume: one /dev/lockstepN over one backing device, and its metadata. Belongs to one resource,
+ * whose ctl guards everything that changes; requests hold `ref`, so that a volume outlives them.
  */
 #ifndef LOCKSTEP_VOLUME_H
 #define LOCKSTEP_VOLUME_H
@@ -55,7 +55,8 @@ struct lockstep_volume {
 
 	/* Under resource.ctl. */
 	struct meta meta, meta_before;	/* now; before the change that is being written */
-	int meta_copy;			/* the copy that is newest on disk; the next write goes to the other */
+	/* the copy that is newest on disk; the next write goes to the other */
+	int meta_copy;
 	void *meta_page;		/* 4 KiB buffer of metaio */
 	u64 data_sect;			/* size now */
 	struct lockstep_peer_volume peer;
@@ -83,8 +84,8 @@ int lockstep_volume_init(void);
 void lockstep_volume_exit(void);
 
 /*
- * Open the backing device, take up its metadata, create the disk. ctl held. `*why` gets a sentence on failure (static or in
- * `buf`).
+ * Open the backing device, take up its metadata, create the disk. ctl held. `*why` gets a sentence
+ * on failure (static or in `buf`).
  */
 int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 minor,
 			       const char *backing, const char *meta_path, char *why, size_t len);
@@ -95,10 +96,15 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 /* -EBUSY, with a sentence that names the opener, while somebody has it open. */
 int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len);
 
-/* Opening for writing from now on allowed or not. Not allowing fails with -EBUSY while it is open. */
+/*
+ * Opening for writing from now on allowed or not. Not allowing fails with -EBUSY while it is open.
+ */
 int lockstep_volume_set_writable(struct lockstep_volume *vol, bool writable, char *why, size_t len);
 
-/* Take over what the session agreed on: size and limits. -EBUSY (in use) or -EINVAL with a sentence. ctl held. */
+/*
+ * Take over what the session agreed on: size and limits. -EBUSY (in use) or -EINVAL with a
+ * sentence. ctl held.
+ */
 int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t len);
 
 /* enum lockstep_disk_state of our copy, from the metadata in memory. */

@@ -75,7 +75,7 @@ class Screen:
         self._put(self._bold(f"[{self.clock()}] {text}"))
 
     def say(self, text):
-        self._put(textwrap.fill(textwrap.dedent(text).strip(), 92, initial_indent="    ",
+        self._put(textwrap.fill(" ".join(text.split()), 92, initial_indent="    ",
                                 subsequent_indent="    "))
 
     def line(self, text=""):
@@ -139,6 +139,17 @@ class Shown:
     }
     screen = None
 
+    def prepare(self, m):
+        if self.key is None:
+            s = self.screen
+            s.head("Forming the mirror")
+            s.say(f"""One file describes it, the same on both. timeout_ms = {TIMEOUT_MS}: so long a
+                  silence means that the peer is gone. (The default is 6000; less is quicker, and
+                  sooner mistakes a slow host for a dead one.)""")
+            s.typed("a", "cat /etc/lockstep/r0.conf")
+            s.output(self.conf)
+        super().prepare(m)
+
     def type(self, m, cmd, show=True, **kw):
         self.screen.typed(m.name, cmd, self.NOTES.get(cmd, ""))
         r = m.sh(cmd, **kw)
@@ -188,13 +199,7 @@ class Story:
 
     def form(self):
         s, m = self.screen, self.m
-        s.head("Forming the mirror")
-        s.say(f"""One file describes it, the same on both. timeout_ms = {TIMEOUT_MS}: so long a
-              silence means that the peer is gone. (The default is 6000; less is quicker, and
-              mistakes a slow host for a dead one sooner.)""")
-        s.typed("a", "cat /etc/lockstep/r0.conf")
-        s.output(m.conf)
-        s.say("On both, in turn:")
+        s.say("The key is copied to b, and lockstepd runs on both.")
         m.form(clean=False)
         s.typed("a", "lockstep status r0")
         s.output(self.a.sh("lockstep status r0").text)
@@ -231,11 +236,11 @@ class Story:
     def die_in_the_middle(self):
         s, m, a = self.screen, self.m, self.a
         s.head("Load of three kinds, and a is killed in the middle of it")
-        s.say("""ackload, 8 threads on the first device: each write that has returned is recorded
+        s.say("""ackload, 4 threads on the first device: each write that has returned is recorded
               outside of the machine. In /srv a mail server of sorts: a file is written, fsynced,
               and only then reported with its checksum. And fio, for pressure.""")
         s.typed("a", f"ackload write {m.device(a)} ... &")
-        self.load = m.ackload(a, seed=random.randrange(1, 1 << 32))
+        self.load = m.ackload(a, seed=random.randrange(1, 1 << 32), threads=4)
         s.typed("a", "mail >reports &")
         self.mail = a.start(MAIL)
         s.typed("a", PRESSURE + " &")
@@ -366,6 +371,15 @@ def ack_sizes(records):
         slot = int.from_bytes(records[i * 16:i * 16 + 4], "little") % 24
         total += 65536 if slot == 0 else 4096 if slot < 16 else 512
     return n, total
+
+
+class MachineLab(Lab):
+    def pair(self, **kw):
+        pair = super().pair(boot=False, **kw)
+        for m in pair:
+            m.power_on()
+        self.screen.meanwhile("booting", lambda: [m.wait_boot() for m in pair])
+        return pair
 
 
 class Machines(Mirror):
@@ -644,7 +658,9 @@ def machines(screen, args):
                  "tcg": "The machines are emulated: no KVM here, or no kernel boots under it."}[how])
     initrd = screen.meanwhile(f"building module, tools and the machines' image ({k['KVER']})",
                               lambda: lab_module.prepare(args.series))
-    lab = Lab("demo", args.series, {args.series: initrd}, args.verbose)
+    screen.head("Booting a (10.77.0.1) and b (10.77.0.2), two disks each")
+    lab = MachineLab("demo", args.series, {args.series: initrd}, args.verbose)
+    lab.screen = screen
     return lab, shown(Machines, screen)
 
 
@@ -660,7 +676,6 @@ def demo(args, when_done=None):
             lab, cls = here.prepare(screen, args)
         else:
             lab, cls = machines(screen, args)
-        screen.head("Booting a (10.77.0.1) and b (10.77.0.2), two disks each")
         mirror = cls(lab, disks=DISKS, timeout_ms=TIMEOUT_MS)
         story = Story(screen, lab, mirror)
         story.tell()

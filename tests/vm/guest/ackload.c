@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The oracle for "an acknowledged write is never lost". Writes to a block device and, after each write
- * has returned, puts a record of it where the machine's death cannot take it (a virtio port whose
- * other end is a file on the host). Afterwards the survivor's device is checked against the records.
+ * The oracle for "an acknowledged write is never lost". Writes to a block device and, after each
+ * write has returned, puts a record of it where the machine's death cannot take it (a virtio port
+ * whose other end is a file on the host). Afterwards the survivor's device is checked against the
+ * records.
  *
  *	ackload write DEVICE RECORDS SEED SECONDS THREADS
  *	ackload check DEVICE RECORDS SEED
  *
- * The device is cut into slots of 512 B, 4 KiB and 64 KiB; a slot has one write in flight at most, and its n-th write
- * puts {magic, slot, n, seed} into each of its sectors. So after a crash every sector of a slot must hold
- * n = the last recorded one, or the one after it, which may have been under way (a record may be lost
- * with the machine as well). Anything else is a lost or a foreign write.
+ * The device is cut into slots of 512 B, 4 KiB and 64 KiB; a slot has one write in flight at most,
+ * and its n-th write puts {magic, slot, n, seed} into each of its sectors. So after a crash every
+ * sector of a slot must hold n = the last recorded one, or the one after it, which may have been
+ * under way (a record may be lost with the machine as well). Anything else is a lost or a foreign
+ * write.
  */
 #define _GNU_SOURCE
 #include <errno.h>
