@@ -84,6 +84,7 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
 	if (!m->peer[LOCKSTEP_PEER].since.id)
 		meta_gen_narrow(m, LOCKSTEP_PEER, c->id);
+	m->peer[LOCKSTEP_PEER].flags |= LOCKSTEP_PF_SYNCING;
 	vol->resync.sync = LOCKSTEP_SYNC_SOURCE_WAIT;
 	vol->peer.disk = LOCKSTEP_DISK_INCONSISTENT;
 	vol->sync_told = false;
@@ -150,6 +151,8 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 		change_source(vol, c);
 	if (c->effects & STATE_EFF_META_EQUAL)
 		change_equal(vol);
+	if (c->effects & (STATE_EFF_META_NARROW | STATE_EFF_META_SYNCED | STATE_EFF_META_EQUAL))
+		vol->meta.peer[LOCKSTEP_PEER].flags &= ~LOCKSTEP_PF_SYNCING;
 	if (c->effects & STATE_EFF_META_NARROW)
 		meta_gen_narrow(&vol->meta, LOCKSTEP_PEER, c->id);
 	if (c->effects & STATE_EFF_META_SYNCED)
@@ -165,6 +168,7 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 
 static enum state_copy copy_of(const struct lockstep_volume *vol)
 {
+	const struct meta_peer *p = &vol->meta.peer[LOCKSTEP_PEER];
 	u32 flags = vol->meta.flags;
 
 	if (!vol->meta.current_gen.id)
@@ -173,8 +177,8 @@ static enum state_copy copy_of(const struct lockstep_volume *vol)
 		return STATE_COPY_INCONSISTENT;
 	if (flags & LOCKSTEP_MF_OUTDATED || !(flags & LOCKSTEP_MF_UP_TO_DATE))
 		return STATE_COPY_OUTDATED;
-	/* It crashed while the peer was with it: only the peer knows what came after. */
-	if (flags & LOCKSTEP_MF_UNCLEAN && !vol->meta.peer[LOCKSTEP_PEER].since.id)
+	/* It crashed while the peer was with it, or may have been: only the peer knows what came after. */
+	if (flags & LOCKSTEP_MF_UNCLEAN && (!p->since.id || p->flags & LOCKSTEP_PF_SYNCING))
 		return STATE_COPY_OUTDATED;
 	return STATE_COPY_UP_TO_DATE;
 }

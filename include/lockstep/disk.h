@@ -65,6 +65,13 @@ struct lockstep_disk_gen {
 	__le64	nr;		/*  8 */
 };
 
+/*
+ * lockstep_disk_peer.flags. SYNCING: `since` was set because we copy to the peer, not because we went on
+ * without it: it may have been told that it is whole, and we crashed before noting so.
+ */
+#define LOCKSTEP_PF_SYNCING		(1u << 0)
+#define LOCKSTEP_PF_KNOWN		0x1u
+
 /* What we know of one peer. OFFSET in the struct beside each member. */
 struct lockstep_disk_peer {
 	/* 0: generation the peer has, while ours has gone on; 0: it is with us */
@@ -73,7 +80,7 @@ struct lockstep_disk_peer {
 	__le64	boot_id;
 	__le64	seen_s;			/* 24 wall clock of the last session's end, for people */
 	__le32	node_id;		/* 32 */
-	__le32	flags;			/* 36 none yet, 0 */
+	__le32	flags;			/* 36 LOCKSTEP_PF_* */
 	__u8	pad[24];		/* 40 */
 };
 

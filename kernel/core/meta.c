@@ -318,7 +318,8 @@ static u32 bad_list(const struct lockstep_superblock *sb)
 	for (i = 0; i < LOCKSTEP_MAX_PEERS; i++) {
 		const struct lockstep_disk_peer *p = &sb->peer[i];
 
-		if (le32_to_cpu(p->node_id) >= LOCKSTEP_MAX_NODES || p->flags ||
+		if (le32_to_cpu(p->node_id) >= LOCKSTEP_MAX_NODES ||
+		    le32_to_cpu(p->flags) & ~LOCKSTEP_PF_KNOWN ||
 		    !is_zero(p->pad, sizeof(p->pad)))
 			return FIELD(peer) + i * (u32)sizeof(*p);
 	}

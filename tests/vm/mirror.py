@@ -35,8 +35,7 @@ class Mirror:
     def __init__(self, lab, size_mib=256, streams=4, timeout_ms=6000, disks=None, **machine):
         """disks={name: bytes}: one volume each, in this order; {"data": size_mib} if not given."""
         self.lab = lab
-        self.size = size_mib * MIB
-        disks = disks or {"data": self.size}
+        self.disks = disks = disks or {"data": size_mib * MIB}
         self.conf = CONF.format(streams=streams, timeout_ms=timeout_ms, volumes=",\n".join(
             f'    {{ number = {i}; minor = {i}; disk = "/dev/lab/{name}"; }}'
             for i, name in enumerate(disks)))
@@ -148,19 +147,17 @@ class Mirror:
         except lab_module.Timeout:
             raise lab_module.CheckError(f"{m.name} is not promoted: {said[0]}") from None
 
-    def data_bytes(self, m):
-        return self.status(m)["volumes"][0]["size_bytes"]
-
     def finish(self):
         """Both in sync and closed: then the two backing files hold the same bytes."""
         self.wait_synced()
-        size = self.data_bytes(self.a)
+        sizes = [v["size_bytes"] for v in self.status(self.a)["volumes"]]
         for m in (self.a, self.b):
             m.sh("lockstep demote r0")
         for m in (self.a, self.b):
             m.sh("lockstep down r0; sync")
-        self.lab.check(size > self.size // 2, f"a volume of {size} bytes")
-        self.lab.same(self.a.disk("data"), self.b.disk("data"), size)
+        for (disk, whole), size in zip(self.disks.items(), sizes, strict=True):
+            self.lab.check(size > whole // 2, f"a volume of {size} bytes on {disk}")
+            self.lab.same(self.a.disk(disk), self.b.disk(disk), size)
 
     # -- load --------------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ static json_t *json_volume(const struct model_volume *v)
 	put(o, "device", json_string(device));
 	put(o, "backing", str_or_null(v->backing));
 	put(o, "meta", str_or_null(v->meta));
-	put(o, "size_bytes", num(v->data_sect << LOCKSTEP_SECT_SHIFT));
+	put(o, "size_bytes", num(model_volume_sect(v) << LOCKSTEP_SECT_SHIFT));
 	put(o, "max_size_bytes", num(v->data_max_sect << LOCKSTEP_SECT_SHIFT));
 	put(o, "logical_block_bytes", num(v->logical_bytes));
 	put(o, "physical_block_bytes", num(v->physical_bytes));

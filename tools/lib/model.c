@@ -72,3 +72,8 @@ struct model_volume *model_volume(struct model_resource *r, u32 number)
 	r->nr_volumes++;
 	return &v[at];
 }
+
+u64 model_volume_sect(const struct model_volume *v)
+{
+	return v->data_sect ? v->data_sect : v->data_max_sect;
+}

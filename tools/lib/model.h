@@ -104,6 +104,9 @@ void model_free(struct model *m);	/* and leave it as model_init does */
 struct model_resource *model_find(const struct model *m, const char *name);
 struct model_volume *model_find_volume(const struct model_resource *r, u32 number);
 
+/* Size of a volume: the agreed one, and before any agreement all that its disk gives. */
+u64 model_volume_sect(const struct model_volume *v);
+
 /*
  * The one of that name, made (zeroed, named) if it is not there yet; NULL: no memory, or more
  * volumes than LOCKSTEP_MAX_VOLUMES. A later call may move what an earlier one returned.

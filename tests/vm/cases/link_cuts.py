@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""verified fio, 4 jobs x QD16, 512 B to 1 MiB, across 20 link cuts: no error, copies identical"""
+"""verified fio, 4 jobs x QD16, 512 B to 1 MiB, across 20 link cuts: no error, same bytes"""
 
 import random
 import time
