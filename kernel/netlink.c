@@ -76,7 +76,10 @@ static char *why_buffer(void)
 	static char ring[64][WHY_BYTES];
 	static atomic_t next;
 
-	return ring[(u32)atomic_inc_return(&next) % ARRAY_SIZE(ring)];
+	char *why = ring[(u32)atomic_inc_return(&next) % ARRAY_SIZE(ring)];
+
+	why[0] = 0;
+	return why;
 }
 
 static int refused(struct genl_info *info, int err, const char *why)
@@ -122,7 +125,7 @@ static struct lockstep_resource *resource_of(struct genl_info *info, int *err)
 	if (*err)
 		return NULL;
 	name = get_str(info, LOCKSTEP_ATTR_RES_NAME);
-	res = lockstep_resource_get(name);
+	res = lockstep_resource_get(genl_info_net(info), name);
 	if (!res) {
 		why = why_buffer();
 		snprintf(why, WHY_BYTES, "%s is not up here", name);
@@ -179,36 +182,36 @@ static int cmd_res_add(struct sk_buff *skb, struct genl_info *info)
 	static const int needed[] = { LOCKSTEP_ATTR_RES_NAME, LOCKSTEP_ATTR_NODE_ID,
 				      LOCKSTEP_ATTR_NODE_NAME, LOCKSTEP_ATTR_PEER_NODE_ID,
 				      LOCKSTEP_ATTR_PEER_NAME };
+	struct lockstep_resource_params p;
 	struct lockstep_resource *res;
 	char *why = why_buffer();
 	int i, err;
 
-	why[0] = 0;
 	for (i = 0; i < ARRAY_SIZE(needed); i++) {
 		err = need(info, needed[i]);
 		if (err)
 			return err;
 	}
-	if (!meta_name_ok(get_str(info, LOCKSTEP_ATTR_RES_NAME)))
+	p = (struct lockstep_resource_params){
+		.name = get_str(info, LOCKSTEP_ATTR_RES_NAME),
+		.node_name = get_str(info, LOCKSTEP_ATTR_NODE_NAME),
+		.peer_name = get_str(info, LOCKSTEP_ATTR_PEER_NAME),
+		.node_id = get_u32(info, LOCKSTEP_ATTR_NODE_ID, 0),
+		.peer_node_id = get_u32(info, LOCKSTEP_ATTR_PEER_NODE_ID, 0),
+		.timeout_ms = get_u32(info, LOCKSTEP_ATTR_TIMEOUT_MS, LOCKSTEP_DEF_TIMEOUT_MS),
+		.ping_ms = get_u32(info, LOCKSTEP_ATTR_PING_MS, LOCKSTEP_DEF_PING_MS),
+	};
+	if (!meta_name_ok(p.name))
 		return refused(info, -EINVAL,
 			       "a resource name has letters, digits, '_', '.' and '-' only");
-	if (get_u32(info, LOCKSTEP_ATTR_NODE_ID, 0) == get_u32(info, LOCKSTEP_ATTR_PEER_NODE_ID, 0))
+	if (p.node_id == p.peer_node_id)
 		return refused(info, -EINVAL, "both nodes have the same id");
-	if (get_u32(info, LOCKSTEP_ATTR_PING_MS, LOCKSTEP_DEF_PING_MS) >=
-	    get_u32(info, LOCKSTEP_ATTR_TIMEOUT_MS, LOCKSTEP_DEF_TIMEOUT_MS))
+	if (p.ping_ms >= p.timeout_ms)
 		return refused(info, -EINVAL, "ping_ms must be less than timeout_ms");
-	res = lockstep_resource_create(get_str(info, LOCKSTEP_ATTR_RES_NAME),
-				       get_str(info, LOCKSTEP_ATTR_NODE_NAME),
-				       get_u32(info, LOCKSTEP_ATTR_NODE_ID, 0),
-				       get_str(info, LOCKSTEP_ATTR_PEER_NAME),
-				       get_u32(info, LOCKSTEP_ATTR_PEER_NODE_ID, 0),
-				       get_u32(info, LOCKSTEP_ATTR_TIMEOUT_MS,
-					       LOCKSTEP_DEF_TIMEOUT_MS),
-				       get_u32(info, LOCKSTEP_ATTR_PING_MS, LOCKSTEP_DEF_PING_MS));
+	res = lockstep_resource_create(genl_info_net(info), &p);
 	if (IS_ERR(res)) {
 		if (PTR_ERR(res) == -EEXIST)
-			snprintf(why, WHY_BYTES, "%s is up already",
-				 get_str(info, LOCKSTEP_ATTR_RES_NAME));
+			snprintf(why, WHY_BYTES, "%s is up already", p.name);
 		return refused(info, PTR_ERR(res), why);
 	}
 	lockstep_report_event(res, NULL, LOCKSTEP_EVENT_STATE);
@@ -222,7 +225,6 @@ static int cmd_res_del(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_resource *res;
 	int err;
 
-	why[0] = 0;
 	res = resource_of(info, &err);
 	if (!res)
 		return err;
@@ -239,7 +241,6 @@ static int cmd_vol_add(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_resource *res;
 	int err;
 
-	why[0] = 0;
 	err = need(info, LOCKSTEP_ATTR_VOLUME) ?: need(info, LOCKSTEP_ATTR_MINOR) ?:
 	      need(info, LOCKSTEP_ATTR_BACKING);
 	if (err)
@@ -276,7 +277,6 @@ static int cmd_vol_del(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_volume *vol;
 	int err;
 
-	why[0] = 0;
 	res = lock_resource(info, &err);
 	if (!res)
 		return err;
@@ -300,7 +300,6 @@ static int cmd_promote(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_resource *res;
 	int err;
 
-	why[0] = 0;
 	res = resource_of(info, &err);
 	if (!res)
 		return err;
@@ -315,7 +314,6 @@ static int cmd_demote(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_resource *res;
 	int err;
 
-	why[0] = 0;
 	res = resource_of(info, &err);
 	if (!res)
 		return err;
@@ -477,7 +475,6 @@ static int cmd_session_open(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_resource *res;
 	int err;
 
-	why[0] = 0;
 	res = lock_resource(info, &err);
 	if (!res)
 		return err;
@@ -510,7 +507,6 @@ static int cmd_stream_add(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_session *s;
 	int err;
 
-	why[0] = 0;
 	err = need(info, LOCKSTEP_ATTR_STREAM) ?: need(info, LOCKSTEP_ATTR_FD);
 	if (err)
 		return err;
@@ -595,7 +591,6 @@ static int cmd_session_start(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_session *s;
 	int err;
 
-	why[0] = 0;
 	res = lock_resource(info, &err);
 	if (!res)
 		return err;
@@ -697,7 +692,6 @@ static int cmd_sync_start(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_volume *vol;
 	int err;
 
-	why[0] = 0;
 	res = lock_resource(info, &err);
 	if (!res)
 		return err;
@@ -739,9 +733,9 @@ static const struct genl_multicast_group groups[] = {
 };
 
 /*
- * Not per network namespace: a block device belongs to the machine. GENL_ADMIN_PERM asks for
- * CAP_NET_ADMIN in the initial user namespace. parallel_ops: a promotion that waits for the peer
- * must not stop the daemon that brings the answer.
+ * A resource belongs to the network namespace it was made in, and is seen in no other.
+ * GENL_ADMIN_PERM asks for CAP_NET_ADMIN in the initial user namespace. parallel_ops: a promotion
+ * that waits for the peer must not stop the daemon that brings the answer.
  */
 static struct genl_family family __ro_after_init = {
 	.name = LOCKSTEP_GENL_NAME,

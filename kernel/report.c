@@ -175,7 +175,7 @@ void lockstep_report_event(struct lockstep_resource *res, struct lockstep_volume
 		nlmsg_free(skb);
 		return;
 	}
-	genlmsg_multicast(family, skb, 0, 0, GFP_NOIO);
+	genlmsg_multicast_netns(family, res->net, skb, 0, 0, GFP_NOIO);
 }
 
 /* ---- dump ----------------------------------------------------------------------------------- */
@@ -241,13 +241,13 @@ static int dump_resource(struct sk_buff *skb, struct netlink_callback *cb,
 	return err;
 }
 
-static struct lockstep_resource *nth(long n)
+static struct lockstep_resource *nth(const struct net *net, long n)
 {
 	struct lockstep_resource *res, *found = NULL;
 
 	mutex_lock(&lockstep_resources_lock);
 	list_for_each_entry(res, &lockstep_resources, node) {
-		if (!n--) {
+		if (res->net == net && !n--) {
 			kref_get(&res->ref);
 			found = res;
 			break;
@@ -269,7 +269,7 @@ int lockstep_report_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		return err;
 	if (attrs[LOCKSTEP_ATTR_RES_NAME])
 		only = nla_data(attrs[LOCKSTEP_ATTR_RES_NAME]);
-	while ((res = nth(cb->args[0]))) {
+	while ((res = nth(sock_net(skb->sk), cb->args[0]))) {
 		err = only && strcmp(only, res->name) ? 0 : dump_resource(skb, cb, res);
 		lockstep_resource_put(res);
 		if (err)

@@ -9,6 +9,7 @@
 
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <net/net_namespace.h>
 #include "request.h"
 #include "status.h"
 
@@ -28,6 +29,7 @@ static void resource_free_work(struct work_struct *work)
 	cancel_work_sync(&res->ready_work);
 	cleanup_srcu_struct(&res->mode_srcu);
 	mutex_destroy(&res->ctl);
+	put_net(res->net);
 	pr_debug("%s: resource destroyed\n", res->name);
 	kfree(res);
 	module_put(THIS_MODULE);
@@ -45,23 +47,23 @@ void lockstep_resource_put(struct lockstep_resource *res)
 	kref_put(&res->ref, resource_free);
 }
 
-static struct lockstep_resource *find_locked(const char *name)
+static struct lockstep_resource *find_locked(const struct net *net, const char *name)
 {
 	struct lockstep_resource *res;
 
 	lockdep_assert_held(&lockstep_resources_lock);
 	list_for_each_entry(res, &lockstep_resources, node)
-		if (!strcmp(res->name, name))
+		if (res->net == net && !strcmp(res->name, name))
 			return res;
 	return NULL;
 }
 
-struct lockstep_resource *lockstep_resource_get(const char *name)
+struct lockstep_resource *lockstep_resource_get(const struct net *net, const char *name)
 {
 	struct lockstep_resource *res;
 
 	mutex_lock(&lockstep_resources_lock);
-	res = find_locked(name);
+	res = find_locked(net, name);
 	if (res)
 		kref_get(&res->ref);
 	mutex_unlock(&lockstep_resources_lock);
@@ -85,9 +87,8 @@ static void resource_init(struct lockstep_resource *res)
 	state_init(&res->state, res->node_id < res->peer_node_id);
 }
 
-struct lockstep_resource *lockstep_resource_create(const char *name, const char *node_name,
-						   u32 node_id, const char *peer_name,
-						   u32 peer_node_id, u32 timeout_ms, u32 ping_ms)
+struct lockstep_resource *lockstep_resource_create(struct net *net,
+						   const struct lockstep_resource_params *p)
 {
 	struct lockstep_resource *res;
 	int err;
@@ -95,13 +96,14 @@ struct lockstep_resource *lockstep_resource_create(const char *name, const char 
 	res = kzalloc(sizeof(*res), GFP_KERNEL);
 	if (!res)
 		return ERR_PTR(-ENOMEM);
-	strscpy(res->name, name, sizeof(res->name));
-	strscpy(res->node_name, node_name, sizeof(res->node_name));
-	strscpy(res->peer_name, peer_name, sizeof(res->peer_name));
-	res->node_id = node_id;
-	res->peer_node_id = peer_node_id;
-	res->timeout_ms = timeout_ms;
-	res->ping_ms = ping_ms;
+	strscpy(res->name, p->name, sizeof(res->name));
+	strscpy(res->node_name, p->node_name, sizeof(res->node_name));
+	strscpy(res->peer_name, p->peer_name, sizeof(res->peer_name));
+	res->node_id = p->node_id;
+	res->peer_node_id = p->peer_node_id;
+	res->timeout_ms = p->timeout_ms;
+	res->ping_ms = p->ping_ms;
+	res->net = net;
 	resource_init(res);
 	err = init_srcu_struct(&res->mode_srcu);
 	if (err)
@@ -112,12 +114,13 @@ struct lockstep_resource *lockstep_resource_create(const char *name, const char 
 	 * A module that is being unloaded waits for us in unregistering the family, and must get
 	 * nothing new.
 	 */
-	if (find_locked(name) || !try_module_get(THIS_MODULE)) {
-		if (!find_locked(name))
+	if (find_locked(net, p->name) || !try_module_get(THIS_MODULE)) {
+		if (!find_locked(net, p->name))
 			err = -ENODEV;
 		mutex_unlock(&lockstep_resources_lock);
 		goto srcu;
 	}
+	get_net(net);
 	kref_get(&res->ref);		/* the list's */
 	list_add_tail(&res->node, &lockstep_resources);
 	mutex_unlock(&lockstep_resources_lock);

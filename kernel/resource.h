@@ -36,6 +36,7 @@
 #include <lockstep/limits.h>
 #include "state.h"
 
+struct net;
 struct lockstep_volume;
 struct lockstep_session;
 struct lockstep_request;
@@ -46,6 +47,7 @@ struct lockstep_request;
 
 struct lockstep_resource {
 	/* Immutable after creation. */
+	struct net *net;		/* whose resource it is: names are unique in it; held */
 	char name[LOCKSTEP_NAME_BYTES];
 	char node_name[LOCKSTEP_NAME_BYTES];
 	char peer_name[LOCKSTEP_NAME_BYTES];
@@ -101,10 +103,19 @@ extern u64 lockstep_boot_id;		/* this load of the module */
  */
 extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq;
 
-/* Create and list. Returns ERR_PTR(-EEXIST) if the name is taken. */
-struct lockstep_resource *lockstep_resource_create(const char *name, const char *node_name,
-						   u32 node_id, const char *peer_name,
-						   u32 peer_node_id, u32 timeout_ms, u32 ping_ms);
+/* What a resource is made of besides its volumes. */
+struct lockstep_resource_params {
+	const char *name, *node_name, *peer_name;
+	u32 node_id, peer_node_id;
+	u32 timeout_ms, ping_ms;
+};
+
+/*
+ * Create and list. Returns ERR_PTR(-EEXIST) if the name is taken in this network namespace: resources
+ * belong to one, so that both nodes of a mirror can live on one machine, for trying it out.
+ */
+struct lockstep_resource *lockstep_resource_create(struct net *net,
+						   const struct lockstep_resource_params *p);
 
 /* Unlist and end. Volumes must be gone. Caller keeps its reference. Called with ctl held. */
 void lockstep_resource_remove_locked(struct lockstep_resource *res);
@@ -128,7 +139,7 @@ static inline void lockstep_resource_unlock(struct lockstep_resource *res)
 }
 
 /* By name, with a reference, or NULL. */
-struct lockstep_resource *lockstep_resource_get(const char *name);
+struct lockstep_resource *lockstep_resource_get(const struct net *net, const char *name);
 void lockstep_resource_put(struct lockstep_resource *res);
 
 #define resource_for_each_volume(res, i, vol) \
