@@ -75,7 +75,6 @@ static char *why_buffer(void)
 {
 	static char ring[64][WHY_BYTES];
 	static atomic_t next;
-
 	char *why = ring[(u32)atomic_inc_return(&next) % ARRAY_SIZE(ring)];
 
 	why[0] = 0;
