@@ -3,7 +3,8 @@
 # make            the module for the running kernel (where its headers are installed) and the tools
 # make tools      lockstepd and lockstep, in .build/tools
 # make modules    lockstep.ko; KDIR=/path/to/kernel/build for another kernel
-# make check      unit tests, simulator, fuzz smoke, format and layering checks: no root, under a minute
+# make check      unit tests, simulator, fuzz smoke, tools and daemon, format, layering and size checks:
+#                 no root, under a minute on two processors
 # make install    tools, man pages, units, completion (DESTDIR, PREFIX)
 # make modules_install
 #
@@ -27,7 +28,7 @@ tools:
 	$(MAKE) -C tools
 
 check:
-	$(MAKE) -C tests check
+	@$(MAKE) --no-print-directory -C tests check
 
 install: tools
 	$(MAKE) -C tools install

@@ -45,8 +45,8 @@ u32 lockstep_marks_find(struct lockstep_marks *m, u64 from, u32 max_bits, u64 *r
 			u64 *ret_next);
 
 /*
- * Run-length chunks for the daemons' exchange; see rle.h. merge: -EINVAL for malformed runs, of which
- * what came before the flaw is marked.
+ * Run-length chunks for the daemons' exchange; see rle.h. merge: -EINVAL for malformed runs, of
+ * which what came before the flaw is marked.
  */
 size_t lockstep_marks_get(struct lockstep_marks *m, u64 *pos, void *buf, size_t cap);
 int lockstep_marks_merge(struct lockstep_marks *m, u64 first_bit, const void *runs, size_t len);

@@ -111,8 +111,9 @@ struct lockstep_resource_params {
 };
 
 /*
- * Create and list. Returns ERR_PTR(-EEXIST) if the name is taken in this network namespace: resources
- * belong to one, so that both nodes of a mirror can live on one machine, for trying it out.
+ * Create and list. Returns ERR_PTR(-EEXIST) if the name is taken in this network namespace:
+ * resources belong to one, so that both nodes of a mirror can live on one machine, for trying it
+ * out.
  */
 struct lockstep_resource *lockstep_resource_create(struct net *net,
 						   const struct lockstep_resource_params *p);

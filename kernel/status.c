@@ -177,7 +177,7 @@ static enum state_copy copy_of(const struct lockstep_volume *vol)
 		return STATE_COPY_INCONSISTENT;
 	if (flags & LOCKSTEP_MF_OUTDATED || !(flags & LOCKSTEP_MF_UP_TO_DATE))
 		return STATE_COPY_OUTDATED;
-	/* It crashed while the peer was with it, or may have been: only the peer knows what came after. */
+	/* Crashed, and the peer was or may have been with it: only that knows what came after. */
 	if (flags & LOCKSTEP_MF_UNCLEAN && (!p->since.id || p->flags & LOCKSTEP_PF_SYNCING))
 		return STATE_COPY_OUTDATED;
 	return STATE_COPY_UP_TO_DATE;

@@ -66,8 +66,8 @@ struct lockstep_disk_gen {
 };
 
 /*
- * lockstep_disk_peer.flags. SYNCING: `since` was set because we copy to the peer, not because we went on
- * without it: it may have been told that it is whole, and we crashed before noting so.
+ * lockstep_disk_peer.flags. SYNCING: `since` was set because we copy to the peer, not because we
+ * went on without it: it may have been told that it is whole, and we crashed before noting so.
  */
 #define LOCKSTEP_PF_SYNCING		(1u << 0)
 #define LOCKSTEP_PF_KNOWN		0x1u

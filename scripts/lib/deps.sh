@@ -15,8 +15,9 @@ deps_packages() {
 		echo gcc libc6-dev make pkg-config libcmocka-dev sparse dwarves python3 clang
 		;;
 	vm)
-		# libelf and libssl: the headers' tools are linked with them; pahole is in dwarves.
-		echo gcc libc6-dev binutils make rsync python3 qemu-system-x86 qemu-utils \
+		# libelf and libssl: the headers' tools are linked with them; pahole is in dwarves;
+		# W=1 runs kernel-doc, which perl-base alone cannot.
+		echo gcc libc6-dev binutils make perl rsync python3 qemu-system-x86 qemu-utils \
 			cpio zstd xz-utils fio xfsprogs e2fsprogs iproute2 iputils-ping procps \
 			util-linux kmod busybox-static bash coreutils diffutils findutils grep sed \
 			dmsetup mdadm strace debootstrap debian-archive-keyring ca-certificates \

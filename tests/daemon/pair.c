@@ -86,10 +86,13 @@ void pair_write_key(struct pair *p, u8 seed)
 int pair_set_up(void **state)
 {
 	struct pair *p = calloc(1, sizeof(*p));
+	const char *tmp = getenv("TMPDIR");
 
 	log_init(getenv("TEST_VERBOSE") != NULL);
 	signal(SIGPIPE, SIG_IGN);
-	strcpy(p->dir, "/tmp/lockstep-test-XXXXXX");
+	/* A socket's path is short. */
+	snprintf(p->dir, sizeof(p->dir), "%s/lockstep-test-XXXXXX",
+		 tmp && strlen(tmp) < 60 ? tmp : "/tmp");
 	assert_non_null(mkdtemp(p->dir));
 	setenv("LOCKSTEP_CONF_DIR", p->dir, 1);
 	p->port = free_port();
@@ -116,7 +119,7 @@ int pair_tear_down(void **state)
 		fake_done(&p->side[i].k);
 	}
 	sd_event_unref(p->event);
-	snprintf(command, sizeof(command), "rm -rf %s", p->dir);
+	snprintf(command, sizeof(command), "rm -rf '%s'", p->dir);
 	assert_int_equal(system(command), 0);
 	free(p);
 	return 0;

@@ -30,12 +30,12 @@ struct reply {
 
 struct pair {
 	sd_event *event;
-	char dir[64];
+	char dir[88];
 	u16 port;
 	struct side {
 		struct fake k;
 		struct manager *m;
-		char run_dir[80];
+		char run_dir[100];
 	} side[2];
 };
 

@@ -146,6 +146,10 @@ static void open_session(struct node *nd)
 	s->peer_role = w.daemon.role[!nd->n];
 	s->adopt_id = w.daemon.adopt_id;
 	nd->sync_flush = FL_NONE;
+	/* Before the other side can give up its copy: from then on only these marks know. */
+	if (s->verdict == GEN_SOURCE_FULL)
+		while (oosmap_fill(&nd->map))
+			;
 }
 
 static void start_session(struct node *nd)

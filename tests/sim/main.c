@@ -300,6 +300,7 @@ static int run_mutations(u64 seeds)
 			missed++;
 		}
 	}
+	printf("%d passed, %d failed\n", MUT_NR - 1 - missed, missed);
 	return missed ? 1 : 0;
 }
 

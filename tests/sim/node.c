@@ -62,12 +62,6 @@ static void note_session(struct node *nd)
 	nd->m.peer[0].boot_id = other(nd)->boot_id;
 }
 
-static void fill_marks(struct node *nd)
-{
-	while (oosmap_fill(&nd->map))
-		;
-}
-
 static void change_meta(struct node *nd, u32 eff)
 {
 	struct meta *m = &nd->m;
@@ -91,16 +85,16 @@ static void change_meta(struct node *nd, u32 eff)
 		note_session(nd);
 		break;
 	case STATE_EFF_META_SOURCE:
-		if (nd->s.verdict == GEN_SOURCE_FULL)
-			fill_marks(nd);
 		disk_flush(&nd->disk);
 		m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
 		m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
 		if (!m->peer[0].since.id)
 			meta_gen_narrow(m, 0, new_id());
+		m->peer[0].flags |= LOCKSTEP_PF_SYNCING;
 		note_session(nd);
 		break;
 	case STATE_EFF_META_EQUAL:
+		m->peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
 		if (m->flags & LOCKSTEP_MF_CLEAN && nd->s.adopt_id)
 			m->current_gen.id = nd->s.adopt_id;
 		meta_gen_together(m, 0);
@@ -111,6 +105,7 @@ static void change_meta(struct node *nd, u32 eff)
 	case STATE_EFF_META_NARROW:
 		if (!MUTATED(NARROW_WITHOUT_FLUSH))
 			disk_flush(&nd->disk);
+		m->peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
 		meta_gen_narrow(m, 0, new_id());
 		w.alone[nd->n] = true;		/* or about to be: a crash may come in between */
 		break;
@@ -121,6 +116,7 @@ static void change_synced(struct node *nd, bool target)
 {
 	struct meta_gen gen = { .id = nd->s.peer_gen, .nr = nd->m.current_gen.nr + 1 };
 
+	nd->m.peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
 	if (target) {
 		meta_gen_adopt(&nd->m, 0, gen);
 		while (oosmap_empty(&nd->map))
@@ -258,6 +254,8 @@ void node_mark(struct node *nd, u32 first_sect, u32 nr)
 
 static u32 copy_of(const struct meta *m)
 {
+	bool alone = m->peer[0].since.id && !(m->peer[0].flags & LOCKSTEP_PF_SYNCING);
+
 	if (!m->current_gen.id)
 		return STATE_COPY_BLANK;
 	if (!(m->flags & LOCKSTEP_MF_CONSISTENT))
@@ -265,7 +263,7 @@ static u32 copy_of(const struct meta *m)
 	if (m->flags & LOCKSTEP_MF_OUTDATED || !(m->flags & LOCKSTEP_MF_UP_TO_DATE))
 		return STATE_COPY_OUTDATED;
 	/* Crashed: it may not be the latest, unless it had recorded that it went on alone. */
-	if (m->flags & LOCKSTEP_MF_UNCLEAN && !m->peer[0].since.id)
+	if (m->flags & LOCKSTEP_MF_UNCLEAN && !alone)
 		return STATE_COPY_OUTDATED;
 	return STATE_COPY_UP_TO_DATE;
 }

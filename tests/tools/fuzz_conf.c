@@ -51,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(c->streams >= 1 && c->streams <= LOCKSTEP_MAX_STREAMS, "streams");
 	must(c->ping_ms && c->ping_ms * 2 <= c->timeout_ms, "ping");
 	for (int n = 0; n < CONF_NODES; n++) {
-		must(meta_name_ok(c->node[n].name) && c->node[n].address[0] && c->node[n].port, "node");
+		must(meta_name_ok(c->node[n].name) && c->node[n].address[0] && c->node[n].port,
+		     "node");
 		for (u32 i = 0; i < c->nr_volumes; i++)
 			must(c->volume[i].disk[n][0] == '/', "disk");
 	}

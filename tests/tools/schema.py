@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Check a JSON document against a schema: the part of draft 7 that status.schema.json uses, no more."""
+"""Check a JSON document against a schema: what status.schema.json uses of draft 7."""
 import json
 import re
 import sys

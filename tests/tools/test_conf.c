@@ -99,7 +99,8 @@ static const struct bad {
 	  "conf-unknown-setting", "adress", "\"address\"" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"/dev/vdb\"; mta = \"internal\"; } );",
 	  "conf-unknown-setting", ":3: unknown setting \"mta\"", "\"meta\"" },
-	{ NODES "volumes: ( { number = 0; minor = 0; disk: { alice = \"/dev/a\"; bop = \"/dev/b\"; }; } );",
+	{ NODES "volumes: ( { number = 0; minor = 0;"
+	  " disk: { alice = \"/dev/a\"; bop = \"/dev/b\"; }; } );",
 	  "conf-unknown-setting", "bop", "\"bob\"" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk: { alice = \"/dev/a\"; }; } );",
 	  "conf-missing", "\"bob\"", "bob = " },
@@ -107,34 +108,39 @@ static const struct bad {
 	{ NODES, "conf-missing", "volumes", "volumes: (" },
 	{ NODES "volumes: ();", "conf-missing", "volumes", "volumes: (" },
 	{ NODES "volumes: ( { number = 0; minor = 0; } );", "conf-missing", "disk", "disk = " },
-	{ NODES "volumes: ( { minor = 0; disk = \"/dev/x\"; } );", "conf-missing", "number", "number" },
+	{ NODES "volumes: ( { minor = 0; disk = \"/dev/x\"; } );", "conf-missing", "number",
+	  "number" },
 	{ "nodes: { a: { id = 0; address = \"h1\"; }; };\n" VOLUMES, "conf-nodes", "names 1", "" },
 	{ "nodes: { a: { id = 0; address = \"h1\"; }; b: { id = 1; address = \"h2\"; };"
 	  " c: { id = 2; address = \"h3\"; }; };\n" VOLUMES, "conf-nodes", "names 3", "" },
-	{ "nodes: { a: { id = 1; address = \"h1\"; }; b: { id = 1; address = \"h2\"; }; };\n" VOLUMES,
-	  "conf-nodes", "both have id 1", "another id" },
-	{ "nodes: { a: { id = 0; address = \"h1\"; }; b: { id = 1; address = \"H1\"; }; };\n" VOLUMES,
-	  "conf-nodes", "both have the address", "" },
-	{ "nodes: { a: { id = 32; address = \"h1\"; }; b: { id = 1; address = \"h2\"; }; };\n" VOLUMES,
-	  "conf-range", "\"id\" is 32", "0 to 31" },
-	{ "nodes: { a: { id = 0; address = \"10.77.0.300\"; }; b: { id = 1; address = \"h\"; }; };\n"
-	  VOLUMES, "conf-address", "10.77.0.300", "address = " },
+	{ "nodes: { a: { id = 1; address = \"h1\"; }; b: { id = 1; address = \"h2\"; }; };\n"
+	  VOLUMES, "conf-nodes", "both have id 1", "another id" },
+	{ "nodes: { a: { id = 0; address = \"h1\"; }; b: { id = 1; address = \"H1\"; }; };\n"
+	  VOLUMES, "conf-nodes", "both have the address", "" },
+	{ "nodes: { a: { id = 32; address = \"h1\"; }; b: { id = 1; address = \"h2\"; }; };\n"
+	  VOLUMES, "conf-range", "\"id\" is 32", "0 to 31" },
+	{ "nodes: { a: { id = 0; address = \"10.77.0.300\"; };"
+	  " b: { id = 1; address = \"h\"; }; };\n" VOLUMES, "conf-address", "10.77.0.300",
+	  "address = " },
 	{ "nodes: { a: { id = 0; address = \"[::1]\"; }; b: { id = 1; address = \"h\"; }; };\n"
 	  VOLUMES, "conf-address", "[::1]", "brackets" },
 	{ "nodes: { a: { id = 0; address = \"h:7400\"; }; b: { id = 1; address = \"h\"; }; };\n"
 	  VOLUMES, "conf-address", "h:7400", "without port" },
 	{ NODES "volumes: ( { number = 256; minor = 0; disk = \"/dev/x\"; } );", "conf-range",
 	  "256", "0 to 255" },
-	{ NODES "volumes: ( { number = -1; minor = 0; disk = \"/dev/x\"; } );", "conf-range", "-1", "0" },
+	{ NODES "volumes: ( { number = -1; minor = 0; disk = \"/dev/x\"; } );", "conf-range",
+	  "-1", "0" },
 	{ NODES "volumes: ( { number = \"0\"; minor = 0; disk = \"/dev/x\"; } );", "conf-type",
 	  "whole number", "without quotes" },
 	{ NODES "volumes: ( { number = 0; minor = 1.5; disk = \"/dev/x\"; } );", "conf-type",
 	  "whole number", "" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"vdb\"; } );", "conf-path",
 	  "not an absolute path", "/dev/vdb" },
-	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"internal\"; } );", "conf-path", "internal", "" },
+	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"internal\"; } );", "conf-path",
+	  "internal", "" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"\"; } );", "conf-empty", "disk", "" },
-	{ NODES "volumes: ( { number = 0; minor = 0; disk = 5; } );", "conf-type", "in quotes", "" },
+	{ NODES "volumes: ( { number = 0; minor = 0; disk = 5; } );", "conf-type", "in quotes",
+	  "" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"/dev/a\"; },"
 	  "{ number = 0; minor = 1; disk = \"/dev/b\"; } );", "conf-twice", "number 0", "" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"/dev/a\"; },"
@@ -146,7 +152,8 @@ static const struct bad {
 	{ NODES "volumes: ( 5 );", "conf-type", "must be a group", "{ number" },
 	{ NODES VOLUMES "net: { streams = 0; };", "conf-range", "streams", "1 to 16" },
 	{ NODES VOLUMES "net: { timeout_ms = 499; };", "conf-range", "timeout_ms", "500" },
-	{ NODES VOLUMES "net: { timeout_ms = 1000; ping_ms = 501; };", "conf-range", "ping_ms", "500" },
+	{ NODES VOLUMES "net: { timeout_ms = 1000; ping_ms = 501; };", "conf-range", "ping_ms",
+	  "500" },
 	{ NODES VOLUMES "net = 5;", "conf-type", "net", "" },
 	{ NODES VOLUMES "key = \"r0.key\";", "conf-path", "r0.key", "whole path" },
 	{ NODES VOLUMES "net: { streams = 4; streams = 5; };", "conf-syntax", "duplicate", "" },
@@ -201,7 +208,8 @@ static void test_bad_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(path); i++) {
-		assert_int_equal(conf_parse(NODES VOLUMES, strlen(NODES VOLUMES), path[i], &c, &e), -EINVAL);
+		assert_int_equal(conf_parse(NODES VOLUMES, strlen(NODES VOLUMES), path[i], &c, &e),
+				 -EINVAL);
 		assert_string_equal(e.code, "bad-name");
 	}
 	assert_int_equal(conf_load_name("../etc/r0", &c, &e), -EINVAL);
@@ -241,13 +249,14 @@ static void check_key(const struct conf *c, const char *dir, const char *text, m
 
 static void test_host(void **state)
 {
-	char dir[] = "/tmp/lockstep-conf-XXXXXX", host[64], command[64];
+	char dir[256], host[64], command[300];
 	char (*names)[LOCKSTEP_NAME_BYTES];
 	struct conf *c = NULL;
 	struct err e = { 0 };
 	size_t nr;
 
 	(void)state;
+	snprintf(dir, sizeof(dir), "%s/lockstep-conf-XXXXXX", getenv("TMPDIR") ?: "/tmp");
 	assert_non_null(mkdtemp(dir));
 	setenv("LOCKSTEP_CONF_DIR", dir, 1);
 	assert_int_equal(conf_load_name("r0", &c, &e), -ENOENT);
@@ -282,7 +291,7 @@ static void test_host(void **state)
 	check_key(c, dir, "g" KEY, 0600, "bad-key");
 	check_key(c, dir, "", 0600, "bad-key");
 	conf_free(c);
-	snprintf(command, sizeof(command), "rm -r %s", dir);
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
 	assert_int_equal(system(command), 0);
 }
 

@@ -102,7 +102,8 @@ static void test_headlines(void **state)
 	       "1 write held", "disconnected", "lockstep connect r0");
 	m.has_daemon = r->has_daemon = false;
 	r->held = 0;
-	expect(&m, r, "primary here, not connected to bob, this copy up to date, writing here alone",
+	expect(&m, r,
+	       "primary here, not connected to bob, this copy up to date, writing here alone",
 	       "no-daemon", "systemctl start lockstepd");
 	v->disk = LOCKSTEP_DISK_FAILED;
 	r->link = LOCKSTEP_LINK_UP;
@@ -161,7 +162,8 @@ static void sample(struct model *m)
 	v->openers = 2;
 	strcpy(v->opener, "fio (pid 4711)");
 	strcpy(v->meta, "/dev/disk/by-id/nvme-EXAMPLE_0123456789-part3");
-	strcpy(r->daemon.problem, "the peer refuses the session because its disk for volume 0 is smaller "
+	strcpy(r->daemon.problem,
+	       "the peer refuses the session because its disk for volume 0 is smaller "
 	       "than what was agreed when the two met for the first time");
 	strcpy(r->daemon.mend, "on bob: enlarge the disk, then lockstep connect r1");
 	strcpy(r->daemon.code, "limits");
@@ -199,7 +201,8 @@ static void test_text(void **state)
 	sample(&m);
 	text = print(&print_text, &m, NULL);
 	printf("%s\n", text);
-	assert_non_null(strstr(text, "r0: primary here, connected to bob, both copies up to date\n"));
+	assert_non_null(strstr(text,
+			       "r0: primary here, connected to bob, both copies up to date\n"));
 	assert_non_null(strstr(text, "45.3 %"));
 	assert_non_null(strstr(text, "-> on bob: enlarge the disk, then lockstep connect r1\n"));
 	assert_non_null(strstr(text, "in use by fio (pid 4711) and others"));

@@ -111,7 +111,7 @@ static void forged_fields(void **state)
 		{ AT(history_nr), 2, 4, AT(history) + 2 * 16 },
 		{ AT(history) + 8 + 16 * 10, 1, 1, AT(history) + 16 * 10 },
 		{ AT(peer) + 64 + 32, 32, 1, AT(peer) + 64 },
-		{ AT(peer) + 64 + 36, 1, 1, AT(peer) + 64 },
+		{ AT(peer) + 64 + 36, LOCKSTEP_PF_KNOWN + 1, 1, AT(peer) + 64 },
 		{ AT(peer) + 64 + 63, 1, 1, AT(peer) + 64 },
 		{ AT(resource), 0, 1, AT(resource) },
 		{ AT(resource) + 2, '/', 1, AT(resource) },

@@ -255,7 +255,8 @@ class Story:
             for j in (self.load, self.mail, self.pressure):
                 self.lab.check(j.alive, f"{j.cmd.split()[0]} ended: {j.text[-500:]}")
             self.lab.check(took < 120, f"{blocks} writes, {files} files acknowledged in 120 s")
-            s.progress(f"acknowledged: {blocks} writes, {files} files; {fio_line(self.pressure.out)}")
+            s.progress(f"acknowledged: {blocks} writes, {files} files; "
+                       f"{fio_line(self.pressure.out)}")
             time.sleep(0.5)
         s.settled(f"acknowledged so far: {blocks} writes, {files} files")
         self.t_kill = time.monotonic()
@@ -654,8 +655,9 @@ def machines(screen, args):
     k = screen.meanwhile(f"Debian's kernel {args.series}, to boot and to build against",
                          lambda: lab_module.kernel(args.series))
     how = lab_module.accel()
-    screen.line({"kvm": "The machines run on KVM: a kernel booted under it.",
-                 "tcg": "The machines are emulated: no KVM here, or no kernel boots under it."}[how])
+    screen.line({
+        "kvm": "The machines run on KVM: a kernel booted under it.",
+        "tcg": "The machines are emulated: no KVM here, or no kernel boots under it."}[how])
     initrd = screen.meanwhile(f"building module, tools and the machines' image ({k['KVER']})",
                               lambda: lab_module.prepare(args.series))
     screen.head("Booting a (10.77.0.1) and b (10.77.0.2), two disks each")

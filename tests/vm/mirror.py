@@ -8,8 +8,8 @@
     m.wait_synced(m.a)              # until both copies are up to date
     m.finish()                      # demote, down, compare both backing disks
 
-Every case ends with finish() or says why not: the comparison is made here, on the host, byte by byte,
-of the backing files, and never by Lockstep's own means. The lab checks the kernel logs.
+Every case ends with finish() or says why not: the comparison is made here, on the host, byte by
+byte, of the backing files, and never by Lockstep's own means. The lab checks the kernel logs.
 """
 
 import json
@@ -45,8 +45,19 @@ class Mirror:
         for m in (self.a, self.b):
             self.prepare(m)
 
+    # What is otherwise where there are no machines; see here.py.
+
     def device(self, m, volume=0):
         return f"/dev/lockstep{volume}"
+
+    def conf_of(self, m):
+        return self.conf
+
+    def acks_port(self, m):
+        return lab_module.ACKS
+
+    def load_module(self, m):
+        m.sh("modprobe lockstep")
 
     # -- a machine ---------------------------------------------------------------------------------
 
@@ -57,14 +68,14 @@ class Mirror:
     def prepare(self, m):
         """After each boot: configuration, key and daemon. Metadata is on the disk."""
         m.sh("mkdir -p /etc/lockstep /run/lockstep")
-        m.put(self.conf.encode(), "/etc/lockstep/r0.conf")
+        m.put(self.conf_of(m).encode(), "/etc/lockstep/r0.conf")
         m.put(m.name.encode() + b"\n", "/etc/lockstep/node")
         if self.key is None:
             self.type(m, "lockstep keygen r0")
             self.key = m.get("/etc/lockstep/r0.key")
         else:
             m.put(self.key, "/etc/lockstep/r0.key", mode=0o600)
-        m.sh("modprobe lockstep")
+        self.load_module(m)
         self.start_daemon(m)
 
     def start_daemon(self, m):
@@ -164,7 +175,7 @@ class Mirror:
     def ackload(self, m, seed, seconds=600, threads=8):
         """Writes whose acknowledgements are recorded outside the machine; see guest/ackload.c."""
         self.acks_begin, self.seed = len(m.acks()), seed
-        return m.start(f"ackload write {self.device(m)} {lab_module.ACKS} {seed} {seconds} "
+        return m.start(f"ackload write {self.device(m)} {self.acks_port(m)} {seed} {seconds} "
                        f"{threads}")
 
     def acks(self, m):

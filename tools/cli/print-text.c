@@ -101,8 +101,9 @@ static void print_volume(FILE *f, const struct model_resource *r, const struct m
 	char label[24];
 
 	snprintf(label, sizeof(label), "volume %u", v->number);
-	field(f, label, "/dev/lockstep%u, %s, on %s%s%s", v->minor, text_sect(model_volume_sect(v)).s,
-	      v->backing[0] ? v->backing : "no disk", v->meta[0] ? ", metadata on " : "", v->meta);
+	field(f, label, "/dev/lockstep%u, %s, on %s%s%s", v->minor,
+	      text_sect(model_volume_sect(v)).s, v->backing[0] ? v->backing : "no disk",
+	      v->meta[0] ? ", metadata on " : "", v->meta);
 	if (v->openers && v->opener[0])
 		field(f, "", "in use by %s%s", v->opener, v->openers > 1 ? " and others" : "");
 	field(f, "", "copy here %s, at %s %s", text_disk(v->disk),

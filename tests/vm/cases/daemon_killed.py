@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""daemon killed -9 under load, either side: no error, no stall over 2 s, session and status recover"""
+"""daemon killed -9 under load, either side: no error or stall over 2 s, all recovers"""
 
 import json
 import time

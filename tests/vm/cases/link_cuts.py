@@ -9,11 +9,11 @@ from mirror import DEVICE, Mirror
 TIMEOUT = 900
 CUTS = 20
 
-# Each verifying job has a quarter of its own, since fio cannot know what another job put into a block;
-# it goes over it again and again, in random order and sizes. It keeps its own overlapping writes apart
-# in flight, because it could not tell which came last; so the fifth and sixth job, unverified, write
-# over each other in one place all the time: whether that ended the same on both copies shows in the
-# comparison.
+# Each verifying job has a quarter of its own, since fio cannot know what another job put into a
+# block; it goes over it again and again, in random order and sizes. It keeps its own overlapping
+# writes apart in flight, because it could not tell which came last; so the fifth and sixth job,
+# unverified, write over each other in one place all the time: whether that ended the same on both
+# copies shows in the comparison.
 JOBS = """\
 [global]
 filename={dev}

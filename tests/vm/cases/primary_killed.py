@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""primary killed at a random moment, 10 seeds: each acknowledged write is on the promoted survivor"""
+"""primary killed at a random moment, 10 seeds: the survivor has each acknowledged write"""
 
 import random
 

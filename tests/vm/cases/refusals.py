@@ -62,7 +62,8 @@ def offline(lab, m, t):
     t.refused("lockstep up r0", "/dev/lab/data", "node")
     a.sh("echo a > /etc/lockstep/node; kill $(cat /run/lockstepd.pid); sleep 1")
     m.start_daemon(a)
-    a.sh("modprobe loop; dd if=/dev/zero of=/run/small bs=64k count=1 && losetup /dev/loop0 /run/small && "
+    a.sh("modprobe loop; dd if=/dev/zero of=/run/small bs=64k count=1 && "
+         "losetup /dev/loop0 /run/small && "
          "sed 's,/dev/lab/data,/dev/loop0,' /run/good > /etc/lockstep/tiny.conf && "
          "cp /etc/lockstep/r0.key /etc/lockstep/tiny.key")
     t.refused("lockstep init tiny", "/dev/loop0", "small")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""module: unload refused while in use, clean when not, and it comes back; /dev node goes and comes"""
+"""module: unload refused while in use, clean when not; /dev node goes and comes back"""
 
 from mirror import DEVICE, Mirror
 
