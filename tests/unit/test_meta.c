@@ -29,7 +29,8 @@ static void random_meta(struct meta *m, bool external)
 		m->peer[i] = (struct meta_peer){
 			.since = { next_random(&rng), next_random(&rng) },
 			.boot_id = next_random(&rng), .seen_s = next_random(&rng),
-			.node_id = (u32)random_below(&rng, LOCKSTEP_MAX_NODES) };
+			.node_id = (u32)random_below(&rng, LOCKSTEP_MAX_NODES),
+			.flags = (u32)random_below(&rng, LOCKSTEP_PF_KNOWN + 1) };
 	for (i = (u32)random_below(&rng, LOCKSTEP_HISTORY + 1); i; i--)
 		meta_history_push(m, (struct meta_gen){ next_random(&rng), i });
 }

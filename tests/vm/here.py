@@ -229,7 +229,8 @@ class HereLab(Lab):
             while True:
                 try:
                     # level,sequence,microseconds,flags;text
-                    head, _, text = os.read(f.fileno(), 8192).decode(errors="replace").partition(";")
+                    record = os.read(f.fileno(), 8192).decode(errors="replace")
+                    head, _, text = record.partition(";")
                 except BlockingIOError:
                     break
                 if int(head.split(",")[2]) >= self.since_us:
