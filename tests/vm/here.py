@@ -120,6 +120,9 @@ class Node:
                 f.truncate(size)
             self.loops[name] = host("losetup", "--find", "--show", self.disk(name))
             host("dmsetup", "create", self.mapped(name), "--table", self._table(name))
+            # Where udev is installed and does not run, nobody has made the node.
+            if not os.path.exists("/dev/mapper/" + self.mapped(name)):
+                host("dmsetup", "mknodes", self.mapped(name))
 
     def set_disks(self, gone):
         for name in self.sizes:
