@@ -310,7 +310,8 @@ class Disk:
         return ["-drive", ",".join(opts), "-device",
                 f"virtio-blk-pci,drive=d-{self.name},serial={self.name}"
                 f",logical_block_size={self.block},physical_block_size={self.physical}"
-                f",discard={'on' if self.discard else 'off'}"]
+                f",discard={'on' if self.discard else 'off'}"
+                f",write-zeroes={'on' if self.discard else 'off'}"]
 
 
 class Machine:
