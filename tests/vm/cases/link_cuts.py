@@ -6,7 +6,7 @@ import time
 
 from mirror import DEVICE, Mirror
 
-TIMEOUT = 900
+TIMEOUT = 1500
 CUTS = 20
 
 # Each verifying job has a quarter of its own, since fio cannot know what another job put into a

@@ -5,7 +5,7 @@ import random
 
 from mirror import Mirror
 
-TIMEOUT = 900
+TIMEOUT = 1500
 ROUNDS = 10
 
 
