@@ -110,25 +110,44 @@ class Node:
     def mapped(self, name):
         return f"{self.net}-{name}"
 
-    def _table(self, name, gone=False):
+    def _table(self, name, loop):
         sectors = self.sizes[name] // 512
-        return f"0 {sectors} " + ("error" if gone else f"linear {self.loops[name]} 0")
+        return f"0 {sectors} " + (f"linear {loop} 0" if loop else "error")
 
     def make_disks(self):
         for name, size in self.sizes.items():
             with open(self.disk(name), "wb") as f:
                 f.truncate(size)
             self.loops[name] = host("losetup", "--find", "--show", self.disk(name))
-            host("dmsetup", "create", self.mapped(name), "--table", self._table(name))
+            host("dmsetup", "create", self.mapped(name), "--table",
+                 self._table(name, self.loops[name]))
             # Where udev is installed and does not run, nobody has made the node.
             if not os.path.exists("/dev/mapper/" + self.mapped(name)):
                 host("dmsetup", "mknodes", self.mapped(name))
 
-    def set_disks(self, gone):
+    def set_disks(self, loops):
+        """What is behind the disks from now on; nothing if a loop is missing."""
         for name in self.sizes:
-            host("dmsetup", "load", self.mapped(name), "--table", self._table(name, gone))
+            host("dmsetup", "load", self.mapped(name), "--table",
+                 self._table(name, loops.get(name)))
         for name in self.sizes:
             host("dmsetup", "resume", self.mapped(name))
+
+    def forget_all(self):
+        """Remove a dead node from the kernel. That writes to its disks, which a machine's death
+        does not: so copies of them take it, and are thrown away."""
+        copies = {}
+        for name in self.sizes:
+            copy = self.disk(name) + ".copy"
+            host("cp", "--sparse=always", self.disk(name), copy)
+            copies[name] = host("losetup", "--find", "--show", copy)
+            os.unlink(copy)
+        self.set_disks(copies)
+        said = self.forgotten(60)
+        self.lab.check(not said, f"{self.name} cannot be taken down: {said}")
+        self.set_disks(self.loops)
+        for loop in copies.values():
+            host("losetup", "--detach", loop)
 
     # Life
 
@@ -202,18 +221,48 @@ class Node:
                               stderr=subprocess.STDOUT)
 
 
+    def forgotten(self, tries=20):
+        """Remove it, and say why not, if so. What its processes had open is closed soon."""
+        if not os.path.exists("/run/netns/" + self.net):
+            return None
+        for _ in range(tries):
+            r = self.forget()
+            if r.returncode == 0 or "not up here" in r.stdout:
+                return None
+            time.sleep(0.5)
+        return r.stdout.strip()
+
+    def sweep(self):
+        """What is left of a demo that was killed itself."""
+        said = self.forgotten()
+        if said:
+            raise LabError(f"a demo that was killed has left {self.net} behind, and it cannot be "
+                           f"taken down: {said}")
+        for name in self.sizes:
+            table = host("dmsetup", "table", self.mapped(name), check=False).split()
+            host("dmsetup", "remove", "--retry", self.mapped(name), check=False)
+            if "linear" in table:
+                host("losetup", "--detach", "/dev/loop" + table[3].split(":")[1],
+                     check=False)
+        host("ip", "netns", "del", self.net)
+
+
 class HereLab(Lab):
     """As lab.Lab."""
 
     def pair(self, disks, **_machine):
-        if host("ip", "netns", "list").find("lockstep-demo-") >= 0:
-            raise LabError("another demo runs here, or one was killed: ip netns list, and then "
-                           "lockstep down r0 and ip netns del for each lockstep-demo-*")
+        self.lock = open("/run/lockstep-demo.lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError("another demo runs here") from None
         self.made_etc = not os.path.isdir(ETC)
         os.makedirs(ETC, exist_ok=True)
         self.machines = [Node(self, n, i + 1, disks) for i, n in enumerate("ab")]
         a, b = self.machines
         for m in self.machines:
+            if os.path.exists("/run/netns/" + m.net):
+                m.sweep()
             host("ip", "netns", "add", m.net)
         host("ip", "link", "add", a.veth, "netns", a.net, "type", "veth", "peer", "name", b.veth,
              "netns", b.net)
@@ -238,7 +287,6 @@ class HereLab(Lab):
                     break
                 if int(head.split(",")[2]) >= self.since_us:
                     lines.append(text.split("\n")[0])
-        # Said by the file system of the node that lost its disk.
         bad = lab_module.check_log_text("\n".join(lines), self.allow)
         if bad:
             raise CheckError("the kernel said:\n" + "\n".join(bad[:10]))
@@ -250,18 +298,19 @@ class HereLab(Lab):
             m.kill()
         for m in self.machines:
             try:
-                for _ in range(20):
-                    r = m.forget()
-                    if r.returncode == 0 or "not up here" in r.stdout:
-                        break
-                    time.sleep(0.5)
-                else:
-                    left.append(r.stdout.strip())
+                if m.loops:
+                    m.set_disks(m.loops)
+                said = m.forgotten()
+                if said:
+                    left.append(said)
                     continue
                 for name in m.loops:
                     host("dmsetup", "remove", "--retry", m.mapped(name), check=False)
                     host("losetup", "--detach", m.loops[name], check=False)
-                host("ip", "netns", "del", m.net, check=False)
+                    if os.path.exists("/dev/mapper/" + m.mapped(name)):
+                        host("dmsetup", "mknodes", m.mapped(name), check=False)
+                if os.path.exists("/run/netns/" + m.net):
+                    host("ip", "netns", "del", m.net, check=False)
             except (LabError, OSError, subprocess.SubprocessError) as e:
                 left.append(str(e))
         if left:
@@ -297,12 +346,14 @@ class Here(Mirror):
         pass
 
     def die(self, m):
-        """As near to a machine's death as one kernel allows. The disks go first: from here on
-        nothing more is acknowledged on a. Were the cable first, a would go on alone after a while,
-        rightly, and what it acknowledged then could not be on b."""
-        m.set_disks(gone=True)
-        with open(f"/proc/{m.init}/root/srv") as f:
-            fcntl.ioctl(f, EXT4_SHUTDOWN, struct.pack("I", NOLOGFLUSH))
+        """As near to a machine's death as one kernel allows. The file system goes first, or it
+        would write that it saw errors, and b would get that. The disks go before the cable: from
+        there on nothing more is acknowledged on a. The other way round a would go on alone after
+        a while, rightly, and what it acknowledged then could not be on b."""
+        fd = os.open(f"/proc/{m.init}/root/srv", os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.ioctl(fd, EXT4_SHUTDOWN, struct.pack("I", NOLOGFLUSH))
+        os.close(fd)
+        m.set_disks({})
         m.kill()
         host("ip", "-n", m.net, "link", "set", m.veth, "down")
 
@@ -310,8 +361,7 @@ class Here(Mirror):
         self.screen.say("""What a has left in the kernel is removed, the disks are put back as they
                         were, and a starts again. Its copy is behind now, so it is brought up to
                         date; b goes on meanwhile.""")
-        self.lab.wait(lambda: m.forget().returncode == 0, 60, "a's part of the kernel is removed")
-        m.set_disks(gone=False)
+        m.forget_all()
         host("ip", "-n", m.net, "link", "set", m.veth, "up")
         self.reboot(m)
 
@@ -342,8 +392,6 @@ def prepare(screen, args):
     lab = HereLab("demo-here", verbose=args.verbose)
     lab.path = f"{where}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
     lab.loaded, lab.since_us = loaded, since
-    # What ext4 and device-mapper say of a disk that is gone does not match, save this.
-    lab.allow = []
     screen.head("Two network namespaces, a (10.77.0.1) and b (10.77.0.2), two disks each")
     screen.say("""One kernel serves both, so this shows the protocol and the tools, not that a
                machine's death is survived: for that, run it without --here. In place of a machine
