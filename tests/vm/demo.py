@@ -452,11 +452,11 @@ class Keeper:
         finally:
             for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 signal.signal(sig, signal.SIG_IGN)
+            self.lab.close()
             try:
                 os.unlink(STATE)
             except FileNotFoundError:
                 pass
-            self.lab.close()
 
     def serve(self, conn):
         """One login: a line of JSON says where and how large; each further one is a new size; the
