@@ -583,6 +583,7 @@ void peer_stranger(struct peer *p, const char *from, u16 port, const struct err 
  */
 void peer_compare(struct peer *p, const struct model_resource *r, u64 asked_ms)
 {
+	struct err e;
 	bool has;
 
 	if (p->phase < PEER_JOIN || p->phase > PEER_CONNECTED || p->phase == PEER_ADOPT ||
@@ -595,9 +596,11 @@ void peer_compare(struct peer *p, const struct model_resource *r, u64 asked_ms)
 		return;		/* asked again soon */
 	p->kernel = KERNEL_NONE;
 	p->backoff_ms = p->env->retry_min_ms;
-	peer_fail_text(p, RETRY_LATER, "session-lost", "the session with %s was lost: %s",
-		       p->other->name,
-		       r && r->link_lost[0] ? r->link_lost : "the kernel gives no reason");
+	err_set(&e, 0, "session-lost", "the session with %s was lost: %s", p->other->name,
+		r && r->link_lost[0] ? r->link_lost : "the kernel gives no reason");
+	err_mend(&e, "it is looked for all the time; on %s, if it runs: lockstep status %s",
+		 p->other->name, p->conf->name);
+	peer_fail(p, &e, RETRY_LATER);
 }
 
 void peer_facts(const struct peer *p, struct model_daemon *ret)
