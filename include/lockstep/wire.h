@@ -29,6 +29,7 @@
 #define LOCKSTEP_WF_CSUM		(1ull << 2)	/* answers CSUM (checksum resync, verify) */
 #define LOCKSTEP_WF_READ		(1ull << 3)	/* answers READ (remote reads) */
 #define LOCKSTEP_WF_RDMA		(1ull << 4)	/* has the RDMA transport */
+#define LOCKSTEP_WF_SERVE	(1ull << 5)	/* understands DISK_LOST */
 
 /* ---- data connections ---------------------------------------------------------------------- */
 
@@ -73,12 +74,32 @@ enum lockstep_wire_type {
 	 */
 	LOCKSTEP_WT_SYNC_DONE	= 10,
 	LOCKSTEP_WT_SYNC_DONE_OK = 11,
-	/* Reserved for the features of the same name. */
+	/*
+	 * READ: an extent of the peer's copy, no payload; answered by DATA with the extent's bytes,
+	 * or by an ACK that says why not.
+	 */
 	LOCKSTEP_WT_READ	= 12,
 	LOCKSTEP_WT_DATA	= 13,
+	/*
+	 * CSUM: the same, but of each 4 KiB block of the extent (aligned to such blocks, the
+	 * volume's last one may be shorter) xxh64 with seed 0, little-endian, 8 bytes each. A
+	 * block that cannot be read: ACK with IO_ERROR for the whole extent.
+	 */
 	LOCKSTEP_WT_CSUM	= 14,
 	LOCKSTEP_WT_CSUM_DATA	= 15,
 	LOCKSTEP_WT_CLOSE	= 16,	/* going away on purpose: no time-out needed */
+	/*
+	 * Target of a resync that pulls (a primary whose disk was replaced): all is copied, and
+	 * both have flushed; the source goes on with SYNC_DONE. Stream 0. `arg` = 0.
+	 */
+	LOCKSTEP_WT_SYNC_PULLED	= 17,
+	/*
+	 * A primary has lost its copy of `volume`. `arg` = the generation that the peer takes up
+	 * durably, with ours as its `since`, before it answers; from then on it marks what it
+	 * writes. Stream 0.
+	 */
+	LOCKSTEP_WT_DISK_LOST	= 18,
+	LOCKSTEP_WT_DISK_LOST_OK = 19,	/* `status`: done, or REFUSED: then the session ends */
 	LOCKSTEP_WT_NR
 };
 

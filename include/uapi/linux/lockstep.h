@@ -55,6 +55,20 @@ enum lockstep_io_mode {
 	LOCKSTEP_IO_LAZY	= 2,
 	LOCKSTEP_IO_NARROW	= 3,	/* held until the narrowed set is durable (P4) */
 	LOCKSTEP_IO_ALONE	= 4,	/* marked and written here only */
+	/*
+	 * Our disk is gone and so is the peer, which has the data: held until it is back, because
+	 * nothing here could serve or keep them.
+	 */
+	LOCKSTEP_IO_FROZEN	= 5,
+};
+
+/* Comparing the two copies of a volume on line. */
+enum lockstep_verify_state {
+	LOCKSTEP_VERIFY_NONE	= 0,	/* never asked for since attach */
+	LOCKSTEP_VERIFY_RUNNING	= 1,
+	/* by command or by the end of the session: may be resumed */
+	LOCKSTEP_VERIFY_STOPPED	= 2,
+	LOCKSTEP_VERIFY_DONE	= 3,
 };
 
 enum lockstep_cmd {
@@ -122,6 +136,38 @@ enum lockstep_cmd {
 	 * Multicast only. EVENT SEQ RES_NAME [VOLUME], and the status attributes of what changed.
 	 */
 	LOCKSTEP_CMD_EVENT,
+	/*
+	 * RES_NAME VOLUME BACKING [META]: give a volume whose disk has failed or was detached a
+	 * disk again, while it goes on being used through the peer. What is on it counts for
+	 * nothing until the next session's verdict: close the session and say hello again. EBUSY
+	 * while requests are still at the old disk, EEXIST if it has a disk.
+	 */
+	LOCKSTEP_CMD_VOL_ATTACH,
+	/*
+	 * RES_NAME VOLUME: give up the local disk on purpose. A primary goes on through the peer,
+	 * which notes it first; EPERM if the peer could not take over (no session, being synced).
+	 */
+	LOCKSTEP_CMD_VOL_DETACH,
+	/*
+	 * RES_NAME VOLUME [FIRST_BIT] [NR_BITS] [REPAIR] [RESUME]: compare both copies under
+	 * application I/O. REPAIR: blocks that differ are written anew at the peer, from here.
+	 * RESUME: go on where the last one stopped. EBUSY: one is running, or a resync.
+	 */
+	LOCKSTEP_CMD_VERIFY_START,
+	/* RES_NAME VOLUME: no error if none is running. */
+	LOCKSTEP_CMD_VERIFY_STOP,
+	/*
+	 * RES_NAME VOLUME FIRST_BIT: what the last verify found to differ, in the form of
+	 * MARKS_GET.
+	 */
+	LOCKSTEP_CMD_VERIFY_GET,
+	/*
+	 * RES_NAME VOLUME [DATA_SECT] [FORCE]: take up the backing device's present size: metadata
+	 * moves to its new end, DATA_MAX_SECT grows. The volume itself grows at the next hello.
+	 * DATA_SECT: the size it should have, 0 or absent: all that both sides can give; less than
+	 * now only with FORCE, while nobody has it open.
+	 */
+	LOCKSTEP_CMD_RESIZE,
 	__LOCKSTEP_CMD_MAX
 };
 #define LOCKSTEP_CMD_MAX	(__LOCKSTEP_CMD_MAX - 1)
@@ -200,6 +246,40 @@ enum lockstep_attr {
 	LOCKSTEP_ATTR_EVENT,		/* u32: enum lockstep_event */
 	/* u64: one more with each event of this module; a gap means: ask STATUS_GET */
 	LOCKSTEP_ATTR_SEQ,
+	/* Disk of a volume. */
+	/*
+	 * u64: size of the backing device. In status: as the metadata has it. In VOL_ADD and
+	 * VOL_ATTACH, optional: the size it had when it was last attached, so that internal
+	 * metadata is found on a device that has grown since.
+	 */
+	LOCKSTEP_ATTR_DEVICE_SECT,
+	LOCKSTEP_ATTR_DISK_WHY,		/* string (up to 128): why the disk was given up */
+	LOCKSTEP_ATTR_STUCK,		/* u32: requests that never came back from that disk */
+	LOCKSTEP_ATTR_READ_ERRORS,	/* u64: failed reads of the local disk */
+	LOCKSTEP_ATTR_WRITE_ERRORS,	/* u64 */
+	LOCKSTEP_ATTR_REPAIRS,		/* u64: blocks written anew after a failed read */
+	LOCKSTEP_ATTR_LOADING,		/* flag: the bitmap is still being read from the disk */
+	LOCKSTEP_ATTR_DIRTY_REGIONS,	/* u64: regions written since both last flushed */
+	/* u32, of a resource: a request at the local disk for longer means that the disk is gone;
+	 * 0: never
+	 */
+	LOCKSTEP_ATTR_DISK_TIMEOUT_MS,
+	/* Resync, beside OOS_BITS, SYNC_TOTAL_BITS and SYNC_MS. */
+	LOCKSTEP_ATTR_SYNC_COMPARED_BITS, /* u64: compared by checksum in this resync */
+	LOCKSTEP_ATTR_SYNC_COPIED_BITS,	/* u64: copied in this resync */
+	LOCKSTEP_ATTR_SYNC_RATE,	/* u64: bytes a second settled, of the last seconds */
+	LOCKSTEP_ATTR_SYNC_LEFT_MS,	/* u64: at that rate; absent: unknown */
+	LOCKSTEP_ATTR_SYNC_ERROR_BITS,	/* u64: blocks that cannot be read at the source */
+	/* Verify. */
+	LOCKSTEP_ATTR_NR_BITS,		/* u64 */
+	LOCKSTEP_ATTR_REPAIR,		/* flag */
+	LOCKSTEP_ATTR_RESUME,		/* flag */
+	LOCKSTEP_ATTR_VERIFY,		/* u32: enum lockstep_verify_state */
+	LOCKSTEP_ATTR_VERIFY_FIRST_BIT,	/* u64: where it began */
+	LOCKSTEP_ATTR_VERIFY_BIT,	/* u64: how far it has come */
+	LOCKSTEP_ATTR_VERIFY_END_BIT,	/* u64: where it ends */
+	LOCKSTEP_ATTR_VERIFY_BAD_BITS,	/* u64: blocks that differed */
+	LOCKSTEP_ATTR_VERIFY_REPAIRED_BITS, /* u64 */
 	__LOCKSTEP_ATTR_MAX
 };
 #define LOCKSTEP_ATTR_MAX	(__LOCKSTEP_ATTR_MAX - 1)
@@ -211,6 +291,12 @@ enum lockstep_event {
 	LOCKSTEP_EVENT_SYNC_DONE,	/* VOLUME is in sync */
 	LOCKSTEP_EVENT_SYNC_PROGRESS,	/* at most one a second */
 	LOCKSTEP_EVENT_REMOVED,		/* resource or volume is gone */
+	LOCKSTEP_EVENT_DISK_FAILED,	/* VOLUME's disk was given up: DISK_WHY */
+	LOCKSTEP_EVENT_DISK_ATTACHED,	/* VOLUME has a disk again */
+	/* a failed read of VOLUME was served by the peer, the block rewritten */
+	LOCKSTEP_EVENT_REPAIRED,
+	LOCKSTEP_EVENT_VERIFY_PROGRESS,	/* at most one a second */
+	LOCKSTEP_EVENT_VERIFY_DONE,	/* or stopped: VERIFY says which */
 };
 
 #endif /* _UAPI_LINUX_LOCKSTEP_H */
