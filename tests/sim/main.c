@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sim --seeds N [--first S]   N seeds, silent unless one fails; then its trace
- * sim --seed S [-v]           one seed again, exactly
- * sim --mutations             each deliberate mistake must be caught
- * sim --mutation M --seed S   one of them, one seed
+ * sim --seeds N [--first S] [--jobs J]   N seeds on J processors (all), silent unless one fails;
+ *                                        then its trace
+ * sim --seed S [-v]                      one seed again, exactly
+ * sim --mutations [--seeds N]            each deliberate mistake must be caught within N seeds
+ * sim --mutation M --seed S [-v]         one of them, one seed
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include "jobs.h"
 #include "sim.h"
 
 #define STEPS		2500
@@ -219,15 +221,9 @@ static void tick(void)
 
 static void init_world(u64 seed, enum mutation m, bool verbose)
 {
-	u64 writes = w.stats_writes, syncs = w.stats_syncs, splits = w.stats_splits;
-	u64 crashes = w.stats_crashes;
 	int i;
 
 	memset(&w, 0, sizeof(w));
-	w.stats_writes = writes;
-	w.stats_syncs = syncs;
-	w.stats_splits = splits;
-	w.stats_crashes = crashes;
 	w.seed = seed;
 	w.rng = (seed + 1) * 0x9e3779b97f4a7c15ull;
 	w.mutation = m;
@@ -266,40 +262,68 @@ static int report(u64 seed, enum mutation m)
 	return 1;
 }
 
-static int run_seeds(u64 first, u64 nr)
-{
-	clock_t begin = clock();
-	double s;
-	u64 i;
+enum { NR_WRITES, NR_CRASHES, NR_SYNCS, NR_SPLITS };
 
-	for (i = first; i < first + nr; i++)
-		if (!run_seed(i, MUT_NONE, false))
-			return report(i, MUT_NONE);
-	s = (double)(clock() - begin) / CLOCKS_PER_SEC;
-	printf("  SIM     %llu seeds, %.0f a second; %llu requests, %llu crashes, %llu resyncs,"
+static bool one_seed(u64 seed)
+{
+	bool ok = run_seed(seed, MUT_NONE, false);
+
+	jobs_add(NR_WRITES, w.stats_writes);
+	jobs_add(NR_CRASHES, w.stats_crashes);
+	jobs_add(NR_SYNCS, w.stats_syncs);
+	jobs_add(NR_SPLITS, w.stats_splits);
+	return ok;
+}
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+static int run_seeds(u64 first, u64 nr, u32 jobs)
+{
+	u64 begin = now_ms(), failed = jobs_run(first, nr, jobs, 16, one_seed);
+
+	if (failed != ~0ull)
+		return report(failed, MUT_NONE);
+	printf("  SIM     %llu seeds, %llu a second; %llu requests, %llu crashes, %llu resyncs,"
 	       " %llu splits\n",
-	       (unsigned long long)nr, (double)nr / (s > 0 ? s : 1),
-	       (unsigned long long)w.stats_writes, (unsigned long long)w.stats_crashes,
-	       (unsigned long long)w.stats_syncs, (unsigned long long)w.stats_splits);
+	       (unsigned long long)nr,
+	       (unsigned long long)(nr * 1000 / (now_ms() - begin + 1)),
+	       (unsigned long long)jobs_sum(NR_WRITES), (unsigned long long)jobs_sum(NR_CRASHES),
+	       (unsigned long long)jobs_sum(NR_SYNCS), (unsigned long long)jobs_sum(NR_SPLITS));
 	return 0;
 }
 
-static int run_mutations(u64 seeds)
+static u64 mutation_seeds;
+
+static bool one_mutation(u64 m)
 {
-	int m, missed = 0;
 	u64 i;
 
-	for (m = MUT_NONE + 1; m < MUT_NR; m++) {
-		for (i = 0; i < seeds && run_seed(i, m, false); i++)
-			;
-		if (i < seeds) {
-			printf("  CAUGHT  %-24s seed %llu: %s\n", mutation_names[m],
-			       (unsigned long long)i, w.why);
-		} else {
-			printf("  MISSED  %s\n", mutation_names[m]);
-			missed++;
-		}
+	for (i = 0; i < mutation_seeds && run_seed(i, (enum mutation)m, false); i++)
+		;
+	if (i < mutation_seeds) {
+		printf("  CAUGHT  %-24s seed %llu: %s\n", mutation_names[m], (unsigned long long)i,
+		       w.why);
+	} else {
+		printf("  MISSED  %s\n", mutation_names[m]);
+		jobs_add(0, 1);
 	}
+	return true;
+}
+
+static int run_mutations(u64 seeds, u32 jobs)
+{
+	int missed;
+
+	mutation_seeds = seeds;
+	if (jobs_run(MUT_NONE + 1, MUT_NR - 1, jobs, 1, one_mutation) != ~0ull)
+		return 1;
+	missed = (int)jobs_sum(0);
 	printf("%d passed, %d failed\n", MUT_NR - 1 - missed, missed);
 	return missed ? 1 : 0;
 }
@@ -328,12 +352,13 @@ int main(int argc, char **argv)
 {
 	u64 seed = number(argc, argv, "--seed", ~0ull);
 	enum mutation m = (enum mutation)(number(argc, argv, "--mutation", 0) % MUT_NR);
+	u32 jobs = (u32)number(argc, argv, "--jobs", jobs_default());
 
 	if (flag(argc, argv, "--mutations"))
-		return run_mutations(number(argc, argv, "--seeds", 3000));
+		return run_mutations(number(argc, argv, "--seeds", 3000), jobs);
 	if (seed == ~0ull)
 		return run_seeds(number(argc, argv, "--first", 0),
-				 number(argc, argv, "--seeds", 1000));
+				 number(argc, argv, "--seeds", 1000), jobs);
 	if (run_seed(seed, m, flag(argc, argv, "-v")))
 		return 0;
 	printf("sim: seed %llu failed: %s\n", (unsigned long long)seed, w.why);
