@@ -48,12 +48,21 @@ enum arg_kind {
 	ARG_GENERATION,		/* not 0 */
 };
 
+/* What follows the header of a message with an extent. */
+enum payload_kind {
+	PAYLOAD_NONE,
+	PAYLOAD_BYTES,		/* the extent's */
+	PAYLOAD_SUMS,		/* a checksum for each of its blocks */
+};
+
 struct type_rule {
 	const char *name;	/* NULL: no such message yet */
 	u32 max_bytes;		/* longest extent; 0: has none */
 	u8 flags;		/* those it may carry */
 	u8 arg;			/* enum arg_kind */
-	bool payload;		/* the extent's bytes follow */
+	u8 payload;		/* enum payload_kind */
+	bool blocks;		/* the extent begins at a block of 4 KiB */
+	bool reads;		/* the receiver reads the extent, into memory of its own */
 	bool slot;
 	bool volume;		/* belongs to one volume; else `volume` is 0 */
 	bool status;		/* else `status` is 0 */
@@ -61,11 +70,12 @@ struct type_rule {
 
 #define WRITE_FLAGS \
 	(LOCKSTEP_WH_FUA | LOCKSTEP_WH_PREFLUSH | LOCKSTEP_WH_RESYNC | LOCKSTEP_WH_SYNC)
+#define READ_FLAGS	(LOCKSTEP_WH_RESYNC | LOCKSTEP_WH_SYNC)
 
 static const struct type_rule rules[LOCKSTEP_WT_NR] = {
 	[LOCKSTEP_WT_WRITE] = {
 		.name = "write", .max_bytes = LOCKSTEP_MAX_IO_BYTES, .flags = WRITE_FLAGS,
-		.payload = true, .slot = true, .volume = true },
+		.payload = PAYLOAD_BYTES, .slot = true, .volume = true },
 	[LOCKSTEP_WT_ZEROES] = {
 		.name = "zeroes", .max_bytes = LOCKSTEP_REGION_BYTES,
 		.flags = WRITE_FLAGS | LOCKSTEP_WH_UNMAP, .slot = true, .volume = true },
@@ -82,7 +92,24 @@ static const struct type_rule rules[LOCKSTEP_WT_NR] = {
 		.name = "sync-done", .arg = ARG_GENERATION, .volume = true },
 	[LOCKSTEP_WT_SYNC_DONE_OK] = {
 		.name = "sync-done-ok", .arg = ARG_ANY, .volume = true, .status = true },
+	[LOCKSTEP_WT_READ] = {
+		.name = "read", .max_bytes = LOCKSTEP_MAX_IO_BYTES, .flags = READ_FLAGS,
+		.reads = true, .slot = true, .volume = true },
+	[LOCKSTEP_WT_DATA] = {
+		.name = "data", .max_bytes = LOCKSTEP_MAX_IO_BYTES, .payload = PAYLOAD_BYTES,
+		.slot = true, .volume = true },
+	[LOCKSTEP_WT_CSUM] = {
+		.name = "csum", .max_bytes = LOCKSTEP_MAX_IO_BYTES, .flags = READ_FLAGS,
+		.blocks = true, .reads = true, .slot = true, .volume = true },
+	[LOCKSTEP_WT_CSUM_DATA] = {
+		.name = "csum-data", .max_bytes = LOCKSTEP_MAX_IO_BYTES,
+		.payload = PAYLOAD_SUMS, .blocks = true, .slot = true, .volume = true },
 	[LOCKSTEP_WT_CLOSE] = { .name = "close" },
+	[LOCKSTEP_WT_SYNC_PULLED] = { .name = "sync-pulled", .volume = true },
+	[LOCKSTEP_WT_DISK_LOST] = {
+		.name = "disk-lost", .arg = ARG_GENERATION, .volume = true },
+	[LOCKSTEP_WT_DISK_LOST_OK] = {
+		.name = "disk-lost-ok", .arg = ARG_ANY, .volume = true, .status = true },
 };
 
 static const struct type_rule *rule_of(u8 type)
@@ -102,6 +129,33 @@ bool wire_type_has_slot(u8 type)
 	const struct type_rule *rule = rule_of(type);
 
 	return rule && rule->slot;
+}
+
+u32 wire_sums_bytes(u32 size_bytes)
+{
+	u32 blocks = size_bytes / LOCKSTEP_BIT_BYTES + !!(size_bytes % LOCKSTEP_BIT_BYTES);
+
+	return blocks * LOCKSTEP_SUM_BYTES;
+}
+
+u32 wire_msg_memory(const struct wire_msg *m)
+{
+	const struct type_rule *rule = rule_of(m->type);
+
+	return rule && rule->reads ? m->size_bytes : m->payload_bytes;
+}
+
+bool wire_answer_fits(const struct wire_msg *request, const struct wire_msg *answer)
+{
+	const struct type_rule *rule = rule_of(request->type);
+	u8 with = request->type == LOCKSTEP_WT_READ ? LOCKSTEP_WT_DATA : LOCKSTEP_WT_CSUM_DATA;
+
+	if (!rule || answer->volume != request->volume)
+		return false;
+	if (answer->type == LOCKSTEP_WT_ACK)
+		return !rule->reads || answer->status != LOCKSTEP_WS_OK;
+	return rule->reads && answer->type == with && answer->sector == request->sector &&
+	       answer->size_bytes == request->size_bytes;
 }
 
 const char *wire_type_name(u8 type)
@@ -128,17 +182,31 @@ void wire_msg_encode(const struct wire_msg *m, struct lockstep_wire_hdr *ret)
 	ret->crc = cpu_to_le32(os_crc32c(ret, HDR_CRC_BYTES));
 }
 
+static u32 payload_of(const struct type_rule *rule, u32 size_bytes)
+{
+	switch (rule->payload) {
+	case PAYLOAD_BYTES:
+		return size_bytes;
+	case PAYLOAD_SUMS:
+		return wire_sums_bytes(size_bytes);
+	default:
+		return 0;
+	}
+}
+
 static enum wire_err check_extent(const struct type_rule *rule, const struct wire_msg *m)
 {
 	u64 sects = m->size_bytes >> LOCKSTEP_SECT_SHIFT;
 
 	if (m->size_bytes > rule->max_bytes)
 		return WIRE_LENGTH;
-	if (m->payload_bytes != (rule->payload ? m->size_bytes : 0))
+	if (m->payload_bytes != payload_of(rule, m->size_bytes))
 		return WIRE_LENGTH;
 	if (!m->size_bytes || m->size_bytes & (LOCKSTEP_SECT_BYTES - 1))
 		return WIRE_SECTOR;
 	if (m->sector >= LOCKSTEP_MAX_DATA_SECT)
+		return WIRE_SECTOR;
+	if (rule->blocks && m->sector & (LOCKSTEP_BIT_SECT - 1))
 		return WIRE_SECTOR;
 	if (m->sector >> REGION_SHIFT != (m->sector + sects - 1) >> REGION_SHIFT)
 		return WIRE_SECTOR;

@@ -48,6 +48,16 @@ enum wire_err wire_msg_decode(const struct lockstep_wire_hdr *h, struct wire_msg
 /* Has this type an extent (sector, size) / a slot? */
 bool wire_type_has_extent(u8 type);
 bool wire_type_has_slot(u8 type);
+/* Payload of a CSUM_DATA about an extent of so many bytes. */
+#define LOCKSTEP_SUM_BYTES	8u
+u32 wire_sums_bytes(u32 size_bytes);
+/* Memory that a request takes at the receiver until it is answered: what the window counts. */
+u32 wire_msg_memory(const struct wire_msg *m);
+/*
+ * May `answer` (decoded; slot and generation fit already) end `request`? One with a payload is
+ * about the same extent, so its length is what the asker has made room for.
+ */
+bool wire_answer_fits(const struct wire_msg *request, const struct wire_msg *answer);
 const char *wire_type_name(u8 type);
 const char *wire_err_name(enum wire_err err);
 

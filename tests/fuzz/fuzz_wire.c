@@ -18,6 +18,12 @@ static void check(const struct lockstep_wire_hdr *h)
 	if (wire_type_has_extent(m.type)) {
 		assert(m.size_bytes && m.size_bytes <= LOCKSTEP_REGION_BYTES);
 		assert(m.sector + m.size_bytes / 512 <= LOCKSTEP_MAX_DATA_SECT);
+		assert(wire_msg_memory(&m) <= LOCKSTEP_MAX_IO_BYTES);
+		if (m.type == LOCKSTEP_WT_CSUM_DATA)
+			assert(m.payload_bytes == wire_sums_bytes(m.size_bytes) &&
+			       m.payload_bytes <= 2048);
+		else
+			assert(!m.payload_bytes || m.payload_bytes == m.size_bytes);
 	} else {
 		assert(!m.payload_bytes);
 	}
@@ -50,8 +56,10 @@ size_t fuzz_seed(u32 n, u8 *buf, size_t cap)
 		return 0;
 	if (wire_type_has_extent(m.type))
 		m.size_bytes = 4096;
-	if (m.type == LOCKSTEP_WT_WRITE)
+	if (m.type == LOCKSTEP_WT_WRITE || m.type == LOCKSTEP_WT_DATA)
 		m.payload_bytes = 4096;
+	if (m.type == LOCKSTEP_WT_CSUM_DATA)
+		m.payload_bytes = 8;
 	wire_msg_encode(&m, (struct lockstep_wire_hdr *)buf);
 	return sizeof(struct lockstep_wire_hdr);
 }

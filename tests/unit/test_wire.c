@@ -20,11 +20,15 @@ static struct wire_msg good(u8 type)
 		m.sector = random_below(&rng, LOCKSTEP_MAX_DATA_SECT >> 13) << 13;
 		m.sector += random_below(&rng, LOCKSTEP_REGION_SECT - m.size_bytes / 512 + 1);
 	}
-	if (type == LOCKSTEP_WT_WRITE)
+	if (type == LOCKSTEP_WT_WRITE || type == LOCKSTEP_WT_DATA)
 		m.payload_bytes = m.size_bytes;
+	if (type == LOCKSTEP_WT_CSUM || type == LOCKSTEP_WT_CSUM_DATA)
+		m.sector &= ~7ull;
+	if (type == LOCKSTEP_WT_CSUM_DATA)
+		m.payload_bytes = (m.size_bytes + 4095) / 4096 * 8;
 	if (type == LOCKSTEP_WT_ROLE_TELL)
 		m.sector = LOCKSTEP_ROLE_PRIMARY;
-	if (type == LOCKSTEP_WT_SYNC_DONE)
+	if (type == LOCKSTEP_WT_SYNC_DONE || type == LOCKSTEP_WT_DISK_LOST)
 		m.sector = 1 + random_below(&rng, 1 << 30);
 	if (type == LOCKSTEP_WT_ACK)
 		m.status = (u16)random_below(&rng, LOCKSTEP_WS_NR);
@@ -73,7 +77,7 @@ static void round_trip(void **state)
 			assert_same(&m, &back);
 		}
 	}
-	assert_int_equal(known, 12);
+	assert_int_equal(known, 19);
 }
 
 static void damaged(void **state)
@@ -158,6 +162,106 @@ static void values(void **state)
 	REFUSED(LOCKSTEP_WT_CLOSE, WIRE_VALUE, m.sector = 1);
 }
 
+static void reads(void **state)
+{
+	const u8 r = LOCKSTEP_WT_READ, d = LOCKSTEP_WT_DATA;
+	const u8 c = LOCKSTEP_WT_CSUM, s = LOCKSTEP_WT_CSUM_DATA;
+
+	(void)state;
+	REFUSED(r, WIRE_OK, m.flags = LOCKSTEP_WH_RESYNC | LOCKSTEP_WH_SYNC);
+	REFUSED(r, WIRE_FLAGS, m.flags = LOCKSTEP_WH_FUA);
+	REFUSED(r, WIRE_LENGTH, m.payload_bytes = m.size_bytes);
+	REFUSED(r, WIRE_LENGTH, m.size_bytes = LOCKSTEP_MAX_IO_BYTES + 512);
+	REFUSED(r, WIRE_SECTOR, m.size_bytes = 0);
+	REFUSED(r, WIRE_SECTOR, m.size_bytes = 700);
+	REFUSED(r, WIRE_SECTOR, m.sector = 8191; m.size_bytes = 1024);
+	REFUSED(r, WIRE_OK, m.sector = 3; m.size_bytes = 512);
+	REFUSED(r, WIRE_VALUE, m.status = LOCKSTEP_WS_IO_ERROR);
+	REFUSED(d, WIRE_LENGTH, m.payload_bytes = 0);
+	REFUSED(d, WIRE_LENGTH, m.payload_bytes += 512);
+	REFUSED(d, WIRE_LENGTH, m.size_bytes = m.payload_bytes = LOCKSTEP_MAX_IO_BYTES + 512);
+	REFUSED(d, WIRE_FLAGS, m.flags = LOCKSTEP_WH_RESYNC);
+	REFUSED(d, WIRE_VALUE, m.status = LOCKSTEP_WS_IO_ERROR);
+	REFUSED(c, WIRE_LENGTH, m.payload_bytes = 8);
+	REFUSED(c, WIRE_LENGTH, m.size_bytes = LOCKSTEP_MAX_IO_BYTES + 4096);
+	REFUSED(c, WIRE_SECTOR, m.sector |= 4; m.size_bytes = 4096);
+	REFUSED(c, WIRE_OK, m.size_bytes = 1536);
+	REFUSED(s, WIRE_LENGTH, m.payload_bytes += 8);
+	REFUSED(s, WIRE_LENGTH, m.payload_bytes -= 8);
+	REFUSED(s, WIRE_LENGTH, m.payload_bytes = m.size_bytes);
+	REFUSED(s, WIRE_SECTOR, m.sector |= 1);
+	REFUSED(s, WIRE_OK, m.size_bytes = LOCKSTEP_MAX_IO_BYTES; m.sector = 0;
+		m.payload_bytes = 2048);
+	REFUSED(s, WIRE_OK, m.size_bytes = 4608; m.payload_bytes = 16);
+}
+
+static void ends(void **state)
+{
+	const u8 l = LOCKSTEP_WT_DISK_LOST, k = LOCKSTEP_WT_DISK_LOST_OK;
+
+	(void)state;
+	REFUSED(LOCKSTEP_WT_SYNC_PULLED, WIRE_OK, m.volume = LOCKSTEP_MAX_VOLUMES - 1);
+	REFUSED(LOCKSTEP_WT_SYNC_PULLED, WIRE_VALUE, m.sector = 1);
+	REFUSED(LOCKSTEP_WT_SYNC_PULLED, WIRE_VALUE, m.slot = 1);
+	REFUSED(l, WIRE_VALUE, m.sector = 0);
+	REFUSED(l, WIRE_VALUE, m.volume = LOCKSTEP_MAX_VOLUMES);
+	REFUSED(l, WIRE_VALUE, m.slot = 1);
+	REFUSED(l, WIRE_VALUE, m.status = LOCKSTEP_WS_REFUSED);
+	REFUSED(k, WIRE_OK, m.status = LOCKSTEP_WS_REFUSED);
+	REFUSED(k, WIRE_VALUE, m.slot_gen = 1);
+}
+
+#define FITS(request, type_, ...) ({ \
+	struct wire_msg m = *(request); \
+	m.type = type_; \
+	__VA_ARGS__; \
+	wire_answer_fits(request, &m); })
+
+static void answers(void **state)
+{
+	const u8 ack = LOCKSTEP_WT_ACK, d = LOCKSTEP_WT_DATA, s = LOCKSTEP_WT_CSUM_DATA;
+	struct wire_msg w = good(LOCKSTEP_WT_WRITE), r = good(LOCKSTEP_WT_READ);
+	struct wire_msg c = good(LOCKSTEP_WT_CSUM), f = good(LOCKSTEP_WT_FLUSH);
+
+	(void)state;
+	assert_true(FITS(&w, ack, m.status = LOCKSTEP_WS_OK));
+	assert_true(FITS(&f, ack, m.status = LOCKSTEP_WS_IO_ERROR));
+	assert_false(FITS(&w, ack, m.volume ^= 1));
+	assert_false(FITS(&w, d, ));
+	assert_false(FITS(&w, s, ));
+	assert_true(FITS(&r, d, ));
+	assert_false(FITS(&r, s, ));
+	assert_false(FITS(&r, d, m.sector ^= 8));
+	assert_false(FITS(&r, d, m.size_bytes += 512));
+	assert_false(FITS(&r, d, m.volume ^= 1));
+	/* What was asked for must come, or a reason. */
+	assert_false(FITS(&r, ack, m.status = LOCKSTEP_WS_OK));
+	assert_true(FITS(&r, ack, m.status = LOCKSTEP_WS_REFUSED));
+	assert_true(FITS(&c, s, ));
+	assert_false(FITS(&c, d, ));
+	assert_false(FITS(&c, s, m.size_bytes -= 512));
+	assert_false(FITS(&c, ack, m.status = LOCKSTEP_WS_OK));
+	assert_true(FITS(&c, ack, m.status = LOCKSTEP_WS_IO_ERROR));
+	f.type = 77;
+	assert_false(FITS(&f, ack, ));
+}
+
+static void memory(void **state)
+{
+	struct wire_msg w = good(LOCKSTEP_WT_WRITE), z = good(LOCKSTEP_WT_ZEROES);
+	struct wire_msg r = good(LOCKSTEP_WT_READ), c = good(LOCKSTEP_WT_CSUM);
+
+	(void)state;
+	assert_int_equal(wire_msg_memory(&w), w.size_bytes);
+	assert_int_equal(wire_msg_memory(&z), 0);
+	assert_int_equal(wire_msg_memory(&r), r.size_bytes);
+	assert_int_equal(wire_msg_memory(&c), c.size_bytes);
+	assert_int_equal(wire_sums_bytes(512), 8);
+	assert_int_equal(wire_sums_bytes(4096), 8);
+	assert_int_equal(wire_sums_bytes(4608), 16);
+	assert_int_equal(wire_sums_bytes(LOCKSTEP_MAX_IO_BYTES), 2048);
+}
+
 static void pad(void **state)
 {
 	struct lockstep_wire_hdr h;
@@ -194,6 +298,10 @@ int main(void)
 		cmocka_unit_test(damaged),
 		cmocka_unit_test(extents),
 		cmocka_unit_test(values),
+		cmocka_unit_test(reads),
+		cmocka_unit_test(ends),
+		cmocka_unit_test(answers),
+		cmocka_unit_test(memory),
 		cmocka_unit_test(pad),
 		cmocka_unit_test(crc_is_the_one_of_the_books),
 		cmocka_unit_test(names),
