@@ -11,7 +11,7 @@
 #include "resync.h"
 #include "volume.h"
 
-struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq;
+struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq;
 
 static int __init init_queues(void)
 {
@@ -20,10 +20,22 @@ static int __init init_queues(void)
 	if (!lockstep_io_wq)
 		return -ENOMEM;
 	lockstep_slow_wq = alloc_workqueue("lockstep_slow", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (lockstep_slow_wq)
+	if (!lockstep_slow_wq)
+		goto io;
+	lockstep_sum_wq = alloc_workqueue("lockstep_sum", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (lockstep_sum_wq)
 		return 0;
+	destroy_workqueue(lockstep_slow_wq);
+io:
 	destroy_workqueue(lockstep_io_wq);
 	return -ENOMEM;
+}
+
+static void exit_queues(void)
+{
+	destroy_workqueue(lockstep_sum_wq);
+	destroy_workqueue(lockstep_slow_wq);
+	destroy_workqueue(lockstep_io_wq);
 }
 
 static int __init lockstep_init(void)
@@ -62,8 +74,7 @@ peer_request:
 request:
 	lockstep_request_exit();
 queues:
-	destroy_workqueue(lockstep_slow_wq);
-	destroy_workqueue(lockstep_io_wq);
+	exit_queues();
 	return err;
 }
 
@@ -74,8 +85,7 @@ queues:
 static void __exit lockstep_exit(void)
 {
 	lockstep_netlink_exit();
-	destroy_workqueue(lockstep_slow_wq);
-	destroy_workqueue(lockstep_io_wq);
+	exit_queues();
 	lockstep_volume_exit();
 	lockstep_resync_module_exit();
 	lockstep_peer_request_exit();

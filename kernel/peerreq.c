@@ -8,6 +8,7 @@
 #include "resource.h"
 #include "session.h"
 #include "stream.h"
+#include "sums.h"
 #include "volume.h"
 
 struct lockstep_peer_request {
@@ -15,6 +16,7 @@ struct lockstep_peer_request {
 	struct lockstep_stream *stream;
 	struct lockstep_volume *vol;
 	struct wire_msg msg;
+	struct work_struct sum_work;	/* CSUM: read, to be summed */
 	struct bio bio;			/* last: the bio set puts its vectors behind it */
 };
 
@@ -37,22 +39,26 @@ struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr)
 }
 
 /*
- * As soon as the disk has it: a peer that does not read its answers must not pin more than those.
+ * As soon as the disk has it: a peer that does not read its answers must not pin more than those,
+ * and what it asked to read.
  */
 static void free_payload(struct lockstep_peer_request *pr)
 {
 	u32 i;
 
+	if (!pr->bio.bi_vcnt)
+		return;
 	for (i = 0; i < pr->bio.bi_vcnt; i++)
 		__free_page(pr->bio.bi_io_vec[i].bv_page);
 	pr->bio.bi_vcnt = 0;
-	atomic_sub(pr->msg.payload_bytes, &pr->stream->peer_bytes);
+	atomic_sub(wire_msg_memory(&pr->msg), &pr->stream->peer_bytes);
 }
 
 static void destroy(struct lockstep_peer_request *pr)
 {
 	struct lockstep_session *s = pr->stream->session;
 
+	free_payload(pr);
 	atomic_dec(&pr->stream->peer_requests);
 	bio_put(&pr->bio);
 	lockstep_session_idle(s);
@@ -67,6 +73,8 @@ static blk_opf_t operation(const struct wire_msg *msg)
 {
 	blk_opf_t opf = REQ_OP_WRITE | REQ_IDLE;
 
+	if (wire_type_is_read(msg->type))
+		return REQ_OP_READ;
 	if (msg->type == LOCKSTEP_WT_FLUSH)
 		return REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC;
 	if (msg->type == LOCKSTEP_WT_ZEROES)
@@ -84,7 +92,6 @@ static blk_opf_t operation(const struct wire_msg *msg)
 
 void lockstep_peer_request_abandon(struct lockstep_peer_request *pr)
 {
-	free_payload(pr);
 	destroy(pr);
 }
 
@@ -102,7 +109,7 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 							   struct lockstep_volume *vol,
 							   const struct wire_msg *msg)
 {
-	u32 left = msg->payload_bytes, nr = DIV_ROUND_UP(left, PAGE_SIZE), n;
+	u32 left = wire_msg_memory(msg), nr = DIV_ROUND_UP(left, PAGE_SIZE), n;
 	struct lockstep_peer_request *pr;
 	struct page *page;
 	struct bio *bio;
@@ -124,6 +131,8 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 		n = min_t(u32, left, PAGE_SIZE);
 		page = alloc_page(GFP_NOIO);
 		if (!page) {
+			if (!bio->bi_vcnt)
+				atomic_sub(left, &st->peer_bytes);
 			lockstep_peer_request_abandon(pr);
 			return NULL;
 		}
@@ -137,21 +146,16 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
  * In the receiving thread itself (a disk that completes at once) the thread sends before it sleeps;
  * else the worker does.
  */
-static void answer(struct lockstep_peer_request *pr, u16 status)
+static void send_answer(struct lockstep_peer_request *pr, struct wire_msg *msg)
 {
 	struct lockstep_stream *st = pr->stream;
-	struct wire_msg msg = {
-		.type = LOCKSTEP_WT_ACK,
-		.volume = pr->msg.volume,
-		.status = status,
-		.slot = pr->msg.slot,
-		.slot_gen = pr->msg.slot_gen,
-		.epoch = pr->msg.epoch,
-	};
 	bool own = in_task() && current == st->recv_task;
 
-	free_payload(pr);
-	wire_msg_encode(&msg, &pr->answer.hdr);
+	msg->volume = pr->msg.volume;
+	msg->slot = pr->msg.slot;
+	msg->slot_gen = pr->msg.slot_gen;
+	msg->epoch = pr->msg.epoch;
+	wire_msg_encode(msg, &pr->answer.hdr);
 	/*
 	 * The session, and with it the stream, may go once the answer is queued; our own thread
 	 * cannot be outlived.
@@ -161,6 +165,29 @@ static void answer(struct lockstep_peer_request *pr, u16 status)
 	if (!own)
 		lockstep_stream_kick_worker(st);
 	lockstep_session_idle(st->session);
+}
+
+static void answer(struct lockstep_peer_request *pr, u16 status)
+{
+	struct wire_msg msg = { .type = LOCKSTEP_WT_ACK, .status = status };
+
+	free_payload(pr);
+	send_answer(pr, &msg);
+}
+
+/* The first `bytes` of the pages follow. */
+static void answer_with(struct lockstep_peer_request *pr, u8 type, u32 bytes)
+{
+	struct wire_msg msg = {
+		.type = type,
+		.sector = pr->msg.sector,
+		.size_bytes = pr->msg.size_bytes,
+		.payload_bytes = bytes,
+	};
+
+	pr->bio.bi_iter = (struct bvec_iter){ .bi_size = bytes };
+	pr->answer.payload = &pr->bio;
+	send_answer(pr, &msg);
 }
 
 static void count(struct lockstep_peer_request *pr)
@@ -190,6 +217,55 @@ static void endio(struct bio *bio)
 }
 
 /*
+ * The sums go where the data was: each into 8 bytes of the first block, which is the first to be
+ * summed.
+ */
+static void sum_work(struct work_struct *work)
+{
+	struct lockstep_peer_request *pr = container_of(work, struct lockstep_peer_request,
+							sum_work);
+	__le64 *sums = page_address(pr->bio.bi_io_vec[0].bv_page);
+
+	lockstep_sums(&pr->bio, pr->msg.size_bytes, sums);
+	answer_with(pr, LOCKSTEP_WT_CSUM_DATA, wire_sums_bytes(pr->msg.size_bytes));
+}
+
+static void read_endio(struct bio *bio)
+{
+	struct lockstep_peer_request *pr = container_of(bio, struct lockstep_peer_request, bio);
+
+	if (bio->bi_status) {
+		pr_err_ratelimited("%s/%u: local disk failed a %s of the peer at sector %llu: %d\n",
+				   pr->vol->res->name, pr->vol->number,
+				   wire_type_name(pr->msg.type), pr->msg.sector,
+				   blk_status_to_errno(bio->bi_status));
+		answer(pr, LOCKSTEP_WS_IO_ERROR);
+	} else if (pr->msg.type == LOCKSTEP_WT_CSUM) {
+		INIT_WORK(&pr->sum_work, sum_work);
+		queue_work(lockstep_sum_wq, &pr->sum_work);
+	} else {
+		answer_with(pr, LOCKSTEP_WT_DATA, pr->msg.size_bytes);
+	}
+}
+
+/* See the head of peerreq.h. */
+static bool may_read(const struct lockstep_peer_request *pr)
+{
+	if (READ_ONCE(pr->vol->res->state.role) == LOCKSTEP_ROLE_PRIMARY)
+		return false;
+	return !READ_ONCE(pr->vol->stale) || pr->msg.flags & LOCKSTEP_WH_RESYNC;
+}
+
+static void submit_read(struct lockstep_peer_request *pr)
+{
+	pr->bio.bi_end_io = read_endio;
+	if (may_read(pr))
+		submit_bio_noacct(&pr->bio);
+	else
+		answer(pr, LOCKSTEP_WS_REFUSED);
+}
+
+/*
  * A disk that cannot zero by itself, because it came after the primary's: written out, in this
  * thread. The stream waits; the other streams do not.
  */
@@ -209,6 +285,10 @@ void lockstep_peer_request_submit(struct lockstep_peer_request *pr)
 {
 	struct bio *bio = &pr->bio;
 
+	if (wire_type_is_read(pr->msg.type)) {
+		submit_read(pr);
+		return;
+	}
 	bio->bi_end_io = endio;
 	if (pr->msg.type == LOCKSTEP_WT_ZEROES) {
 		if (!bdev_write_zeroes_sectors(pr->vol->data.bdev)) {

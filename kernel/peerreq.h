@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * One request of the peer at our disk: received, submitted, answered from the disk's completion.
- * Used by whoever is being written to, for replication and resync alike.
+ * Used by whoever is being written to, for replication and resync alike, and by whoever is read
+ * from.
+ *
+ * Reads are answered from our copy as it is, so only if the peer may rely on it: it is what is
+ * acknowledged (not stale), or the peer knows that it is not, because it resyncs us. A primary
+ * answers none: its application writes without the reader's knowing.
  */
 #ifndef LOCKSTEP_PEERREQ_H
 #define LOCKSTEP_PEERREQ_H

@@ -54,14 +54,21 @@ static int recv_header(struct lockstep_stream *st, struct lockstep_wire_hdr *hdr
 	return 0;
 }
 
-/* Payload into the pages of `bio`, from its first. */
-static int recv_payload(struct lockstep_stream *st, struct bio *bio)
+/* Payload into the part of the vectors that `iter` covers. */
+static int recv_payload(struct lockstep_stream *st, const struct bio_vec *vec,
+			struct bvec_iter iter)
 {
 	struct msghdr msg = { .msg_flags = MSG_WAITALL | MSG_NOSIGNAL };
-	size_t len = bio->bi_iter.bi_size;
+	const struct bio_vec *bv = __bvec_iter_bvec(vec, iter);
+	u32 left = iter.bi_size + iter.bi_bvec_done, nr = 0;
 	int n;
 
-	compat_iov_iter_bvec_dest(&msg.msg_iter, bio->bi_io_vec, bio->bi_vcnt, len);
+	while (left) {
+		left -= min(left, bv[nr].bv_len);
+		nr++;
+	}
+	compat_iov_iter_bvec_dest(&msg.msg_iter, bv, nr, iter.bi_size);
+	msg.msg_iter.iov_offset = iter.bi_bvec_done;
 	while (msg_data_left(&msg)) {
 		n = sock_recvmsg(st->sock, &msg, MSG_WAITALL);
 		if (n <= 0)
@@ -101,6 +108,8 @@ static const char *request_flaw(struct lockstep_stream *st, struct lockstep_volu
 		return "beyond the end of the volume";
 	if ((msg->sector | sects) & mask)
 		return "not aligned to our blocks";
+	if (wire_type_is_read(msg->type))
+		return NULL;
 	/* One writer (P7): nobody writes over a primary, and only a target is resynced. */
 	if (READ_ONCE(st->session->res->state.role) == LOCKSTEP_ROLE_PRIMARY)
 		return "though we are primary";
@@ -115,6 +124,7 @@ static int recv_request(struct lockstep_stream *st, const struct wire_msg *msg)
 	struct lockstep_volume *vol = volume_of(st, msg);
 	const char *flaw = request_flaw(st, vol, msg);
 	struct lockstep_peer_request *pr;
+	struct bio *bio;
 	int err;
 
 	if (flaw) {
@@ -127,7 +137,8 @@ static int recv_request(struct lockstep_stream *st, const struct wire_msg *msg)
 	if (!pr)
 		return -ENOMEM;
 	if (msg->payload_bytes) {
-		err = recv_payload(st, lockstep_peer_request_bio(pr));
+		bio = lockstep_peer_request_bio(pr);
+		err = recv_payload(st, bio->bi_io_vec, bio->bi_iter);
 		if (err) {
 			lockstep_peer_request_abandon(pr);
 			return err;
@@ -137,13 +148,40 @@ static int recv_request(struct lockstep_stream *st, const struct wire_msg *msg)
 	return 0;
 }
 
+/* Bytes into a buffer, all of them. */
+static int recv_buffer(struct lockstep_stream *st, void *buf, size_t len)
+{
+	size_t have = 0;
+	int n;
+
+	while (have < len) {
+		n = recv_bytes(st, (u8 *)buf + have, len - have, MSG_WAITALL);
+		if (n <= 0)
+			return n ? n : -ECONNRESET;
+		have += n;
+	}
+	WRITE_ONCE(st->last_recv, jiffies);
+	return 0;
+}
+
+/* The payload's length is what the call made room for: wire_answer_fits() has seen to it. */
 static int recv_answer(struct lockstep_stream *st, const struct wire_msg *msg)
 {
-	if (lockstep_stream_answer(st, msg))
-		return 0;
-	pr_warn_ratelimited("%s: peer's answer fits no request (slot %u)\n",
-			    st->session->res->name, msg->slot);
-	return -EPROTO;
+	struct lockstep_call *call = lockstep_stream_answered(st, msg);
+	int err = 0;
+
+	if (!call) {
+		pr_warn_ratelimited("%s: peer's %s fits no request (slot %u)\n",
+				    st->session->res->name, wire_type_name(msg->type), msg->slot);
+		return -EPROTO;
+	}
+	if (msg->type == LOCKSTEP_WT_DATA)
+		err = recv_payload(st, call->rx_vec, call->rx_iter);
+	else if (msg->type == LOCKSTEP_WT_CSUM_DATA)
+		err = recv_buffer(st, call->rx_sums, msg->payload_bytes);
+	if (!err)
+		lockstep_stream_end_call(st, call, msg->status);
+	return err;
 }
 
 /*
@@ -177,8 +215,12 @@ static int dispatch(struct lockstep_stream *st, const struct wire_msg *msg)
 	case LOCKSTEP_WT_WRITE:
 	case LOCKSTEP_WT_ZEROES:
 	case LOCKSTEP_WT_FLUSH:
+	case LOCKSTEP_WT_READ:
+	case LOCKSTEP_WT_CSUM:
 		return recv_request(st, msg);
 	case LOCKSTEP_WT_ACK:
+	case LOCKSTEP_WT_DATA:
+	case LOCKSTEP_WT_CSUM_DATA:
 		return recv_answer(st, msg);
 	case LOCKSTEP_WT_PING:
 		lockstep_session_pong(st->session);

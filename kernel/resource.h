@@ -97,11 +97,12 @@ extern struct list_head lockstep_resources;
 extern u64 lockstep_boot_id;		/* this load of the module */
 
 /*
- * Two work queues for all resources, so that the number of threads does not grow with them. Both
+ * Three work queues for all resources, so that the number of threads does not grow with them. All
  * may be needed to free memory. io: short work that requests wait for (sending, letting held ones
- * go); never waits for a disk's metadata. slow: state worker, resync, the end of objects.
+ * go); never waits for a disk's metadata. slow: state worker, resync, the end of objects. sum:
+ * checksums of whole runs of blocks, which take a processor for a while and wait for nothing.
  */
-extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq;
+extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq;
 
 /* What a resource is made of besides its volumes. */
 struct lockstep_resource_params {

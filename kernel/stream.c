@@ -180,13 +180,13 @@ static bool call_start(struct lockstep_stream *st, struct lockstep_call *call)
 {
 	lockdep_assert_held(&st->lock);
 	/* A single message always fits, or one longer than the window would wait for ever. */
-	if (st->window_bytes &&
-	    st->window_bytes + call->msg.payload_bytes > LOCKSTEP_STREAM_WINDOW_BYTES)
+	if (st->window_bytes && st->window_bytes + wire_msg_memory(&call->msg) >
+				LOCKSTEP_STREAM_WINDOW_BYTES)
 		return false;
 	call->msg.slot = slots_get(&st->slots, call, &call->msg.slot_gen);
 	if (call->msg.slot == SLOT_NONE)
 		return false;
-	st->window_bytes += call->msg.payload_bytes;
+	st->window_bytes += wire_msg_memory(&call->msg);
 	call->since = jiffies;
 	wire_msg_encode(&call->msg, &call->tx.hdr);
 	list_add_tail(&call->tx.node, &st->queue);
@@ -232,7 +232,8 @@ static bool start_waiting(struct lockstep_stream *st)
  * while the sender has not yet noted that it has sent the last byte; that is a matter of
  * instructions, and waited for.
  */
-static struct lockstep_call *answered(struct lockstep_stream *st, const struct wire_msg *msg)
+struct lockstep_call *lockstep_stream_answered(struct lockstep_stream *st,
+					       const struct wire_msg *msg)
 {
 	struct lockstep_call *call;
 	bool queued = false;
@@ -242,7 +243,7 @@ static struct lockstep_call *answered(struct lockstep_stream *st, const struct w
 	if (call)
 		queued = !list_empty(&call->tx.node);
 	spin_unlock_irq(&st->lock);
-	if (!call || queued)
+	if (!call || queued || !wire_answer_fits(&call->msg, msg))
 		return NULL;
 	while (smp_load_acquire(&st->cur) == &call->tx) {
 		if (READ_ONCE(st->dead))
@@ -252,26 +253,20 @@ static struct lockstep_call *answered(struct lockstep_stream *st, const struct w
 	return call;
 }
 
-bool lockstep_stream_answer(struct lockstep_stream *st, const struct wire_msg *msg)
+void lockstep_stream_end_call(struct lockstep_stream *st, struct lockstep_call *call, u16 status)
 {
-	struct lockstep_call *call = answered(st, msg);
 	bool more = false;
 
 	/* Nobody else ends a call while this thread runs: it is still there. */
 	spin_lock_irq(&st->lock);
-	if (call) {
-		slots_put(&st->slots, msg->slot);
-		st->window_bytes -= call->msg.payload_bytes;
-		while (start_waiting(st))
-			more = true;
-	}
+	slots_put(&st->slots, call->msg.slot);
+	st->window_bytes -= wire_msg_memory(&call->msg);
+	while (start_waiting(st))
+		more = true;
 	spin_unlock_irq(&st->lock);
-	if (!call)
-		return false;
 	if (more)
 		lockstep_stream_kick(st);
-	call->done(call, msg->status);
-	return true;
+	call->done(call, status);
 }
 
 bool lockstep_stream_is_overdue(struct lockstep_stream *st)

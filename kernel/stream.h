@@ -48,6 +48,14 @@ struct lockstep_call {
 	unsigned long since;		/* jiffies, when it got its slot */
 	struct wire_msg msg;		/* slot and slot_gen are filled in when it gets one */
 	/*
+	 * Where an answer's payload goes: for READ the part of the vectors that rx_iter covers, of
+	 * the extent's length; for CSUM wire_sums_bytes() of it. It may be written to until done(),
+	 * and holds anything if that says LOCKSTEP_CALL_LOST.
+	 */
+	const struct bio_vec *rx_vec;
+	struct bvec_iter rx_iter;
+	__le64 *rx_sums;
+	/*
 	 * status: enum lockstep_wire_status or LOCKSTEP_CALL_LOST. Process context, may not sleep
 	 * long.
 	 */
@@ -71,7 +79,7 @@ struct lockstep_stream {
 	struct list_head queue;		/* messages to send */
 	struct list_head waiting;	/* calls without a slot */
 	struct slots slots;
-	u32 window_bytes;		/* payload in flight */
+	u32 window_bytes;		/* what the calls in flight take in the peer's memory */
 	bool dead;			/* no more calls and messages */
 
 	struct work_struct send_work;
@@ -79,7 +87,7 @@ struct lockstep_stream {
 	struct completion recv_done;
 	unsigned long last_recv;	/* jiffies; written by recv_task, read by the ping worker */
 	atomic_t peer_requests;		/* of the peer, not answered: it must keep to its credits */
-	atomic_t peer_bytes;		/* payload of those, in our memory */
+	atomic_t peer_bytes;		/* what those take in our memory */
 	struct slot slot[LOCKSTEP_STREAM_SLOTS];
 };
 
@@ -103,8 +111,15 @@ void lockstep_stream_shutdown(struct lockstep_stream *st);
 /* Ask the peer. False: the stream is dead, done() will not be called. Process context. */
 bool lockstep_stream_call(struct lockstep_stream *st, struct lockstep_call *call);
 
-/* The peer's answer: find the call and end it. False: no such call. */
-bool lockstep_stream_answer(struct lockstep_stream *st, const struct wire_msg *msg);
+/*
+ * The peer's answer, in the receiving thread: the call it belongs to, if it is of a kind, and about
+ * the extent, that the call has asked for; else NULL. The call keeps its slot, and so is not lost,
+ * until it is ended.
+ */
+struct lockstep_call *lockstep_stream_answered(struct lockstep_stream *st,
+					       const struct wire_msg *msg);
+/* Its payload has come: end it. */
+void lockstep_stream_end_call(struct lockstep_stream *st, struct lockstep_call *call, u16 status);
 
 /* Has a call been without an answer for LOCKSTEP_ANSWER_MS? */
 bool lockstep_stream_is_overdue(struct lockstep_stream *st);

@@ -131,6 +131,13 @@ bool wire_type_has_slot(u8 type)
 	return rule && rule->slot;
 }
 
+bool wire_type_is_read(u8 type)
+{
+	const struct type_rule *rule = rule_of(type);
+
+	return rule && rule->reads;
+}
+
 u32 wire_sums_bytes(u32 size_bytes)
 {
 	u32 blocks = size_bytes / LOCKSTEP_BIT_BYTES + !!(size_bytes % LOCKSTEP_BIT_BYTES);
@@ -140,9 +147,7 @@ u32 wire_sums_bytes(u32 size_bytes)
 
 u32 wire_msg_memory(const struct wire_msg *m)
 {
-	const struct type_rule *rule = rule_of(m->type);
-
-	return rule && rule->reads ? m->size_bytes : m->payload_bytes;
+	return wire_type_is_read(m->type) ? m->size_bytes : m->payload_bytes;
 }
 
 bool wire_answer_fits(const struct wire_msg *request, const struct wire_msg *answer)

@@ -252,6 +252,8 @@ static void memory(void **state)
 	struct wire_msg r = good(LOCKSTEP_WT_READ), c = good(LOCKSTEP_WT_CSUM);
 
 	(void)state;
+	assert_false(wire_type_is_read(w.type) || wire_type_is_read(77));
+	assert_true(wire_type_is_read(r.type) && wire_type_is_read(c.type));
 	assert_int_equal(wire_msg_memory(&w), w.size_bytes);
 	assert_int_equal(wire_msg_memory(&z), 0);
 	assert_int_equal(wire_msg_memory(&r), r.size_bytes);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Checksums of blocks, as the wire has them: xxh64 with seed 0 of each 4 KiB. */
+#ifndef LOCKSTEP_SUMS_H
+#define LOCKSTEP_SUMS_H
+
+#include <linux/types.h>
+
+struct bio;
+
+/*
+ * Of the first `bytes` in the vectors of `bio`, whatever its iterator says; each vector is a whole
+ * page of low memory, the last may be shorter. `ret` has room for wire_sums_bytes(bytes); it may be
+ * the beginning of the first page: a sum is stored after its block, and all before, are read.
+ */
+void lockstep_sums(const struct bio *bio, u32 bytes, __le64 *ret);
+
+#endif /* LOCKSTEP_SUMS_H */
