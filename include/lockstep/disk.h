@@ -53,7 +53,12 @@
 #define LOCKSTEP_MF_CRASHED_PRIMARY	(1u << 8)  /* UNCLEAN, and was primary then */
 #define LOCKSTEP_MF_EXTERNAL		(1u << 9)  /* metadata lives on a device of its own */
 #define LOCKSTEP_MF_OUTDATED		(1u << 10) /* told by the peer that it went on without us */
-#define LOCKSTEP_MF_KNOWN		0x7ffu
+/*
+ * since `since`, written only for the peer: it is primary, has lost its disk and works through us.
+ * Gone with our own promotion.
+ */
+#define LOCKSTEP_MF_SERVING		(1u << 11)
+#define LOCKSTEP_MF_KNOWN		0xfffu
 
 /*
  * A generation: a random id, never 0, and the number of generations before it in this lineage,

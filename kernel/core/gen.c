@@ -130,6 +130,26 @@ static bool can_catch_up(const struct gen_view *source, const struct gen_view *t
 	       are_regions_known(source, target);
 }
 
+/* Everything that a primary without a disk completed is on `source`. */
+static bool can_serve(const struct gen_view *source, const struct gen_view *target)
+{
+	if (!is_consistent(source) || is_unclean(source) || !target->current_id)
+		return false;
+	return source->current_id == target->current_id ||
+	       (source->since_id == target->current_id && has(source, LOCKSTEP_MF_SERVING));
+}
+
+static struct gen_result compare_no_disk(const struct gen_view *s, const struct gen_view *p)
+{
+	if (s->no_disk && p->no_disk)
+		return answer(GEN_INCONSISTENT, GEN_RULE_NO_DISK_BOTH);
+	if (s->no_disk && can_serve(p, s))
+		return from_peer(true, GEN_RULE_NO_DISK_SELF);
+	if (p->no_disk && can_serve(s, p))
+		return to_peer(true, GEN_RULE_NO_DISK_PEER);
+	return answer(GEN_INCONSISTENT, GEN_RULE_NO_DISK_STALE);
+}
+
 static struct gen_result compare_contents(const struct gen_view *s, const struct gen_view *p)
 {
 	struct gen_result r;
@@ -236,8 +256,11 @@ static struct gen_result compare_different(const struct gen_view *s, const struc
 
 struct gen_result gen_compare(const struct gen_view *self, const struct gen_view *peer)
 {
-	struct gen_result r = compare_contents(self, peer);
+	struct gen_result r;
 
+	if (self->no_disk || peer->no_disk)
+		return compare_no_disk(self, peer);
+	r = compare_contents(self, peer);
 	if (r.rule != GEN_RULE_NONE)
 		return r;
 	if (self->current_id == peer->current_id)
@@ -297,6 +320,10 @@ static const struct {
 	[GEN_RULE_SPLIT_HISTORY] = { "split-history", GEN_RULE_SPLIT_HISTORY },
 	[GEN_RULE_UNRELATED]	= { "unrelated", GEN_RULE_UNRELATED },
 	[GEN_RULE_RESTART_BOTH]	= { "restart-both", GEN_RULE_RESTART_BOTH },
+	[GEN_RULE_NO_DISK_BOTH]	= { "no-disk-both", GEN_RULE_NO_DISK_BOTH },
+	[GEN_RULE_NO_DISK_SELF]	= { "no-disk-self", GEN_RULE_NO_DISK_PEER },
+	[GEN_RULE_NO_DISK_PEER]	= { "no-disk-peer", GEN_RULE_NO_DISK_SELF },
+	[GEN_RULE_NO_DISK_STALE] = { "no-disk-stale", GEN_RULE_NO_DISK_STALE },
 };
 
 enum gen_rule gen_mirror_rule(enum gen_rule rule)

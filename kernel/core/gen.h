@@ -18,6 +18,14 @@
  * MARKS_VALID / REGIONS_VALID of side x the verdict is the full one instead of the one by marks.
  *
  *   rule              condition                            verdict for S
+ *   no-disk-both      both lost their disk                 INCONSISTENT
+ *   no-disk-self/peer one lost its disk while primary, and the other one is the source; nothing is
+ *                     the other is in its generation, or   copied until a disk is attached: see (b)
+ *                     went on from it SERVING; CONSISTENT
+ *                     and not UNCLEAN
+ *   no-disk-stale     one lost its disk, and the other     INCONSISTENT
+ *                     does not have all it completed, or
+ *                     may have lost some of it in a crash
  *   both-blank        neither has a generation             BLANK: nobody said whose data counts
  *   both-clean        both are CLEAN (contents declared    NONE; both adopt the larger id
  *                     irrelevant, untouched since)
@@ -70,6 +78,10 @@
  * (a) Target UNCLEAN: needs R(source), for what the target's volatile cache lost. Source UNCLEAN:
  *     needs R(both): its own cache lost writes that the target may have, and that whoever was
  *     primary knows.
+ *
+ * (b) The side without a disk is a primary whose writes and reads go through the other one. All it
+ *     ever completed is there (state.h, [S6]), unless that one went on for itself, which takes
+ *     SERVING away, or lost what was in its cache.
  *
  * M(target) is needed where a target was closed in an orderly way but its marks could not be kept:
  * it may have had some of its own that it never got to hand over.
@@ -137,6 +149,10 @@ enum gen_rule {
 	GEN_RULE_SPLIT_HISTORY,
 	GEN_RULE_UNRELATED,
 	GEN_RULE_RESTART_BOTH,
+	GEN_RULE_NO_DISK_BOTH,
+	GEN_RULE_NO_DISK_SELF,
+	GEN_RULE_NO_DISK_PEER,
+	GEN_RULE_NO_DISK_STALE,
 	GEN_RULE_NR
 };
 
@@ -148,6 +164,7 @@ struct gen_view {
 	u64 oos_bits;
 	u32 flags;			/* LOCKSTEP_MF_* */
 	u32 node_id;
+	bool no_disk;			/* its disk was given up; the rest is what it remembers */
 };
 
 struct gen_result {

@@ -61,6 +61,8 @@ static enum state_refusal copy_refusal(u32 copy)
 		return STATE_RF_INCONSISTENT;
 	case STATE_COPY_BLANK:
 		return STATE_RF_BLANK;
+	case STATE_COPY_FAILED:
+		return STATE_RF_FAILED;
 	default:
 		return STATE_RF_NO_COPY;
 	}
@@ -89,7 +91,7 @@ static void narrow(struct lockstep_state *s, u32 *eff)
 static enum state_refusal promote_alone(struct lockstep_state *s, bool force, u32 *eff)
 {
 	if (!is_good(s)) {
-		if (!force)
+		if (!force || s->copy == STATE_COPY_FAILED)
 			return copy_refusal(s->copy);
 		s->copy = STATE_COPY_UP_TO_DATE;
 		s->set = STATE_SET_BOTH;
@@ -99,8 +101,26 @@ static enum state_refusal promote_alone(struct lockstep_state *s, bool force, u3
 	return STATE_OK;
 }
 
+/*
+ * A primary that is FROZEN, with a disk attached again: the peer has what came after, but if that
+ * is gone for good a person may say that this copy is the one that counts from now on.
+ */
+static enum state_refusal thaw(struct lockstep_state *s, u32 *eff)
+{
+	if (s->copy == STATE_COPY_FAILED)
+		return STATE_RF_FAILED;
+	s->copy = STATE_COPY_UP_TO_DATE;
+	s->set = STATE_SET_BOTH;
+	*eff |= STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE | STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	/* Who was in flight waits for a set without the peer. */
+	narrow(s, eff);
+	return STATE_OK;
+}
+
 static enum state_refusal on_promote(struct lockstep_state *s, u32 force, u32 *eff)
 {
+	if (is_primary(s) && !is_good(s) && force && s->link == LOCKSTEP_LINK_DOWN)
+		return thaw(s, eff);
 	if (is_primary(s))
 		return STATE_RF_ALREADY;
 	if (s->asking)
@@ -113,6 +133,8 @@ static enum state_refusal on_promote(struct lockstep_state *s, u32 force, u32 *e
 		return STATE_RF_PEER_PRIMARY;
 	if (s->sync == STATE_SYNC_TARGET)
 		return STATE_RF_TARGET;
+	if (!is_good(s))
+		return copy_refusal(s->copy);
 	s->asking = 1;
 	*eff |= STATE_EFF_ASK;
 	return STATE_OK;
@@ -132,8 +154,11 @@ static enum state_refusal on_granted(struct lockstep_state *s, u32 arg, u32 *eff
 {
 	if (!s->asking)
 		return STATE_RF_ALREADY;
-	/* A peer that told us since that it is primary itself has nothing to grant. */
-	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY)
+	/*
+	 * A peer that told us since that it is primary itself has nothing to grant, and a copy that
+	 * failed since has nothing to be primary with.
+	 */
+	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY || !is_good(s))
 		return on_denied(s, arg, eff);
 	s->asking = 0;
 	become_primary(s, eff);
@@ -188,6 +213,12 @@ static enum state_refusal on_demote(struct lockstep_state *s, u32 arg, u32 *eff)
 	*eff |= STATE_EFF_META_SECONDARY | STATE_EFF_MODE | STATE_EFF_RO | STATE_EFF_NOTIFY;
 	if (is_up(s))
 		*eff |= STATE_EFF_TELL;
+	/*
+	 * Whoever works through the peer says hello anew as a secondary: a copy that is missing is
+	 * then none of the session's, and one that is behind is caught up by its source.
+	 */
+	if (is_up(s) && !is_good(s))
+		*eff |= STATE_EFF_CLOSE;
 	return STATE_OK;
 }
 
@@ -213,11 +244,13 @@ static enum state_refusal start_equal(struct lockstep_state *s, u32 *eff)
 	return STATE_OK;
 }
 
-static enum state_refusal start_source(struct lockstep_state *s, u32 *eff)
+static enum state_refusal start_source(struct lockstep_state *s, u32 arg, u32 *eff)
 {
-	/* The peer would be overwritten under its application. */
-	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY)
+	/* The peer would be overwritten under its application, unless that works through us. */
+	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY && !(arg & STATE_START_THROUGH))
 		return STATE_RF_PEER_PRIMARY;
+	if (is_primary(s) && arg & STATE_START_THROUGH)
+		return STATE_RF_VERDICT;
 	s->set = STATE_SET_ME;
 	s->sync = STATE_SYNC_SOURCE;
 	s->copy = STATE_COPY_UP_TO_DATE;
@@ -225,20 +258,28 @@ static enum state_refusal start_source(struct lockstep_state *s, u32 *eff)
 	return STATE_OK;
 }
 
-static enum state_refusal start_target(struct lockstep_state *s, u32 *eff)
+static enum state_refusal start_target(struct lockstep_state *s, u32 arg, u32 *eff)
 {
-	if (is_primary(s))
+	bool no_disk = arg & STATE_START_NO_DISK;
+
+	/* [S6]: what it has itself counts for nothing already. */
+	if (is_primary(s) && (is_good(s) || !(arg & STATE_START_THROUGH)))
 		return STATE_RF_PRIMARY_TARGET;
+	/* A copy that does not exist is worth a session only to an application. */
+	if (no_disk && !is_primary(s))
+		return STATE_RF_FAILED;
 	s->set = STATE_SET_BOTH;
 	s->sync = STATE_SYNC_TARGET;
-	s->copy = STATE_COPY_INCONSISTENT;
+	s->copy = no_disk ? STATE_COPY_FAILED : STATE_COPY_INCONSISTENT;
 	*eff |= STATE_EFF_META_TARGET;
+	if (is_primary(s))
+		*eff |= STATE_EFF_RESEND;
 	return STATE_OK;
 }
 
 static enum state_refusal on_start(struct lockstep_state *s, u32 arg, u32 *eff)
 {
-	u32 verdict = arg & 0xff, peer_role = arg >> 8;
+	u32 verdict = arg & 0xff, peer_role = arg >> 8 & 0xff;
 
 	if (s->link != LOCKSTEP_LINK_OPENING)
 		return is_up(s) ? STATE_RF_SESSION : STATE_RF_NO_SESSION;
@@ -249,15 +290,20 @@ static enum state_refusal on_start(struct lockstep_state *s, u32 arg, u32 *eff)
 	s->link = LOCKSTEP_LINK_UP;
 	s->peer_role = (u8)peer_role;
 	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	/* A disk that failed since the hello: the verdict is about a copy that is no more. */
+	if (s->copy == STATE_COPY_FAILED && !(arg & STATE_START_NO_DISK))
+		return STATE_RF_FAILED;
 	switch (verdict) {
 	case GEN_NONE:
-		return start_equal(s, eff);
+		/* [S6]: it is the peer that has the data, so the peer is the source. */
+		return is_primary(s) && !is_good(s) ? STATE_RF_VERDICT : start_equal(s, eff);
 	case GEN_SOURCE:
 	case GEN_SOURCE_FULL:
-		return start_source(s, eff);
+		return is_primary(s) && !is_good(s) ? STATE_RF_VERDICT :
+						      start_source(s, arg, eff);
 	case GEN_TARGET:
 	case GEN_TARGET_FULL:
-		return start_target(s, eff);
+		return start_target(s, arg, eff);
 	default:
 		return STATE_RF_VERDICT;
 	}
@@ -276,7 +322,7 @@ static enum state_refusal on_lost(struct lockstep_state *s, u32 in_flight, u32 *
 	s->sync = STATE_SYNC_NONE;
 	s->asking = 0;
 	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
-	if (in_flight && is_primary(s) && s->set == STATE_SET_BOTH)
+	if (in_flight && is_primary(s) && is_good(s) && s->set == STATE_SET_BOTH)
 		narrow(s, eff);
 	return STATE_OK;
 }
@@ -309,11 +355,44 @@ static enum state_refusal on_sync_done(struct lockstep_state *s, u32 arg, u32 *e
 	(void)arg;
 	if (s->sync == STATE_SYNC_NONE)
 		return STATE_RF_ALREADY;
-	if (s->sync == STATE_SYNC_TARGET)
+	if (s->sync == STATE_SYNC_TARGET) {
+		/* What is not there cannot have become whole. */
+		if (s->copy == STATE_COPY_FAILED)
+			return STATE_RF_FAILED;
 		s->copy = STATE_COPY_UP_TO_DATE;
+	}
 	s->sync = STATE_SYNC_NONE;
 	s->set = STATE_SET_BOTH;
 	*eff |= STATE_EFF_META_SYNCED | STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+static enum state_refusal on_narrow_failed(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (!s->narrowing)
+		return STATE_RF_ALREADY;
+	s->narrowing = 0;
+	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+/*
+ * Whoever has the only good copy keeps it, whatever its disk does: giving it up would lose what a
+ * disk with one bad block still has. So a primary gives its disk up in a session that is whole, or
+ * when it works through the peer anyway; a secondary always, as the primary has all of it.
+ */
+static enum state_refusal on_disk_failed(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (is_primary(s) && is_good(s) && !(is_up(s) && s->sync == STATE_SYNC_NONE))
+		return STATE_RF_ONLY_COPY;
+	if (s->sync == STATE_SYNC_SOURCE)
+		return STATE_RF_ONLY_COPY;
+	s->copy = STATE_COPY_FAILED;
+	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	if (s->link != LOCKSTEP_LINK_DOWN)
+		*eff |= STATE_EFF_CLOSE;
 	return STATE_OK;
 }
 
@@ -331,8 +410,9 @@ static enum state_refusal on_copy(struct lockstep_state *s, u32 copy, u32 *eff)
 		return STATE_RF_NARROWING;
 	if (copy > STATE_COPY_UP_TO_DATE)
 		return STATE_RF_NO_COPY;
-	if (is_primary(s) && copy != STATE_COPY_UP_TO_DATE)
-		return copy_refusal(copy);
+	/* [S6]: a primary that works through the peer gets up to date by a resync only. */
+	if (is_primary(s) && is_good(s) != (copy == STATE_COPY_UP_TO_DATE))
+		return is_good(s) ? copy_refusal(copy) : STATE_RF_OUTDATED;
 	s->copy = (u8)copy;
 	s->set = STATE_SET_BOTH;
 	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
@@ -358,6 +438,8 @@ static const struct {
 	[STATE_EV_NARROWED]	= { on_narrowed, "narrowed" },
 	[STATE_EV_SYNC_DONE]	= { on_sync_done, "sync-done" },
 	[STATE_EV_COPY]		= { on_copy, "copy" },
+	[STATE_EV_DISK_FAILED]	= { on_disk_failed, "disk-failed" },
+	[STATE_EV_NARROW_FAILED] = { on_narrow_failed, "narrow-failed" },
 };
 
 enum state_refusal state_step(struct lockstep_state *s, enum state_event event, u32 arg,
@@ -381,8 +463,10 @@ enum lockstep_io_mode state_io_mode(const struct lockstep_state *s)
 		return LOCKSTEP_IO_NONE;
 	if (s->narrowing)
 		return LOCKSTEP_IO_NARROW;
-	if (is_up(s))
+	if (is_up(s) && (is_good(s) || s->sync == STATE_SYNC_TARGET))
 		return LOCKSTEP_IO_BOTH;
+	if (!is_good(s))
+		return LOCKSTEP_IO_FROZEN;
 	return s->set == STATE_SET_ME ? LOCKSTEP_IO_ALONE : LOCKSTEP_IO_LAZY;
 }
 
@@ -406,13 +490,14 @@ static bool is_session_valid(const struct lockstep_state *s)
 		return false;				/* [S1] */
 	switch (s->sync) {
 	case STATE_SYNC_TARGET:
-		/* [S3] */
-		return s->copy == STATE_COPY_INCONSISTENT && !is_primary(s) && !s->asking;
+		/* [S3]; FAILED: about to end, or a primary without a disk [S6] */
+		return s->copy <= STATE_COPY_INCONSISTENT && s->copy != STATE_COPY_BLANK &&
+		       s->set == STATE_SET_BOTH && !s->asking;
 	case STATE_SYNC_SOURCE:
-		return is_good(s) && s->set == STATE_SET_ME &&
-		       s->peer_role != LOCKSTEP_ROLE_PRIMARY;
+		return is_good(s) && s->set == STATE_SET_ME;
 	default:
-		return is_good(s) && s->set == STATE_SET_BOTH;	/* [S4] */
+		/* [S4]; FAILED: about to end */
+		return (is_good(s) || s->copy == STATE_COPY_FAILED) && s->set == STATE_SET_BOTH;
 	}
 }
 
@@ -425,7 +510,7 @@ bool state_valid(const struct lockstep_state *s)
 		return false;				/* [S2] */
 	if (s->asking && is_primary(s))
 		return false;
-	return !is_primary(s) || is_good(s);
+	return !s->narrowing || is_good(s);		/* [S6] */
 }
 
 static const char *const refusal_texts[STATE_RF_NR] = {
@@ -445,6 +530,8 @@ static const char *const refusal_texts[STATE_RF_NR] = {
 	[STATE_RF_PRIMARY_TARGET] = "it is primary and would be overwritten",
 	[STATE_RF_TWO_PRIMARIES] = "both nodes are primary",
 	[STATE_RF_CONNECTING]	= "a session is just being opened: try again",
+	[STATE_RF_FAILED]	= "its disk has failed",
+	[STATE_RF_ONLY_COPY]	= "nobody else has an up-to-date copy",
 };
 
 const char *state_refusal_text(enum state_refusal r)
@@ -491,7 +578,9 @@ const char *state_sync_name(u32 sync)
 
 const char *state_io_name(u32 mode)
 {
-	static const char *const names[] = { "none", "both", "lazy", "narrow", "alone" };
+	static const char *const names[] = {
+		"none", "both", "lazy", "narrow", "alone", "frozen",
+	};
 
 	return NAME_OF(names, mode);
 }

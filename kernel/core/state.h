@@ -8,7 +8,8 @@
  *   set:   which copies a completed write is on: BOTH, or ME alone. Narrowed (P4) by a primary that
  *          lost its peer and wants to write; widened again when a resync has finished and both
  *          flushed.
- *   copy:  ours: BLANK, INCONSISTENT (target), OUTDATED, UP_TO_DATE
+ *   copy:  ours: FAILED (a volume's disk was given up), BLANK, INCONSISTENT (target), OUTDATED,
+ *          UP_TO_DATE
  *
  * What a write does (state_io_mode), which is never stored but follows:
  *
@@ -18,6 +19,15 @@
  *   PRIMARY    not UP    ME     no             ALONE
  *   PRIMARY    not UP    BOTH   no             LAZY
  *   PRIMARY    any       any    yes            NARROW
+ *   PRIMARY    not UP    any    no, copy not   FROZEN
+ *                               UP_TO_DATE
+ *
+ * A primary whose disk fails (P9) goes on through the peer. There is no message for it: it ends the
+ * session and says hello again without that copy. As the peer's START makes it the source, it takes
+ * a new generation of its own, durably, before it takes another write (P4), and everything that was
+ * in flight is sent again and marked there. Between the two nothing completes: FROZEN. The same
+ * session is the way back: with a disk attached again the primary is the target of a resync, and
+ * reads through the peer until that is done.
  *
  * state_step() is the only function that moves it. It returns effects, a set of bits that the
  * caller carries out in the order of their numbers, each finished before the next begins; that
@@ -36,6 +46,8 @@
  *      was cut off (the target may have finished unheard), after an attach and after a forced
  *      promotion, and the next write narrows it into a generation that nobody else has.
  * [S5] PRIMARY is durable on disk (EFF_META_PRIMARY) before the first write is admitted.
+ * [S6] A primary whose copy is not UP_TO_DATE completes nothing without a session in which the peer
+ *      is the source: its own disk is gone, or behind. It never narrows.
  */
 #ifndef LOCKSTEP_CORE_STATE_H
 #define LOCKSTEP_CORE_STATE_H
@@ -57,6 +69,7 @@ enum state_sync {
 
 /* Worst copy of all volumes of the resource; they go together. */
 enum state_copy {
+	STATE_COPY_FAILED,
 	STATE_COPY_BLANK,
 	STATE_COPY_INCONSISTENT,
 	STATE_COPY_OUTDATED,
@@ -91,7 +104,8 @@ enum state_event {
 	STATE_EV_DEMOTE,
 	STATE_EV_OPEN,		/* SESSION_OPEN */
 	/*
-	 * SESSION_START; arg: STATE_START(verdict, peer's role). With several volumes the verdict
+	 * SESSION_START; arg: STATE_START(verdict, peer's role), for a target with its worst copy
+	 * in this session. With several volumes the verdict
 	 * is SOURCE if it is for any of them, TARGET likewise, else NONE; SOURCE for one and TARGET
 	 * for another is no session (the caller's to refuse).
 	 */
@@ -108,11 +122,24 @@ enum state_event {
 	STATE_EV_SYNC_DONE,
 	/* Attach or detach changed our copy; arg: enum state_copy. Only without a session. */
 	STATE_EV_COPY,
+	/*
+	 * A disk of ours failed, or is given up on purpose. ONLY_COPY: nobody else has what is on
+	 * it: it is kept, and its errors are the application's.
+	 */
+	STATE_EV_DISK_FAILED,
+	/* EFF_META_NARROW could not be made durable: held writes fail, the next one tries again */
+	STATE_EV_NARROW_FAILED,
 	STATE_EV_NR
 };
 
-/* arg of STATE_EV_START: what the session means for us, and the peer's role from its hello. */
+/*
+ * arg of STATE_EV_START: what the session means for us, and the peer's role from its hello.
+ * THROUGH: the one who would be the target is primary and has no good copy in at least one volume:
+ * it works through the source. NO_DISK: and the target, we, have no disk for one.
+ */
 #define STATE_START(verdict, peer_role)	((u32)(verdict) | (u32)(peer_role) << 8)
+#define STATE_START_THROUGH	(1u << 16)
+#define STATE_START_NO_DISK	(1u << 17)
 
 /* In the order in which they are carried out. */
 enum state_effect {
@@ -149,7 +176,11 @@ enum state_effect {
 	STATE_EFF_RO		= 1 << 14,
 	/* resync engine stops; what is not copied stays marked */
 	STATE_EFF_SYNC_STOP	= 1 << 15,
-	STATE_EFF_NOTIFY	= 1 << 16,	/* log line and event */
+	/* what was in flight to the peer in the last session goes to it again */
+	STATE_EFF_RESEND	= 1 << 16,
+	STATE_EFF_NOTIFY	= 1 << 17,	/* log line and event */
+	/* end the session, because of our disk; EV_LOST follows */
+	STATE_EFF_CLOSE		= 1 << 18,
 };
 
 /*
@@ -174,6 +205,8 @@ enum state_refusal {
 	STATE_RF_TWO_PRIMARIES,
 	/* session is opening: roles stay as they are until it is up or gone */
 	STATE_RF_CONNECTING,
+	STATE_RF_FAILED,	/* a disk of ours was given up */
+	STATE_RF_ONLY_COPY,	/* nobody else has the data */
 	STATE_RF_NR
 };
 
@@ -189,7 +222,7 @@ enum state_refusal state_step(struct lockstep_state *s, enum state_event event, 
 
 enum lockstep_io_mode state_io_mode(const struct lockstep_state *s);
 
-/* Does [S1] to [S5] hold of one node's state? For tests and WARN_ON_ONCE. */
+/* Does [S1] to [S6] hold of one node's state? For tests and WARN_ON_ONCE. */
 bool state_valid(const struct lockstep_state *s);
 
 /* One sentence without the names of things: "it is being synchronised from the peer". */

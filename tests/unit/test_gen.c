@@ -18,6 +18,8 @@ static const u32 flag_sets[] = {
 	M, 0, U | M, P | M, P | M | R, U | M | R, CLEAN, CLEAN | C | M,
 };
 
+#define SERVING	LOCKSTEP_MF_SERVING
+
 static u32 reached[GEN_RULE_NR];
 
 static struct gen_view view(u32 node, u64 current, u64 since, u64 history, u32 flags, u64 oos)
@@ -39,13 +41,17 @@ static void check_pair(const struct gen_view *a, const struct gen_view *b)
 	assert_int_equal(gen_mirror_rule(x.rule), y.rule);
 	assert_int_equal(x.adopt_id, y.adopt_id);
 	assert_int_equal(x.adopt_id != 0, x.rule == GEN_RULE_BOTH_CLEAN);
-	/* What is copied from is consistent, or declared irrelevant. */
+	/* What is copied from is there, and consistent or declared irrelevant. */
 	if (gen_verdict_is_source(x.verdict))
-		assert_true(a->flags & (C | CLEAN) && a->current_id);
-	if (x.verdict == GEN_SOURCE)
+		assert_true(!a->no_disk && a->flags & (C | CLEAN) && a->current_id);
+	if (x.verdict == GEN_SOURCE && !b->no_disk)
 		assert_true(a->flags & M);
+	if (a->no_disk || b->no_disk)
+		assert_true(gen_verdict_is_source(x.verdict) || gen_verdict_is_target(x.verdict) ||
+			    x.verdict == GEN_INCONSISTENT);
 	/* Nothing is silently thrown away: two lines of life after a common point never merge. */
-	if (a->flags & b->flags & C && !((a->flags | b->flags) & CLEAN) && a->since_id &&
+	if (!a->no_disk && !b->no_disk &&
+	    a->flags & b->flags & C && !((a->flags | b->flags) & CLEAN) && a->since_id &&
 	    a->since_id == b->since_id && a->current_id != b->current_id &&
 	    a->current_id != b->since_id && b->current_id != a->since_id &&
 	    a->current_id && b->current_id)
@@ -72,6 +78,8 @@ static void every_pair_mirrors(void **state)
 		for (j = 0; j < nr; j++) {
 			other = all[j];
 			other.node_id = 2;
+			check_pair(&all[i], &other);
+			other.no_disk = true;
 			check_pair(&all[i], &other);
 		}
 	}
@@ -202,6 +210,37 @@ static void history_is_searched_to_its_end(void **state)
 	assert_int_equal(gen_compare(&s, &p).rule, GEN_RULE_SPLIT_HISTORY);
 }
 
+/* A primary without a disk: the peer is with it, went on for it, or for itself, or crashed. */
+static void without_a_disk(void **state)
+{
+	const struct {
+		struct gen_view peer;
+		enum gen_rule rule;
+	} table[] = {
+		{ V2(5, 0, 0, C | M, 0), GEN_RULE_NO_DISK_SELF },
+		{ V2(7, 5, 0, C | M | SERVING, 3), GEN_RULE_NO_DISK_SELF },
+		{ V2(7, 5, 0, C | M, 3), GEN_RULE_NO_DISK_STALE },
+		{ V2(7, 0, 5, C | M | SERVING, 3), GEN_RULE_NO_DISK_STALE },
+		{ V2(5, 0, 0, C | MR | U, 0), GEN_RULE_NO_DISK_STALE },
+		{ V2(5, 0, 0, M, 0), GEN_RULE_NO_DISK_STALE },
+		{ V2(4, 0, 0, C | M, 0), GEN_RULE_NO_DISK_STALE },
+		{ V2(0, 0, 0, 0, 0), GEN_RULE_NO_DISK_STALE },
+	};
+	struct gen_view self = V1(5, 0, 0, C | M, 0), peer;
+	u32 i;
+
+	(void)state;
+	self.no_disk = true;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		assert_int_equal(gen_compare(&self, &table[i].peer).rule, table[i].rule);
+		check_pair(&self, &table[i].peer);
+		peer = table[i].peer;
+		peer.no_disk = true;
+		assert_int_equal(gen_compare(&self, &peer).rule, GEN_RULE_NO_DISK_BOTH);
+		check_pair(&self, &peer);
+	}
+}
+
 static void names(void **state)
 {
 	u32 i;
@@ -222,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows),
+		cmocka_unit_test(without_a_disk),
 		cmocka_unit_test(every_pair_mirrors),
 		cmocka_unit_test(history_is_searched_to_its_end),
 		cmocka_unit_test(names),

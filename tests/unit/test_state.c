@@ -30,7 +30,13 @@ static const struct {
 	{ STATE_EV_START, STATE_START(GEN_SPLIT, 1) }, { STATE_EV_START, STATE_START(77, 1) },
 	{ STATE_EV_LOST, 0 }, { STATE_EV_LOST, 1 }, { STATE_EV_WRITE, 0 }, { STATE_EV_NARROWED, 0 },
 	{ STATE_EV_SYNC_DONE, 0 }, { STATE_EV_COPY, 0 }, { STATE_EV_COPY, 1 }, { STATE_EV_COPY, 2 },
-	{ STATE_EV_COPY, 3 }, { STATE_EV_COPY, 4 },
+	{ STATE_EV_COPY, 3 }, { STATE_EV_COPY, 4 }, { STATE_EV_COPY, 5 },
+	{ STATE_EV_DISK_FAILED, 0 }, { STATE_EV_NARROW_FAILED, 0 },
+	{ STATE_EV_START, STATE_START(GEN_SOURCE, 1) | STATE_START_THROUGH },
+	{ STATE_EV_START, STATE_START(GEN_SOURCE, 2) | STATE_START_THROUGH },
+	{ STATE_EV_START, STATE_START(GEN_TARGET, 1) | STATE_START_THROUGH },
+	{ STATE_EV_START, STATE_START(GEN_TARGET, 1) | STATE_START_THROUGH | STATE_START_NO_DISK },
+	{ STATE_EV_START, STATE_START(GEN_TARGET, 2) | STATE_START_THROUGH | STATE_START_NO_DISK },
 };
 
 #define HAS(eff)	((effects & STATE_EFF_##eff) != 0)
@@ -42,9 +48,11 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 			  u32 effects, enum state_event ev)
 {
 	bool up = a->link != UP && b->link == UP;
+	bool promoted = a->role != PRIMARY && b->role == PRIMARY;
+	bool thawed = ev == STATE_EV_PROMOTE && a->role == PRIMARY;
 
-	assert_int_equal(HAS(META_PRIMARY), a->role != PRIMARY && b->role == PRIMARY);	/* [S5] */
-	assert_int_equal(HAS(RW), HAS(META_PRIMARY));
+	assert_int_equal(HAS(META_PRIMARY), promoted || thawed);	/* [S5] */
+	assert_int_equal(HAS(RW), promoted);
 	assert_int_equal(HAS(META_SECONDARY), a->role == PRIMARY && b->role != PRIMARY);
 	assert_int_equal(HAS(RO), HAS(META_SECONDARY));
 	assert_int_equal(HAS(TELL), a->role != b->role && b->link == UP);
@@ -61,6 +69,19 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 		assert_true(HAS(MODE));
 	if (memcmp(a, b, sizeof(*a)) && !HAS(ASK))
 		assert_true(HAS(NOTIFY));
+	/* [S6]: without a good copy a primary writes through its source or not at all. */
+	if (b->role == PRIMARY && b->copy != STATE_COPY_UP_TO_DATE)
+		assert_true(state_io_mode(b) == LOCKSTEP_IO_FROZEN ||
+			    (state_io_mode(b) == LOCKSTEP_IO_BOTH && b->link == UP &&
+			     b->sync == STATE_SYNC_TARGET));
+	assert_int_equal(HAS(RESEND), up && b->role == PRIMARY && b->sync == STATE_SYNC_TARGET);
+	/* A copy that is the only good one is never given up. */
+	if (ev == STATE_EV_DISK_FAILED && a->role == PRIMARY && a->copy == STATE_COPY_UP_TO_DATE)
+		assert_true(a->link == UP && a->sync == STATE_SYNC_NONE && HAS(CLOSE));
+	/* A primary gets good only by a resync, or by a person's word. */
+	if (a->role == PRIMARY && a->copy != STATE_COPY_UP_TO_DATE &&
+	    b->copy == STATE_COPY_UP_TO_DATE)
+		assert_true(HAS(META_SYNCED) || HAS(META_FORCE) || ev == STATE_EV_DEMOTE);
 	/* [S2]: from holding to writing alone only through NARROWED. */
 	if (state_io_mode(b) == LOCKSTEP_IO_ALONE && state_io_mode(a) != LOCKSTEP_IO_ALONE)
 		assert_true(ev == STATE_EV_NARROWED ||
@@ -75,11 +96,11 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 static u32 key(const struct lockstep_state *s)
 {
 	return s->role | s->peer_role << 2 | s->link << 4 | s->set << 6 | s->sync << 7 |
-	       s->copy << 9 | s->narrowing << 11 | s->asking << 12 | s->smaller_id << 13;
+	       s->copy << 9 | s->narrowing << 12 | s->asking << 13 | s->smaller_id << 14;
 }
 
-static struct lockstep_state todo[1 << 14];
-static bool seen[1 << 14];
+static struct lockstep_state todo[1 << 15];
+static bool seen[1 << 15];
 static u32 nr_todo;
 
 static void visit(const struct lockstep_state *s)
@@ -113,7 +134,7 @@ static void every_state_and_event(void **state)
 				assert_int_equal(effects, 0xdeadbeef);
 				continue;
 			}
-			assert_int_equal(effects >> 17, 0);
+			assert_int_equal(effects >> 19, 0);
 			check_effects(&before, &s, effects, inputs[j].ev);
 			visit(&s);
 		}
@@ -131,9 +152,9 @@ static void invalid_states(void **state)
 	u32 k, valid = 0, reachable = 0;
 
 	(void)state;
-	for (k = 0; k < 1 << 14; k++) {
+	for (k = 0; k < 1 << 15; k++) {
 		s = (struct lockstep_state){ k & 3, k >> 2 & 3, k >> 4 & 3, k >> 6 & 1, k >> 7 & 3,
-			k >> 9 & 3, k >> 11 & 1, k >> 12 & 1, k >> 13 & 1 };
+			k >> 9 & 7, k >> 12 & 1, k >> 13 & 1, k >> 14 & 1 };
 		valid += state_valid(&s);
 		reachable += seen[k];
 		if (seen[k])

@@ -113,7 +113,7 @@ static const char *const meta_errs[] = {
 /* Bit n of LOCKSTEP_MF_*, in their order. */
 static const char *const flags[] = {
 	"consistent", "up-to-date", "primary", "attached", "clean", "marks-valid", "regions-valid",
-	"unclean", "crashed-primary", "external", "outdated",
+	"unclean", "crashed-primary", "external", "outdated", "serving",
 };
 
 static_assert(LOCKSTEP_MF_KNOWN == (1u << ARRAY_SIZE(flags)) - 1, "");

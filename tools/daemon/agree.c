@@ -207,6 +207,7 @@ static void view(const struct hello *h, u32 i, struct gen_view *ret)
 	ret->oos_bits = v->oos_bits;
 	ret->flags = v->flags;
 	ret->node_id = h->h.node_id;
+	ret->no_disk = v->disk == LOCKSTEP_DISK_FAILED;
 }
 
 static void when(u64 s, char *ret, size_t size)
@@ -234,6 +235,28 @@ static bool refuse_split(struct talk *t, u32 i)
 		      t->second->h.node, w2, (unsigned long long)(v2->oos_bits >> 8));
 }
 
+/* Nobody has what a primary without a disk has completed. */
+static bool refuse_no_disk(struct talk *t, u32 i)
+{
+	const struct wire_hello_volume *v1 = &t->first->v[i];
+	bool second = v1->disk != LOCKSTEP_DISK_FAILED;
+	const struct hello *without = second ? t->second : t->first;
+	const struct hello *with = second ? t->first : t->second;
+	const char *res = without->h.resource;
+
+	if (with->v[i].disk == LOCKSTEP_DISK_FAILED) {
+		mend(t, "give one of them a disk again: lockstep attach %s", res);
+		return refuse(t, LOCKSTEP_RF_INCONSISTENT, "the disks of volume %u of both %s and "
+			      "%s have failed", v1->volume, t->first->h.node, t->second->h.node);
+	}
+	mend(t, "on %s: stop what uses it, then lockstep demote %s; on %s: lockstep promote %s",
+	     without->h.node, res, with->h.node, res);
+	return refuse(t, LOCKSTEP_RF_INCONSISTENT, "volume %u has no disk on %s, and %s may lack "
+		      "what %s wrote last: it %s", v1->volume, without->h.node, with->h.node,
+		      without->h.node, with->v[i].flags & LOCKSTEP_MF_UNCLEAN ? "crashed" :
+		      "went on by itself or was never in sync");
+}
+
 static bool check_verdict(struct talk *t, u32 i, enum gen_verdict v)
 {
 	const char *n1 = t->first->h.node, *n2 = t->second->h.node;
@@ -254,6 +277,9 @@ static bool check_verdict(struct talk *t, u32 i, enum gen_verdict v)
 		return refuse(t, LOCKSTEP_RF_UNRELATED, "the copies of volume %u on %s and %s have "
 			      "no common history", number, n1, n2);
 	case GEN_INCONSISTENT:
+		if (t->mine->v[i].disk == LOCKSTEP_DISK_FAILED ||
+		    t->theirs->v[i].disk == LOCKSTEP_DISK_FAILED)
+			return refuse_no_disk(t, i);
 		mend(t, "on the host whose copy is the better one: lockstep promote --force %s",
 		     res);
 		return refuse(t, LOCKSTEP_RF_INCONSISTENT, "neither %s nor %s has a consistent "
@@ -276,6 +302,54 @@ static bool check_direction(struct talk *t)
 		      res, t->first->h.node, t->second->h.node);
 }
 
+/*
+ * May a primary be the target? Only one that works through the peer already, because its copy is
+ * gone or behind, and only from a peer that has all it ever completed (gen.h, no-disk; with a disk
+ * attached again the peer's SERVING says the same).
+ */
+static bool works_through(const struct hello *target, const struct hello *source, u32 nr)
+{
+	const u32 flags = LOCKSTEP_MF_SERVING | LOCKSTEP_MF_UNCLEAN;
+
+	for (u32 i = 0; i < nr; i++) {
+		const struct wire_hello_volume *v = &target->v[i];
+
+		if (v->disk == LOCKSTEP_DISK_FAILED || v->disk == LOCKSTEP_DISK_UP_TO_DATE)
+			continue;
+		if ((source->v[i].flags & flags) != LOCKSTEP_MF_SERVING)
+			return false;
+	}
+	return true;
+}
+
+static bool is_good(const struct hello *h, u32 nr)
+{
+	for (u32 i = 0; i < nr; i++)
+		if (h->v[i].disk != LOCKSTEP_DISK_UP_TO_DATE)
+			return false;
+	return true;
+}
+
+/* A secondary without a disk is no copy, and nobody works through the peer there. */
+static bool check_disks(struct talk *t)
+{
+	const struct hello *side[2] = { t->first, t->second };
+
+	for (int s = 0; s < 2; s++) {
+		for (u32 i = 0; i < t->a->nr_volumes; i++) {
+			if (side[s]->v[i].disk != LOCKSTEP_DISK_FAILED ||
+			    side[s]->h.role == LOCKSTEP_ROLE_PRIMARY)
+				continue;
+			mend(t, "on %s: replace the disk (lockstep init %s if it is a new one), "
+			     "then lockstep attach %s", side[s]->h.node, side[s]->h.resource,
+			     side[s]->h.resource);
+			return refuse(t, LOCKSTEP_RF_LIMITS, "the disk of volume %u has failed on "
+				      "%s", side[s]->v[i].volume, side[s]->h.node);
+		}
+	}
+	return true;
+}
+
 static bool check_roles(struct talk *t)
 {
 	const struct wire_hello *a = &t->first->h, *b = &t->second->h;
@@ -290,6 +364,9 @@ static bool check_roles(struct talk *t)
 		target = side ? t->theirs : t->mine;
 		if (!(side ? t->a->is_source : t->a->is_target) ||
 		    target->h.role != LOCKSTEP_ROLE_PRIMARY)
+			continue;
+		if (!is_good(target, t->a->nr_volumes) &&
+		    works_through(target, side ? t->mine : t->theirs, t->a->nr_volumes))
 			continue;
 		mend(t, "on %s: stop what uses it, then lockstep demote %s", target->h.node,
 		     a->resource);
@@ -345,6 +422,8 @@ void agree(const struct hello *mine, const struct hello *theirs, bool dialler,
 	if (!check_identity(&t))
 		return;
 	ret->nr_volumes = mine->h.nr_volumes;
+	if (!check_disks(&t))
+		return;
 	for (u32 i = 0; i < ret->nr_volumes; i++)
 		if (!agree_volume(&t, i))
 			return;
