@@ -29,6 +29,12 @@ def check_log_text(text, allow=()):
             if BAD.search(line) and not any(a.search(line) for a in ALLOWED + more)]
 
 
+def leaks_of_ours(text, module="lockstep"):
+    """Of what kmemleak lists, the objects whose allocation went through the module."""
+    return [x for x in re.split(r"^(?=unreferenced object)", text, flags=re.M)
+            if f"[{module}]" in x]
+
+
 def compare_disks(one, two, size=None, limit=1000):
     """(first differing byte or None, [(offset, length)] of differing 4 KiB ranges, joined, at most
     limit of them). Holes in both are skipped; a file that ends early is zeroes from there on."""

@@ -368,9 +368,12 @@ def fio_line(text):
 
 def ack_sizes(records):
     """How many writes, and bytes, the records of guest/ackload.c stand for."""
-    n, total = len(records) // 16, 0
-    for i in range(n):
-        slot = int.from_bytes(records[i * 16:i * 16 + 4], "little") % 24
+    n = total = 0
+    for i in range(0, len(records) // 16 * 16, 16):
+        slot = int.from_bytes(records[i:i + 4], "little") & ~(1 << 31)
+        if slot >= 1 << 20:
+            continue                   # a flush
+        n, slot = n + 1, slot % 24
         total += 65536 if slot == 0 else 4096 if slot < 16 else 512
     return n, total
 

@@ -13,6 +13,7 @@ A case is a file in tests/vm/cases/ whose docstring's first line says what it pr
         a.sh("lockstep up r0")                            # CheckError if it fails
         job = a.start("fio ...")                          # job.wait(), .kill(), .out, .alive
         b.kill(); b.boot()                                # power lost, power back
+        lab.pair(..., powerloss=True)                     # ... and with it what was not flushed
         pair.cut("ab"); pair.restore()                    # silent loss of one direction
         a.link(False); a.link(True)                       # carrier lost and back
         a.pause(); a.resume()                             # the whole machine stops
@@ -25,183 +26,35 @@ case returns, the lab checks the kernel logs of its machines (check_log) and rem
 after a failure they stay, and the runner says where. Machines die with the process that made them.
 """
 
-import atexit
-import ctypes
 import json
-import lzma
 import os
+import random
 import re
 import shutil
 import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-from checks import check_log_text, compare_disks
+from build import accel, host_program, kernel, prepare, unpacked_kernel
+from checks import check_log_text, compare_disks, leaks_of_ours
+from disks import Disk, PowerlossDisk, parse_size
+from procs import (BUILD, TOP, CheckError, LabError, MachineDied, Timeout, _children,
+                   _die_with_parent, _libc, _lock, _read, _reap, _reap_all, _run, _spawn, _tail,
+                   _tmpdirs, _unlink, on_signals)
 
-TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-BUILD = os.path.join(TOP, ".build", "vm")
-CACHE = os.environ.get("LOCKSTEP_CACHE") or os.path.join(
-    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "lockstep")
+# What programs beside the cases take from here, too.
+__all__ = ["ACKS", "BUILD", "TOP", "CheckError", "Job", "Lab", "LabError", "Machine",
+           "MachineDied", "Pair", "Result", "Timeout", "accel", "check_log", "check_log_text",
+           "compare_disks", "kernel", "on_signals", "parse_size", "prepare", "_children",
+           "_die_with_parent", "_libc", "_lock", "_reap", "_reap_all", "_run"]
+
 ACKS = "/dev/virtio-ports/acks"        # in the guest: what is written here outlives it
 FRAME = struct.Struct("<IIB3x")
-BOOT_LIMIT = 90
-
-
-class LabError(Exception):
-    """The lab, or a machine in it, does not do as told."""
-
-
-class Timeout(LabError):
-    """Something did not come in its time."""
-
-
-class MachineDied(LabError):
-    """A machine went away under a command."""
-
-
-class CheckError(AssertionError):
-    """What a case wanted to be so is not."""
-
-
-def parse_size(s):
-    if isinstance(s, int):
-        return s
-    m = re.fullmatch(r"(\d+)([kKMGT]?)(?:i?B)?", s)
-    if not m:
-        raise ValueError(f"not a size: {s}")
-    return int(m.group(1)) << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[m.group(2).upper()]
-
-
-# Processes: each is killed when this one ends, however it ends.
-
-_children = {}
-_tmpdirs = []
-_lock = threading.Lock()
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with_parent():
-    _libc.prctl(1, signal.SIGKILL)
-
-
-def _spawn(args, log):
-    # The death signal comes when the *thread* that forked ends, so only the main one may ask for
-    # it; for the others atexit has to do.
-    main = threading.current_thread() is threading.main_thread()
-    p = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                         start_new_session=True, preexec_fn=_die_with_parent if main else None)
-    with _lock:
-        _children[p.pid] = p
-    return p
-
-
-def _reap(p):
-    """SIGKILL by pid, and wait until it is gone."""
-    if p.poll() is None:
-        p.kill()
-    p.wait()
-    with _lock:
-        _children.pop(p.pid, None)
-
-
-def _reap_all():
-    for p in list(_children.values()):
-        _reap(p)
-    for d in _tmpdirs:
-        shutil.rmtree(d, ignore_errors=True)
-
-
-atexit.register(_reap_all)
-
-
-def on_signals():
-    """Make signals, and the end of the parent, end this process and its machines, too. For a
-    program's main thread."""
-    def end(num, _frame):
-        _reap_all()
-        os._exit(128 + num)
-    for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(s, end)
-    _libc.prctl(1, signal.SIGTERM)
-
-
-def kernel(series):
-    """scripts/kernels get, as a dict."""
-    import shlex
-    out = subprocess.run([os.path.join(TOP, "scripts/kernels"), "get", series],
-                         stdout=subprocess.PIPE, text=True)
-    if out.returncode:
-        raise LabError(f"no kernel {series}")
-    return dict(w.split("=", 1) for w in shlex.split(out.stdout))
-
-
-def unpacked_kernel(k):
-    """The ELF image inside a vmlinuz, kept in the cache. QEMU starts it by its PVH entry, which
-    spares the guest four seconds of unpacking itself under TCG, half of the whole boot. A kernel
-    packed in a way not known here, or without that entry, is started as it is."""
-    where = os.path.join(CACHE, "vmlinux")
-    stamp = os.stat(k["VMLINUZ"])
-    path = os.path.join(where, f"{os.path.basename(k['KVER'])}-{stamp.st_size}")
-    if os.path.exists(path):
-        return path
-    with open(k["VMLINUZ"], "rb") as f:
-        image = f.read()
-    offset, length = struct.unpack_from("<II", image, 0x248)
-    start = ((image[0x1f1] or 4) + 1) * 512 + offset
-    packed = image[start:start + length]
-    if packed.startswith(b"\xfd7zXZ\0"):
-        elf = lzma.LZMADecompressor().decompress(packed)
-    elif packed.startswith(b"\x28\xb5\x2f\xfd"):
-        # The last four bytes are the length, and no part of the stream.
-        elf = subprocess.run(["zstd", "-dcq"], input=packed[:-4], stdout=subprocess.PIPE).stdout
-    else:
-        return k["VMLINUZ"]
-    # XEN_ELFNOTE_PHYS32_ENTRY: name size 4, type 18, name "Xen".
-    if not (elf.startswith(b"\x7fELF") and re.search(
-            rb"\x04\0\0\0[\x04\x08]\0\0\0\x12\0\0\0Xen\0", elf)):
-        return k["VMLINUZ"]
-    os.makedirs(where, exist_ok=True)
-    with open(f"{path}.{os.getpid()}", "wb") as f:
-        f.write(elf)
-    os.rename(f"{path}.{os.getpid()}", path)
-    return path
-
-
-def accel():
-    """tcg or kvm. /dev/kvm may be there and still hang a guest right after its boot loader, so a
-    stock kernel is booted under it once a run, without a root: it has to come to its panic."""
-    have = os.environ.get("LOCKSTEP_ACCEL")
-    if have:
-        if have not in ("tcg", "kvm"):
-            raise LabError("LOCKSTEP_ACCEL is neither tcg nor kvm")
-        return have
-    answer = "tcg"
-    if os.access("/dev/kvm", os.R_OK | os.W_OK):
-        with tempfile.TemporaryDirectory() as tmp:
-            con = os.path.join(tmp, "console")
-            with open(os.path.join(tmp, "log"), "w") as log:
-                p = _spawn(["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "pc",
-                            "-m", "256", "-nodefaults", "-display", "none", "-no-reboot",
-                            "-serial", "file:" + con, "-kernel", unpacked_kernel(kernel("6.1")),
-                            "-append", "console=ttyS0 panic=-1"], log)
-            # A working KVM prints at once and is through within two seconds.
-            start, said = time.monotonic(), ""
-            while answer == "tcg" and p.poll() is None:
-                took = time.monotonic() - start
-                if took > 10 or took > 3 and not said:
-                    break
-                time.sleep(0.1)
-                said = _read(con)
-            if "Unable to mount root" in _read(con):
-                answer = "kvm"
-            _reap(p)
-    os.environ["LOCKSTEP_ACCEL"] = answer
-    return answer
+BOOT_LIMIT = 120
 
 
 class Result:
@@ -283,44 +136,16 @@ class Job:
             self.machine._send(self.id, "I", b"")
 
 
-def _tail(text, lines=15):
-    text = "\n".join(text.splitlines()[-lines:])
-    return "\n" + text if text else ""
-
-
-class Disk:
-    """A raw sparse file on the host; the guest sees it as /dev/lab/NAME."""
-
-    def __init__(self, name, path, size, cache="writeback", file=None, block=512, physical=None,
-                 discard=True, readonly=False):
-        self.name, self.path, self.size = name, path, size
-        self.cache, self.file, self.block = cache, file or path, block
-        self.physical, self.discard, self.readonly = physical or block, discard, readonly
-        self.dev = "/dev/lab/" + name
-
-    def create(self):
-        with open(self.path, "ab") as f:
-            f.truncate(self.size)
-
-    def args(self):
-        opts = [f"if=none,id=d-{self.name},file={self.file},format=raw,cache={self.cache}",
-                f"discard={'unmap' if self.discard else 'ignore'},detect-zeroes=off"]
-        if self.readonly:
-            opts.append("readonly=on")
-        return ["-drive", ",".join(opts), "-device",
-                f"virtio-blk-pci,drive=d-{self.name},serial={self.name}"
-                f",logical_block_size={self.block},physical_block_size={self.physical}"
-                f",discard={'on' if self.discard else 'off'}"
-                f",write-zeroes={'on' if self.discard else 'off'}"]
-
-
 class Machine:
     """One guest. Made by Lab.machine() or Lab.pair(), not by hand."""
 
     def __init__(self, lab, name, disks=None, memory=512, cpus=1, series=None, nets=(),
-                 cmdline="", modules=(), initrd=None, vmlinuz=None):
-        self.lab, self.name, self.memory, self.cpus = lab, name, memory, cpus
+                 cmdline="", modules=(), initrd=None, vmlinuz=None, powerloss=False):
+        self.lab, self.name, self.cpus = lab, name, cpus
         self.series = series or lab.series
+        # The shadow of the debug kernel, and what it keeps from reuse, need as much again.
+        self.debug = is_debug(self.series)
+        self.memory = memory * 2 if self.debug else memory
         self.dir = os.path.join(lab.dir, name)
         os.makedirs(self.dir, exist_ok=True)
         self.nets = list(nets)         # (local socket, remote socket, mac, address)
@@ -331,6 +156,7 @@ class Machine:
         self.release = None            # the guest's kernel
         self.paused = False
         self._p = self._chan = self._qmp = None
+        self._on = False               # started, and its end not yet seen to
         self._jobs, self._next = {}, 1
         self._hello = threading.Event()
         self._send_lock = threading.Lock()
@@ -340,7 +166,13 @@ class Machine:
         for n, spec in (disks or {}).items():
             spec = dict(spec) if isinstance(spec, dict) else {"size": spec}
             size = parse_size(spec.pop("size"))
-            d = Disk(n, os.path.join(self.dir, n + ".raw"), size, **spec)
+            path = os.path.join(self.dir, n + ".raw")
+            if spec.pop("powerloss", powerloss):
+                d = PowerlossDisk(n, path, size, server=host_program("powerloss"),
+                                  socket=os.path.join(lab.sockets, f"{name}.{n}.nbd"),
+                                  seed=lab.random.randrange(1, 1 << 32), **spec)
+            else:
+                d = Disk(n, path, size, **spec)
             d.create()
             self.disks[n] = d
 
@@ -404,6 +236,7 @@ class Machine:
             _unlink(local)
             _unlink(local + ".cut")
         self.boots += 1
+        self._on = True
         with open(self._console, "a") as f:
             f.write(f"---- boot {self.boots}\n")
         self._hello.clear()
@@ -431,11 +264,17 @@ class Machine:
     def boot(self, timeout=BOOT_LIMIT):
         return self.power_on().wait_boot(timeout)
 
+    def kill_at_once(self):
+        """As kill(), which has to follow, but without waiting for anything: for several."""
+        self._p.kill()
+
     def kill(self):
-        """Power lost, now."""
+        """Power lost, now. Returns what its disks with a volatile cache say of it."""
         if self._p:
             _reap(self._p)
         self._gone()
+        was_on, self._on = self._on, False
+        return [d.power_lost() for d in self.disks.values()] if was_on else []
 
     def poweroff(self, timeout=30):
         """sync and power off; a clean end, though nothing is unmounted."""
@@ -601,7 +440,8 @@ class Machine:
     # What else there is
 
     def disk(self, name):
-        """The host's file behind a disk."""
+        """The host's file behind a disk; what a volatile cache held until now is in it."""
+        self.disks[name].settle()
         return self.disks[name].path
 
     def console(self):
@@ -693,7 +533,8 @@ class Pair:
 class Lab:
     """What a case gets: makes machines, and clears up after them."""
 
-    def __init__(self, name, series="6.1", initrds=None, verbose=False, directory=None):
+    def __init__(self, name, series="6.1", initrds=None, verbose=False, directory=None,
+                 settings=None):
         self.name, self.series, self.verbose = name, series, verbose
         self._initrds = initrds or {}
         self.dir = directory or os.path.join(BUILD, "run", f"{name}.{os.getpid()}")
@@ -704,8 +545,17 @@ class Lab:
         _tmpdirs.append(self.sockets)
         self.machines = []
         self.allow = []                # patterns of log lines this case brings about
+        self.settings = settings or {}  # what tests/vm/run --set said
+        self.seed = int(self.settings.get("SEED", random.randrange(1 << 32)))
+        self.random = random.Random(self.seed)
         self._wires = 0
         self._t0 = time.monotonic()
+
+    debug = property(lambda self: is_debug(self.series))
+
+    def setting(self, name, default):
+        """What tests/vm/run --set NAME=VALUE said, as the default's type."""
+        return type(default)(self.settings.get(name, default))
 
     def say(self, text):
         print(f"[{time.monotonic() - self._t0:7.2f}] {text}", flush=True)
@@ -717,14 +567,15 @@ class Lab:
 
     def machine(self, name="a", **kw):
         """A machine, not booted. disks={name: size, or dict(size=, cache=, file=, block=,
-        physical=, discard=, readonly=)}, memory (MiB), cpus, series, cmdline, modules (loaded at
-        boot), vmlinuz and initrd (a kernel of one's own)."""
+        physical=, discard=, readonly=, powerloss=)}, memory (MiB), cpus, series, cmdline, modules
+        (loaded at boot), vmlinuz and initrd (a kernel of one's own), powerloss (of all disks)."""
         m = Machine(self, name, **kw)
         self.machines.append(m)
         return m
 
     def pair(self, boot=True, links=1, names=("a", "b"), a=None, b=None, **kw):
-        """Two joined machines; a= and b= are dicts of what only one of them gets."""
+        """Two joined machines; a= and b= are dicts of what only one of them gets. powerloss=True:
+        all their disks have a volatile cache, and kill() loses a random part of it."""
         self._wires += 1
         made = []
         for i, (name, own) in enumerate(zip(names, (a, b))):
@@ -763,13 +614,35 @@ class Lab:
     def check_logs(self):
         for m in self.machines:
             check_log(m, self.allow)
+        for m in self.machines:
+            if m.debug and m.alive and not m.paused:
+                check_leaks(m)
 
     def close(self, keep=False):
         for m in self.machines:
             m.kill()
+            for d in m.disks.values():
+                d.close()
         shutil.rmtree(self.sockets, ignore_errors=True)
         if not keep:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def is_debug(series):
+    """The kernel with KASAN, lockdep, kmemleak and fault injection; see scripts/kernels."""
+    return series.endswith("debug")
+
+
+def check_leaks(machine):
+    """Raise if memory that the module took can be reached from nowhere. What was just freed or
+    handed over may look so for a moment: it has to be there in two scans."""
+    found = ""
+    for _ in range(2):
+        machine.sh("echo scan >/sys/kernel/debug/kmemleak; sleep 1", timeout=180)
+        found = machine.sh("cat /sys/kernel/debug/kmemleak", timeout=60).out
+    ours = leaks_of_ours(found)
+    if ours:
+        raise CheckError(f"{machine.name}: {len(ours)} leaks of the module, first:\n{ours[0]}")
 
 
 def check_log(machine, allow=()):
@@ -777,62 +650,3 @@ def check_log(machine, allow=()):
     bad = check_log_text(machine.console(), allow)
     if bad:
         raise CheckError(f"{machine.name}'s kernel said:\n" + "\n".join(bad[:10]))
-
-
-def _read(path):
-    try:
-        with open(path, errors="replace") as f:
-            return f.read()
-    except OSError:
-        return ""
-
-
-def _unlink(path):
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-
-
-def _run(cmd, what):
-    p = subprocess.run(cmd, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, text=True, errors="replace")
-    if p.returncode:
-        raise LabError(f"{what} failed{_tail(p.stdout, 60)}")
-
-
-def prepare(series, module=True, overlays=()):
-    """Build everything a guest of this series has; returns the initramfs's path. The module only
-    where the tree has one and module is true; every tests/vm/guest/NAME.c becomes /bin/NAME."""
-    where = os.path.join(BUILD, series)
-    os.makedirs(where, exist_ok=True)
-    kernel(series)
-    init = os.path.join(BUILD, "init")
-    args = ["--init", init]
-    guest = os.path.join(TOP, "tests/vm/guest")
-    for name in sorted(os.listdir(guest)):
-        if name.endswith(".c"):
-            src, out = os.path.join(guest, name), os.path.join(BUILD, name[:-2])
-            if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(src):
-                _run(["gcc", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-static", "-pthread",
-                      "-o", f"{out}.{os.getpid()}", src], name)
-                os.rename(f"{out}.{os.getpid()}", out)
-            if name != "init.c":
-                args += ["--add", f"{out}=/bin/{name[:-2]}"]
-    if module and os.path.exists(os.path.join(TOP, "Kbuild")):
-        _run([os.path.join(TOP, "scripts/kernels"), "build", series,
-              os.path.join(where, "module")], f"building the module for {series}")
-        args += ["--module", os.path.join(where, "module", "lockstep.ko")]
-    if os.path.exists(os.path.join(TOP, "tools/Makefile")):
-        _run(["make", "-C", TOP, "tools"], "make tools")
-    for name, dst in (("lockstepd", "/sbin"), ("lockstep", "/sbin")):
-        path = os.path.join(TOP, ".build/tools", name)
-        if os.path.exists(path):
-            args += ["--add", f"{path}={dst}/{name}"]
-    for d in overlays:
-        args += ["--overlay", d]
-    out = os.path.join(where, f"initramfs{'' if module else '-bare'}.{os.getpid()}")
-    _run([os.path.join(TOP, "tests/vm/mkinitramfs"), series, out] + args, "mkinitramfs")
-    final = out.rsplit(".", 1)[0]
-    os.rename(out, final)
-    return final

@@ -13,6 +13,7 @@ byte, of the backing files, and never by Lockstep's own means. The lab checks th
 """
 
 import json
+import signal
 
 import lab as lab_module
 
@@ -29,19 +30,34 @@ net: {{ streams = {streams}; timeout_ms = {timeout_ms}; ping_ms = 500; }};
 
 DEVICE = "/dev/lockstep0"
 MIB = 1 << 20
+META_MIB = 8
+# Tables for Mirror.map().
+LINEAR, ERROR = "linear {dev} 0", "error"
+WRITE_ERRORS = "flakey {dev} 0 0 3600 1 error_writes"
 
 
 class Mirror:
-    def __init__(self, lab, size_mib=256, streams=4, timeout_ms=6000, disks=None, **machine):
-        """disks={name: bytes}: one volume each, in this order; {"data": size_mib} if not given."""
+    def __init__(self, lab, size_mib=256, streams=4, timeout_ms=6000, disks=None, meta=False,
+                 mapped=False, **machine):
+        """disks={name: bytes}: one volume each, in this order; {"data": size_mib} if not given.
+        meta: each volume's metadata is on a disk of its own, NAME-meta. mapped: all disks are
+        device-mapper devices, whose tables can be changed under the mirror, see map()."""
         self.lab = lab
         self.disks = disks = disks or {"data": size_mib * MIB}
+        self.mapped = mapped
+        if self.lab_is_slow():
+            timeout_ms *= 2
+        have = dict(disks)
+        if meta:
+            have.update({f"{name}-meta": META_MIB * MIB for name in disks})
+        where = "/dev/mapper" if mapped else "/dev/lab"
         self.conf = CONF.format(streams=streams, timeout_ms=timeout_ms, volumes=",\n".join(
-            f'    {{ number = {i}; minor = {i}; disk = "/dev/lab/{name}"; }}'
+            f'    {{ number = {i}; minor = {i}; disk = "{where}/{name}"; '
+            + (f'meta = "{where}/{name}-meta"; ' if meta else "") + "}"
             for i, name in enumerate(disks)))
-        self.pair = lab.pair(disks=disks, **machine)
+        self.pair = lab.pair(disks=have, **machine)
         self.a, self.b = self.pair.a, self.pair.b
-        self.key = None
+        self.key = self.snap = None
         for m in (self.a, self.b):
             self.prepare(m)
 
@@ -59,6 +75,10 @@ class Mirror:
     def load_module(self, m):
         m.sh("modprobe lockstep")
 
+    def lab_is_slow(self):
+        """The debug kernel takes three times as long for everything."""
+        return getattr(self.lab, "debug", False)
+
     # -- a machine ---------------------------------------------------------------------------------
 
     def type(self, m, cmd, **kw):
@@ -68,6 +88,11 @@ class Mirror:
     def prepare(self, m):
         """After each boot: configuration, key and daemon. Metadata is on the disk."""
         m.sh("mkdir -p /etc/lockstep /run/lockstep")
+        if self.mapped:
+            m.sh("modprobe -a dm_mod dm_flakey dm_delay")
+            for name, d in m.disks.items():
+                m.sh(f"dmsetup create {name} --noudevsync --table "
+                     f"'{self.table(d, 'linear {dev} 0')}'")
         m.put(self.conf_of(m).encode(), "/etc/lockstep/r0.conf")
         m.put(m.name.encode() + b"\n", "/etc/lockstep/node")
         if self.key is None:
@@ -78,6 +103,17 @@ class Mirror:
         self.load_module(m)
         self.start_daemon(m)
 
+    @staticmethod
+    def table(disk, target):
+        return f"0 {disk.size // 512} " + target.format(dev=disk.dev)
+
+    def map(self, m, name, target):
+        """Another table for a mapped disk: "error", "linear {dev} 0", "delay {dev} 0 500"; see
+        LINEAR and the like."""
+        table = self.table(m.disks[name], target)
+        m.sh(f"dmsetup load {name} --table '{table}' && dmsetup suspend --nolockfs --noudevsync "
+             f"{name} && dmsetup resume --noudevsync {name}")
+
     def start_daemon(self, m):
         m.sh("setsid lockstepd --foreground -v >>/run/lockstepd.log 2>&1 </dev/null & "
              "echo $! >/run/lockstepd.pid")
@@ -87,11 +123,18 @@ class Mirror:
     def kill_daemon(self, m):
         m.sh("kill -9 $(cat /run/lockstepd.pid)")
 
-    def reboot(self, m):
-        """Boot a dead machine and join it again."""
-        m.boot()
-        self.prepare(m)
-        self.type(m, "lockstep up r0")
+    def reboot(self, *machines):
+        """Boot dead machines and join them again."""
+        if len(machines) == 1:
+            machines[0].boot()
+        else:
+            for m in machines:
+                m.power_on()
+            for m in machines:
+                m.wait_boot()
+        for m in machines:
+            self.prepare(m)
+            self.type(m, "lockstep up r0")
 
     def other(self, m):
         return self.b if m is self.a else self.a
@@ -166,6 +209,14 @@ class Mirror:
             m.sh("lockstep demote r0")
         for m in (self.a, self.b):
             m.sh("lockstep down r0; sync")
+        self.compare(sizes)
+
+    def quiet(self):
+        """In sync, and nobody writes: so it is with both still up."""
+        self.wait_synced()
+        self.compare([v["size_bytes"] for v in self.status(self.a)["volumes"]])
+
+    def compare(self, sizes):
         for (disk, whole), size in zip(self.disks.items(), sizes, strict=True):
             self.lab.check(size > whole // 2, f"a volume of {size} bytes on {disk}")
             self.lab.same(self.a.disk(disk), self.b.disk(disk), size)
@@ -185,11 +236,25 @@ class Mirror:
     def wait_acks(self, m, nr, seconds=120):
         self.lab.wait(lambda: len(self.acks(m)) >= 16 * nr, seconds, f"{nr} acknowledged writes")
 
-    def check_acks(self, dead, survivor):
-        """Every write that was acknowledged on `dead` is on `survivor`."""
+    def stop_load(self, job):
+        """In good order: nothing is in flight, and each record is there."""
+        job.kill(signal.SIGTERM)
+        job.wait(60)
+
+    def snapshot(self, m):
+        """What the device holds, before a load; for check_acks."""
+        m.sh(f"ackload snap {self.device(m)} /run/snapshot", timeout=120)
+        self.snap = m.get("/run/snapshot", timeout=120)
+
+    def check_acks(self, dead, survivor, kind="acked"):
+        """Every write that was acknowledged on `dead` is on `survivor`; with kind "flushed", those
+        that were acknowledged before a flush that was acknowledged."""
         acks = self.acks(dead)
         survivor.put(acks[:len(acks) // 16 * 16], "/run/records", timeout=120)
-        r = survivor.sh(f"ackload check {self.device(survivor)} /run/records {self.seed}",
-                        timeout=300, check=False)
-        self.lab.check(r.rc == 0, "acknowledged writes are lost:\n" + r.text[-2000:])
+        cmd = f"ackload check {self.device(survivor)} /run/records {self.seed} {kind}"
+        if self.snap:
+            survivor.put(self.snap, "/run/snapshot", timeout=120)
+            cmd += " /run/snapshot"
+        r = survivor.sh(cmd, timeout=300, check=False)
+        self.lab.check(r.rc == 0, f"{kind} writes are lost:\n" + r.text[-2000:])
         return r.out.strip()
