@@ -146,15 +146,18 @@ void lockstep_marks_clear_sleep(struct lockstep_marks *m, u64 sect, u64 nr)
 static void drain(struct lockstep_marks *m, u64 *(*step)(struct oosmap *b))
 {
 	unsigned long flags;
+	bool finished;
 	u64 *page;
 
 	do {
 		spin_lock_irqsave(&m->lock, flags);
 		page = step(&m->bitmap);
+		finished = !m->bitmap.cursor;
 		spin_unlock_irqrestore(&m->lock, flags);
 		if (page)
 			page_put(page);
-	} while (page);
+		cond_resched();
+	} while (!finished);
 }
 
 void lockstep_marks_fill(struct lockstep_marks *m)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * On-disk format, version 1. Little-endian throughout; every pad is named and zero.
+ * On-disk format, version 2. Little-endian throughout; every pad is named and zero.
  *
  * Where things are (all 4 KiB aligned; numbers are sectors of 512 bytes on the metadata device):
  *
- *   internal   | data ... | bitmap | region map | superblock 1 | 56 KiB spare | superblock 0 | end
- *   external   | superblock 0 | 56 KiB spare | superblock 1 | region map | bitmap |
+ *   internal   | data | bitmap | index | region map | superblock 1 | spare | superblock 0 | end
+ *   external   | superblock 0 | spare | superblock 1 | region map | index | bitmap |
  *
  * The two superblock copies lie 60 KiB apart, so that one torn or remapped stretch of a disk takes
  * only one of them. Copy 0 of an internal layout is the last aligned 4 KiB of the device, so that
@@ -23,7 +23,7 @@
 #include <lockstep/limits.h>
 
 #define LOCKSTEP_DISK_MAGIC		"LOCKSTEP"	/* 8 bytes, no NUL */
-#define LOCKSTEP_DISK_VERSION		1
+#define LOCKSTEP_DISK_VERSION		2
 #define LOCKSTEP_SB_BYTES		4096u
 #define LOCKSTEP_SB_AREA_BYTES		65536u		/* both copies and the spare between */
 
@@ -123,14 +123,28 @@ struct lockstep_superblock {
 	__u8	node[LOCKSTEP_NAME_BYTES];	/* 208 node name at init, for people */
 	struct lockstep_disk_peer peer[LOCKSTEP_MAX_PEERS];	/* 256 */
 	struct lockstep_disk_gen history[LOCKSTEP_HISTORY];	/* 768 */
-	__u8	pad[2304];		/* 1792 */
+	__le64	index_sect;		/* 1792 place of the bitmap's index */
+	/* 1800: where a verify that was stopped goes on, 0: none was */
+	__le64	verify_bit;
+	__le32	index_4k;		/* 1808 size of the index, in 4 KiB blocks */
+	__u8	pad[2284];		/* 1812 */
 };
 
 /*
  * Region map and bitmap: plain bit arrays, bit n of the volume is bit (n % 8) of byte (n / 8). A
  * set bit: the region may differ (it was written since the last flush that succeeded on both
- * copies) / the 4 KiB block is out of sync. Each is meaningless unless REGIONS_VALID / MARKS_VALID
- * is set: then what it would have named is unknown, and a resync that needs it copies everything.
+ * copies) / the 4 KiB block is out of sync. Together they name, at any instant, every block that
+ * may differ, once REGIONS_VALID and MARKS_VALID are set. Without them what they would have named
+ * is unknown, and a resync that needs it copies everything.
+ *
+ * Index: two bits for each 4 KiB page of the bitmap, page n in bits 2 * (n % 4) of byte n / 4. A
+ * page of the bitmap counts only if its entry says so: attaching never reads the whole bitmap, and
+ * marking everything never writes it. A page is stable before an entry says that it counts.
  */
+#define LOCKSTEP_INDEX_EMPTY		0u	/* no bit of the page is set */
+#define LOCKSTEP_INDEX_FULL		1u	/* all are */
+#define LOCKSTEP_INDEX_STORED		2u	/* the page on disk says which */
+#define LOCKSTEP_INDEX_UNKNOWN		3u	/* never written; read as FULL */
+#define LOCKSTEP_INDEX_PAGES		16384u	/* entries in 4 KiB of index */
 
 #endif /* LOCKSTEP_DISK_H */

@@ -59,7 +59,10 @@ ASSERT_AT(lockstep_superblock, resource, 160);
 ASSERT_AT(lockstep_superblock, node, 208);
 ASSERT_AT(lockstep_superblock, peer, 256);
 ASSERT_AT(lockstep_superblock, history, 768);
-ASSERT_AT(lockstep_superblock, pad, 1792);
+ASSERT_AT(lockstep_superblock, index_sect, 1792);
+ASSERT_AT(lockstep_superblock, verify_bit, 1800);
+ASSERT_AT(lockstep_superblock, index_4k, 1808);
+ASSERT_AT(lockstep_superblock, pad, 1812);
 static_assert(sizeof(struct lockstep_superblock) == LOCKSTEP_SB_BYTES);
 
 #define BLOCK_SECT	8u		/* sectors of 4 KiB: the unit of all metadata */
@@ -71,6 +74,7 @@ static_assert(sizeof(struct lockstep_superblock) == LOCKSTEP_SB_BYTES);
 #define MAX_BLOCK_BYTES	65536u		/* largest logical block Linux has */
 
 static_assert(LOCKSTEP_BIT_SECT == BLOCK_SECT);
+static_assert(LOCKSTEP_INDEX_PAGES == 4 * LOCKSTEP_SB_BYTES);
 
 /* ---- layout --------------------------------------------------------------------------------- */
 
@@ -83,26 +87,36 @@ static u64 shift_up(u64 n, unsigned int shift)
  * Internal: the maps are sized for the whole device rather than for what remains of it, which costs
  * at most a block or two and needs no fixed point. Blocks from the end backwards.
  */
-static u64 layout_internal(u64 dev_blocks, u64 bitmap_blocks, u64 region_blocks,
-			   struct meta_layout *l)
+static u64 layout_internal(u64 dev_blocks, struct meta_layout *l)
 {
-	u64 meta_blocks = SB_AREA_BLOCKS + region_blocks + bitmap_blocks;
+	u64 at = dev_blocks - SB_AREA_BLOCKS;
 
-	if (dev_blocks < meta_blocks)
+	if (dev_blocks < SB_AREA_BLOCKS + l->region_map_4k + l->index_4k + l->bitmap_4k)
 		return 0;
 	l->sb_sect[0] = (dev_blocks - 1) << BLOCK_SHIFT;
-	l->sb_sect[1] = (dev_blocks - SB_AREA_BLOCKS) << BLOCK_SHIFT;
-	l->region_map_sect = (dev_blocks - SB_AREA_BLOCKS - region_blocks) << BLOCK_SHIFT;
-	l->bitmap_sect = (dev_blocks - meta_blocks) << BLOCK_SHIFT;
-	return dev_blocks - meta_blocks;
+	l->sb_sect[1] = at << BLOCK_SHIFT;
+	at -= l->region_map_4k;
+	l->region_map_sect = at << BLOCK_SHIFT;
+	at -= l->index_4k;
+	l->index_sect = at << BLOCK_SHIFT;
+	at -= l->bitmap_4k;
+	l->bitmap_sect = at << BLOCK_SHIFT;
+	return at;
 }
 
-static u64 layout_external(u64 dev_blocks, u64 region_blocks, struct meta_layout *l)
+static u64 layout_external(u64 dev_blocks, u64 meta_dev_blocks, struct meta_layout *l)
 {
+	u64 at = SB_AREA_BLOCKS;
+
+	if (meta_dev_blocks < SB_AREA_BLOCKS + l->region_map_4k + l->index_4k + l->bitmap_4k)
+		return 0;
 	l->sb_sect[0] = 0;
-	l->sb_sect[1] = (SB_AREA_BLOCKS - 1) << BLOCK_SHIFT;
-	l->region_map_sect = SB_AREA_BLOCKS << BLOCK_SHIFT;
-	l->bitmap_sect = (SB_AREA_BLOCKS + region_blocks) << BLOCK_SHIFT;
+	l->sb_sect[1] = (at - 1) << BLOCK_SHIFT;
+	l->region_map_sect = at << BLOCK_SHIFT;
+	at += l->region_map_4k;
+	l->index_sect = at << BLOCK_SHIFT;
+	at += l->index_4k;
+	l->bitmap_sect = at << BLOCK_SHIFT;
 	return dev_blocks;
 }
 
@@ -110,24 +124,20 @@ enum meta_err meta_layout(u64 data_dev_sect, u64 meta_dev_sect, struct meta_layo
 {
 	u64 dev_blocks = data_dev_sect >> BLOCK_SHIFT;
 	u64 max_blocks = min(dev_blocks, (u64)MAX_DATA_BLOCKS);
-	u64 bitmap_blocks = shift_up(max_blocks, BLOCK_BITS_SHIFT);
 	u64 regions = shift_up(max_blocks, REGION_BLOCKS_SHIFT);
-	u64 region_blocks = shift_up(regions, BLOCK_BITS_SHIFT);
 	struct meta_layout l;
 	u64 data_blocks;
 
-	if (!meta_dev_sect)
-		data_blocks = layout_internal(dev_blocks, bitmap_blocks, region_blocks, &l);
-	else if (meta_dev_sect >> BLOCK_SHIFT < SB_AREA_BLOCKS + region_blocks + bitmap_blocks)
-		return META_TOO_SMALL;
+	l.bitmap_4k = (u32)shift_up(max_blocks, BLOCK_BITS_SHIFT);
+	l.index_4k = (u32)DIV_ROUND_UP(l.bitmap_4k, LOCKSTEP_INDEX_PAGES);
+	l.region_map_4k = (u32)shift_up(regions, BLOCK_BITS_SHIFT);
+	if (meta_dev_sect)
+		data_blocks = layout_external(dev_blocks, meta_dev_sect >> BLOCK_SHIFT, &l);
 	else
-		data_blocks = layout_external(dev_blocks, region_blocks, &l);
-
+		data_blocks = layout_internal(dev_blocks, &l);
 	l.data_max_sect = min(data_blocks, (u64)MAX_DATA_BLOCKS) << BLOCK_SHIFT;
 	if (l.data_max_sect < LOCKSTEP_MIN_DATA_SECT)
 		return META_TOO_SMALL;
-	l.region_map_4k = (u32)region_blocks;
-	l.bitmap_4k = (u32)bitmap_blocks;
 	*ret = l;
 	return META_OK;
 }
@@ -158,8 +168,10 @@ void meta_init(struct meta *m, const struct meta_layout *l, u64 device_sect, con
 	m->data_max_sect = l->data_max_sect;
 	m->region_map_sect = l->region_map_sect;
 	m->bitmap_sect = l->bitmap_sect;
+	m->index_sect = l->index_sect;
 	m->region_map_4k = l->region_map_4k;
 	m->bitmap_4k = l->bitmap_4k;
+	m->index_4k = l->index_4k;
 	m->current_gen.id = clean_id;
 	copy_name(m->resource, resource);
 	copy_name(m->node, node);
@@ -224,8 +236,11 @@ void meta_encode(const struct meta *m, void *block)
 	sb->data_sect = cpu_to_le64(m->data_sect);
 	sb->region_map_sect = cpu_to_le64(m->region_map_sect);
 	sb->bitmap_sect = cpu_to_le64(m->bitmap_sect);
+	sb->index_sect = cpu_to_le64(m->index_sect);
 	sb->region_map_4k = cpu_to_le32(m->region_map_4k);
 	sb->bitmap_4k = cpu_to_le32(m->bitmap_4k);
+	sb->index_4k = cpu_to_le32(m->index_4k);
+	sb->verify_bit = cpu_to_le64(m->verify_bit);
 	sb->region_bytes = cpu_to_le32(LOCKSTEP_REGION_BYTES);
 	sb->bit_bytes = cpu_to_le32(LOCKSTEP_BIT_BYTES);
 	sb->epoch = cpu_to_le64(m->epoch);
@@ -279,6 +294,8 @@ static u32 bad_number(const struct lockstep_superblock *sb)
 		return FIELD(volume);
 	if (le64_to_cpu(sb->data_sect) > le64_to_cpu(sb->data_max_sect))
 		return FIELD(data_sect);
+	if (le64_to_cpu(sb->verify_bit) > le64_to_cpu(sb->data_max_sect) >> BLOCK_SHIFT)
+		return FIELD(verify_bit);
 	if (le32_to_cpu(sb->region_bytes) != LOCKSTEP_REGION_BYTES)
 		return FIELD(region_bytes);
 	if (le32_to_cpu(sb->bit_bytes) != LOCKSTEP_BIT_BYTES)
@@ -304,10 +321,14 @@ static u32 bad_place(const struct lockstep_superblock *sb)
 		return FIELD(region_map_sect);
 	if (le64_to_cpu(sb->bitmap_sect) != l.bitmap_sect)
 		return FIELD(bitmap_sect);
+	if (le64_to_cpu(sb->index_sect) != l.index_sect)
+		return FIELD(index_sect);
 	if (le32_to_cpu(sb->region_map_4k) != l.region_map_4k)
 		return FIELD(region_map_4k);
 	if (le32_to_cpu(sb->bitmap_4k) != l.bitmap_4k)
 		return FIELD(bitmap_4k);
+	if (le32_to_cpu(sb->index_4k) != l.index_4k)
+		return FIELD(index_4k);
 	return NO_FIELD;
 }
 
@@ -403,8 +424,11 @@ static void get_block(const struct lockstep_superblock *sb, struct meta *m)
 	m->data_sect = le64_to_cpu(sb->data_sect);
 	m->region_map_sect = le64_to_cpu(sb->region_map_sect);
 	m->bitmap_sect = le64_to_cpu(sb->bitmap_sect);
+	m->index_sect = le64_to_cpu(sb->index_sect);
 	m->region_map_4k = le32_to_cpu(sb->region_map_4k);
 	m->bitmap_4k = le32_to_cpu(sb->bitmap_4k);
+	m->index_4k = le32_to_cpu(sb->index_4k);
+	m->verify_bit = le64_to_cpu(sb->verify_bit);
 	m->epoch = le64_to_cpu(sb->epoch);
 	m->boot_id = le64_to_cpu(sb->boot_id);
 	m->written_s = le64_to_cpu(sb->written_s);

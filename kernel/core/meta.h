@@ -38,8 +38,11 @@ struct meta {
 	u64 data_sect;
 	u64 region_map_sect;
 	u64 bitmap_sect;
+	u64 index_sect;
 	u32 region_map_4k;
 	u32 bitmap_4k;
+	u64 verify_bit;
+	u32 index_4k;
 	u64 epoch;
 	u64 boot_id;
 	u64 written_s;
@@ -70,8 +73,8 @@ enum meta_err {
 struct meta_layout {
 	u64 data_max_sect;	/* volume size this device can give, multiple of 8 sectors */
 	u64 sb_sect[2];		/* the two copies */
-	u64 region_map_sect, bitmap_sect;
-	u32 region_map_4k, bitmap_4k;
+	u64 region_map_sect, bitmap_sect, index_sect;
+	u32 region_map_4k, bitmap_4k, index_4k;
 };
 
 /*

@@ -137,17 +137,21 @@ static void give_back(struct oosmap_page *p, u32 bits, u64 **spare)
 
 void oosmap_init(struct oosmap *b, struct oosmap_page *page, u64 nr_bits)
 {
-	u32 i;
-
 	b->page = page;
 	b->nr_pages = (u32)oosmap_pages(nr_bits);
 	b->nr_bits = nr_bits;
 	b->weight = 0;
+	b->nr_unread = 0;
 	b->cursor = 0;
-	for (i = 0; i < b->nr_pages; i++) {
-		page[i].words = NULL;
-		page[i].weight = 0;
-	}
+	memset(page, 0, b->nr_pages * sizeof(*page));
+}
+
+static void forget_unread(struct oosmap *b, struct oosmap_page *p)
+{
+	if (!(p->flags & OOSMAP_UNREAD))
+		return;
+	p->flags &= (u8)~OOSMAP_UNREAD;
+	b->nr_unread--;
 }
 
 static u32 set_in_page(struct oosmap_page *p, const struct span *s, u64 **spare)
@@ -178,8 +182,10 @@ u64 oosmap_set(struct oosmap *b, u64 first, u64 count, u64 **spare)
 
 	while (first < end) {
 		struct span s = span_at(b, first, end);
-
-		changed += set_in_page(&b->page[s.page], &s, spare);
+		u32 n = set_in_page(&b->page[s.page], &s, spare);
+		if (n)
+			b->page[s.page].flags |= OOSMAP_CHANGED;
+		changed += n;
 		first = span_next(&s);
 	}
 	b->weight += changed;
@@ -215,8 +221,10 @@ u64 oosmap_clear(struct oosmap *b, u64 first, u64 count, u64 **spare)
 
 	while (first < end) {
 		struct span s = span_at(b, first, end);
-
-		changed += clear_in_page(&b->page[s.page], &s, spare);
+		u32 n = clear_in_page(&b->page[s.page], &s, spare);
+		if (n)
+			b->page[s.page].flags |= OOSMAP_CHANGED;
+		changed += n;
 		first = span_next(&s);
 	}
 	b->weight -= changed;
@@ -275,14 +283,24 @@ u32 oosmap_find(const struct oosmap *b, u64 from, u32 max_len, u32 budget, u64 *
 	return 0;
 }
 
-/* Give pages the weight 0 or all, from the cursor on, up to and with the next that has words. */
+/*
+ * Give pages the weight 0 or all, from the cursor on, up to and with the next that has words, but
+ * no more than one call may.
+ */
 static u64 *level(struct oosmap *b, bool full)
 {
+	u32 budget = OOSMAP_BUDGET;
+
 	while (b->cursor < b->nr_pages) {
 		struct oosmap_page *p = &b->page[b->cursor];
 		u32 weight = full ? bits_in_page(b, b->cursor) : 0;
 		u64 *words = p->words;
 
+		if (!budget--)
+			return NULL;
+		if (words || p->weight != weight || p->flags & OOSMAP_UNREAD)
+			p->flags |= OOSMAP_CHANGED;
+		forget_unread(b, p);
 		b->weight = b->weight - p->weight + weight;
 		p->weight = weight;
 		p->words = NULL;
@@ -302,4 +320,196 @@ u64 *oosmap_fill(struct oosmap *b)
 u64 *oosmap_empty(struct oosmap *b)
 {
 	return level(b, false);
+}
+
+/* The last page of a map that becomes larger or smaller has more or fewer bits that exist. */
+static void resize_last(struct oosmap *b, u32 last, u32 bits)
+{
+	struct oosmap_page *p = &b->page[last];
+	u32 before = bits_in_page(b, last), weight = p->weight;
+
+	if (bits == before)
+		return;
+	if (p->words && bits < before)
+		p->weight -= words_clear(p->words, bits, before);
+	else if (!p->words && p->weight)
+		p->weight = bits;
+	b->weight = b->weight - weight + p->weight;
+	p->flags |= OOSMAP_CHANGED;
+}
+
+u64 *oosmap_resize(struct oosmap *b, u64 nr_bits)
+{
+	u32 pages = (u32)oosmap_pages(nr_bits), budget = OOSMAP_BUDGET;
+
+	if (!b->cursor)
+		b->cursor = pages;
+	while (b->cursor < b->nr_pages) {
+		struct oosmap_page *p = &b->page[b->cursor];
+		u64 *words = p->words;
+
+		if (!budget--)
+			return NULL;
+		forget_unread(b, p);
+		b->weight -= p->weight;
+		p->weight = 0;
+		p->words = NULL;
+		/* The index is written without it from now on: what it says there is not known. */
+		p->flags = OOSMAP_CHANGED;
+		p->disk = LOCKSTEP_INDEX_UNKNOWN;
+		b->cursor++;
+		if (words)
+			return words;
+	}
+	b->cursor = 0;
+	if (pages && b->nr_pages) {
+		u32 last = min(pages, b->nr_pages) - 1;
+		u64 left = nr_bits - ((u64)last << PAGE_SHIFT_BITS);
+
+		resize_last(b, last, (u32)min(left, (u64)OOSMAP_PAGE_BITS));
+	}
+	b->nr_pages = pages;
+	b->nr_bits = nr_bits;
+	return NULL;
+}
+
+/* ---- to the disk and back ------------------------------------------------------------------- */
+
+static u8 form_of(const struct oosmap *b, u32 page)
+{
+	const struct oosmap_page *p = &b->page[page];
+
+	if (!p->weight)
+		return LOCKSTEP_INDEX_EMPTY;
+	return p->weight == bits_in_page(b, page) ? LOCKSTEP_INDEX_FULL : LOCKSTEP_INDEX_STORED;
+}
+
+static void words_encode(const u64 *words, void *buf)
+{
+	__le64 *to = buf;
+	u32 i;
+
+	for (i = 0; i < PAGE_WORDS; i++)
+		to[i] = cpu_to_le64(words[i]);
+}
+
+u32 oosmap_save(struct oosmap *b, u32 *cursor, u32 cap, void *const *buf, u32 *page,
+		u32 *ret_index)
+{
+	u32 index = *cursor / LOCKSTEP_INDEX_PAGES, nr = 0;
+	u32 end = min(b->nr_pages, (index + 1) * LOCKSTEP_INDEX_PAGES);
+
+	*ret_index = U32_MAX;
+	for (; *cursor < end; (*cursor)++) {
+		struct oosmap_page *p = &b->page[*cursor];
+
+		if (!(p->flags & OOSMAP_CHANGED) || p->flags & OOSMAP_UNREAD)
+			continue;
+		p->next = form_of(b, *cursor);
+		if (p->next == LOCKSTEP_INDEX_STORED) {
+			if (nr == cap)
+				break;
+			words_encode(p->words, buf[nr]);
+			page[nr++] = *cursor;
+		}
+		p->flags ^= OOSMAP_CHANGED | OOSMAP_SAVING;
+		if (p->next != p->disk)
+			*ret_index = index;
+	}
+	return nr;
+}
+
+void oosmap_index_encode(const struct oosmap *b, u32 index, void *buf)
+{
+	u32 first = index * LOCKSTEP_INDEX_PAGES, i;
+	u32 end = min(b->nr_pages, first + LOCKSTEP_INDEX_PAGES);
+	u8 *to = buf;
+
+	memset(to, 0, OOSMAP_PAGE_BYTES);
+	for (i = first; i < end; i++) {
+		const struct oosmap_page *p = &b->page[i];
+		u8 form = p->flags & OOSMAP_SAVING ? p->next : p->disk;
+
+		to[(i - first) / 4] |= (u8)(form << 2 * (i % 4));
+	}
+}
+
+void oosmap_saved(struct oosmap *b, u32 from, u32 to, bool ok)
+{
+	for (; from < to; from++) {
+		struct oosmap_page *p = &b->page[from];
+
+		if (!(p->flags & OOSMAP_SAVING))
+			continue;
+		p->flags &= (u8)~OOSMAP_SAVING;
+		p->disk = ok ? p->next : LOCKSTEP_INDEX_UNKNOWN;
+		if (!ok)
+			p->flags |= OOSMAP_CHANGED;
+	}
+}
+
+u32 oosmap_index_load(struct oosmap *b, u32 index, const void *buf)
+{
+	u32 first = index * LOCKSTEP_INDEX_PAGES, unread = b->nr_unread, i;
+	u32 end = min(b->nr_pages, first + LOCKSTEP_INDEX_PAGES);
+	const u8 *from = buf;
+
+	for (i = first; i < end; i++) {
+		struct oosmap_page *p = &b->page[i];
+
+		p->disk = from[(i - first) / 4] >> 2 * (i % 4) & 3;
+		if (p->disk == LOCKSTEP_INDEX_EMPTY)
+			continue;
+		if (p->disk == LOCKSTEP_INDEX_STORED) {
+			p->flags |= OOSMAP_UNREAD;
+			b->nr_unread++;
+			continue;
+		}
+		p->weight = bits_in_page(b, i);
+		b->weight += p->weight;
+	}
+	return b->nr_unread - unread;
+}
+
+u32 oosmap_next_unread(const struct oosmap *b, u32 from, u32 budget)
+{
+	while (from < b->nr_pages && budget-- && !(b->page[from].flags & OOSMAP_UNREAD))
+		from++;
+	return from;
+}
+
+static u32 load_words(u64 *words, const __le64 *from, u32 bits)
+{
+	u32 w, weight = 0;
+
+	for (w = 0; w * WORD_BITS < bits; w++) {
+		words[w] |= le64_to_cpu(from[w]) & word_mask(w, 0, bits);
+		weight += hweight64(words[w]);
+	}
+	return weight;
+}
+
+void oosmap_page_load(struct oosmap *b, u32 page, const void *buf, u64 **spare)
+{
+	struct oosmap_page *p = &b->page[page];
+	u32 bits = bits_in_page(b, page), before = p->weight;
+
+	if (!(p->flags & OOSMAP_UNREAD))
+		return;
+	forget_unread(b, p);
+	if (before == bits)
+		return;
+	if (!p->words && buf)
+		p->words = take_spare(spare);
+	if (buf && p->words) {
+		p->weight = load_words(p->words, buf, bits);
+	} else {
+		if (p->words)
+			words_set(p->words, 0, bits);
+		p->weight = bits;
+		p->flags |= OOSMAP_CHANGED;
+	}
+	b->weight = b->weight - before + p->weight;
+	if (p->words)
+		give_back(p, bits, spare);
 }

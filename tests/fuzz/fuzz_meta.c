@@ -22,7 +22,9 @@ static void check(void)
 	assert(m.data_sect <= m.data_max_sect && m.data_max_sect <= LOCKSTEP_MAX_DATA_SECT);
 	assert(m.history_nr <= LOCKSTEP_HISTORY && meta_name_ok(m.resource));
 	if (!(m.flags & LOCKSTEP_MF_EXTERNAL))
-		assert(m.bitmap_sect + m.bitmap_4k * 8ull <= m.device_sect);
+		assert(m.bitmap_sect + m.bitmap_4k * 8ull <= m.device_sect &&
+		       m.index_sect + m.index_4k * 8ull <= m.device_sect);
+	assert(m.verify_bit <= m.data_max_sect / LOCKSTEP_BIT_SECT);
 	meta_encode(&m, again);
 	assert(!memcmp(block, again, sizeof(block)));
 	meta_gen_narrow(&m, 0, 5);

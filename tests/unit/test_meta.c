@@ -19,6 +19,7 @@ static void random_meta(struct meta *m, bool external)
 	m->compat = (u32)next_random(&rng);
 	m->ro_compat = (u32)next_random(&rng);
 	m->data_sect = random_below(&rng, l.data_max_sect + 1);
+	m->verify_bit = random_below(&rng, l.data_max_sect / 8 + 1);
 	m->epoch = next_random(&rng);
 	m->boot_id = next_random(&rng);
 	m->written_s = next_random(&rng);
@@ -102,6 +103,9 @@ static void forged_fields(void **state)
 		{ AT(bitmap_sect), 0, 8, AT(bitmap_sect) },
 		{ AT(region_map_4k), 0, 4, AT(region_map_4k) },
 		{ AT(bitmap_4k), 0, 4, AT(bitmap_4k) },
+		{ AT(index_sect), 16, 8, AT(index_sect) },
+		{ AT(index_4k), 0, 4, AT(index_4k) },
+		{ AT(verify_bit), 1ull << 40, 8, AT(verify_bit) },
 		{ AT(region_bytes), 4096, 4, AT(region_bytes) },
 		{ AT(bit_bytes), 512, 4, AT(bit_bytes) },
 		{ AT(block_bytes), 256, 4, AT(block_bytes) },
@@ -118,7 +122,7 @@ static void forged_fields(void **state)
 		{ AT(resource) + 2, '/', 1, AT(resource) },
 		{ AT(resource) + 47, 'x', 1, AT(resource) },
 		{ AT(node), '-', 1, AT(node) },
-		{ AT(pad) + 2303, 1, 1, AT(pad) },
+		{ AT(pad) + 2283, 1, 1, AT(pad) },
 	};
 	struct meta m;
 	u32 i, detail;
@@ -138,7 +142,7 @@ static void forged_fields(void **state)
 	memset(block[0] + AT(resource), 'a', LOCKSTEP_NAME_BYTES);
 	assert_int_equal(forge(AT(compat), 0, 4, &detail), META_BAD_FIELD);
 	meta_encode(&m, block[0]);
-	assert_int_equal(forge(AT(version), 2, 4, &detail), META_BAD_VERSION);
+	assert_int_equal(forge(AT(version), 1, 4, &detail), META_BAD_VERSION);
 	assert_int_equal(forge(AT(incompat), 0x60, 4, &detail), META_BAD_FEATURE);
 	assert_int_equal(detail, 5);
 	assert_int_equal(forge(AT(compat), ~0ull, 4, &detail), META_OK);
@@ -225,19 +229,22 @@ static void layout_at_size(u64 sect, bool external)
 	assert_in_range(l.data_max_sect, LOCKSTEP_MIN_DATA_SECT, LOCKSTEP_MAX_DATA_SECT);
 	/* The maps are large enough, and nothing overlaps or ends beyond the device. */
 	assert_true((u64)l.bitmap_4k * 32768 * 8 >= l.data_max_sect);
+	assert_true((u64)l.index_4k * LOCKSTEP_INDEX_PAGES >= l.bitmap_4k);
 	assert_true((u64)l.region_map_4k * 32768 * LOCKSTEP_REGION_SECT >= l.data_max_sect);
 	if (external) {
 		assert_int_equal(l.sb_sect[0], 0);
 		assert_int_equal(l.sb_sect[1], 120);
 		assert_int_equal(l.region_map_sect, 128);
-		assert_int_equal(l.bitmap_sect, 128 + l.region_map_4k * 8);
+		assert_int_equal(l.index_sect, 128 + l.region_map_4k * 8);
+		assert_int_equal(l.bitmap_sect, l.index_sect + l.index_4k * 8);
 		return;
 	}
 	end = sect & ~7ull;
 	assert_int_equal(l.sb_sect[0], end - 8);
 	assert_int_equal(l.sb_sect[1], end - 128);
 	assert_int_equal(l.region_map_sect + l.region_map_4k * 8ull, l.sb_sect[1]);
-	assert_int_equal(l.bitmap_sect + l.bitmap_4k * 8ull, l.region_map_sect);
+	assert_int_equal(l.index_sect + l.index_4k * 8ull, l.region_map_sect);
+	assert_int_equal(l.bitmap_sect + l.bitmap_4k * 8ull, l.index_sect);
 	assert_true(l.data_max_sect <= l.bitmap_sect);
 	if (l.data_max_sect < LOCKSTEP_MAX_DATA_SECT)
 		assert_int_equal(l.data_max_sect, l.bitmap_sect);
@@ -265,11 +272,11 @@ static void layout(void **state)
 	layout_at_size(U64_MAX, false);
 	layout_at_size(U64_MAX, true);
 	assert_int_equal(meta_layout(0, 0, &l), META_TOO_SMALL);
-	assert_int_equal(meta_layout(2048 + 128 + 16 - 1, 0, &l), META_TOO_SMALL);
-	assert_int_equal(meta_layout(2048 + 128 + 16, 0, &l), META_OK);
+	assert_int_equal(meta_layout(2048 + 128 + 24 - 1, 0, &l), META_TOO_SMALL);
+	assert_int_equal(meta_layout(2048 + 128 + 24, 0, &l), META_OK);
 	assert_int_equal(meta_layout(2047, 1 << 20, &l), META_TOO_SMALL);
-	assert_int_equal(meta_layout(2048, 128 + 16, &l), META_OK);
-	assert_int_equal(meta_layout(2048, 128 + 15, &l), META_TOO_SMALL);
+	assert_int_equal(meta_layout(2048, 128 + 24, &l), META_OK);
+	assert_int_equal(meta_layout(2048, 128 + 23, &l), META_TOO_SMALL);
 }
 
 static void devices(void **state)
@@ -293,7 +300,7 @@ static void devices(void **state)
 	assert_int_equal(meta_check_device(&m, 100003, 5000), META_OK);
 	assert_int_equal(meta_check_device(&m, 200000, 5000), META_OK);
 	assert_int_equal(meta_check_device(&m, 99999, 5000), META_MOVED);
-	assert_int_equal(meta_check_device(&m, 100003, 143), META_MOVED);
+	assert_int_equal(meta_check_device(&m, 100003, 151), META_MOVED);
 	assert_int_equal(meta_check_device(&m, 100003, 0), META_MOVED);
 }
 

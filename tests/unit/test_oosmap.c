@@ -212,12 +212,201 @@ static void full_pages(void **state)
 	empty_map();
 }
 
+/*
+ * ---- to the disk and back -----------------------------------------------------------------------
+ */
+
+static _Alignas(8) u8 disk_page[PAGES][OOSMAP_PAGE_BYTES], disk_index[OOSMAP_PAGE_BYTES];
+static struct oosmap_page loaded_pages[PAGES];
+static struct oosmap loaded;
+
+static void save_all(bool ok, u32 cap)
+{
+	static _Alignas(8) u8 buf[PAGES][OOSMAP_PAGE_BYTES];
+	void *const to[] = { buf[0], buf[1], buf[2], buf[3] };
+	u32 cursor = 0, from, n, i, page[PAGES], index;
+
+	while (cursor < map.nr_pages) {
+		from = cursor;
+		n = oosmap_save(&map, &cursor, cap, to, page, &index);
+		for (i = 0; i < n; i++)
+			memcpy(disk_page[page[i]], buf[i], OOSMAP_PAGE_BYTES);
+		if (index != U32_MAX) {
+			assert_int_equal(index, 0);
+			oosmap_index_encode(&map, index, disk_index);
+		}
+		oosmap_saved(&map, from, cursor, ok);
+	}
+}
+
+static void free_loaded(void)
+{
+	u64 *p;
+
+	while ((p = oosmap_empty(&loaded)))
+		free(p);
+}
+
+/* What a fresh attach finds is the plain array, or more. */
+static void check_loaded(bool exact)
+{
+	u64 *spare, i, weight = 0;
+	u32 page;
+
+	oosmap_init(&loaded, loaded_pages, BITS);
+	oosmap_index_load(&loaded, 0, disk_index);
+	while ((page = oosmap_next_unread(&loaded, 0, 100)) < PAGES) {
+		spare = new_page();
+		oosmap_page_load(&loaded, page, disk_page[page], &spare);
+		free(spare);
+	}
+	assert_int_equal(loaded.nr_unread, 0);
+	for (i = 0; i < BITS; i++) {
+		if (plain[i] && !oosmap_test(&loaded, i))
+			fail_msg("bit %lu is lost", (unsigned long)i);
+		weight += oosmap_test(&loaded, i);
+	}
+	assert_int_equal(weight, loaded.weight);
+	if (exact)
+		assert_int_equal(weight, plain_weight());
+	free_loaded();
+}
+
+static void saved_and_loaded(void **state)
+{
+	u64 rng = 11, first, count, round;
+
+	(void)state;
+	oosmap_init(&map, pages, BITS);
+	memset(plain, 0, sizeof(plain));
+	memset(disk_index, 0, sizeof(disk_index));
+	for (round = 0; round < 150; round++) {
+		random_range(&rng, &first, &count);
+		exact_call(first, count, random_below(&rng, 2));
+		if (random_below(&rng, 20) == 0)
+			empty_map();
+		if (random_below(&rng, 20) == 0) {
+			for (u64 *p; (p = oosmap_fill(&map)); )
+				free(p);
+			memset(plain, 1, sizeof(plain));
+		}
+		save_all(true, 1 + (u32)random_below(&rng, PAGES));
+		check_loaded(true);
+	}
+	empty_map();
+}
+
+static void save_only_what_changed(void **state)
+{
+	void *const to[] = { disk_page[0] };
+	u32 cursor = 0, page, index;
+	u64 *spare = new_page();
+
+	(void)state;
+	oosmap_init(&map, pages, BITS);
+	oosmap_set(&map, 7, 1, &spare);
+	assert_int_equal(oosmap_save(&map, &cursor, 1, to, &page, &index), 1);
+	assert_int_equal(page, 0);
+	assert_int_equal(index, 0);
+	assert_int_equal(disk_page[0][0], 0x80);
+	/* Set while it is on its way: once more, but the entry is there. */
+	oosmap_set(&map, 8, 1, &spare);
+	oosmap_saved(&map, 0, cursor, true);
+	cursor = 0;
+	assert_int_equal(oosmap_save(&map, &cursor, 1, to, &page, &index), 1);
+	assert_int_equal(index, U32_MAX);
+	oosmap_saved(&map, 0, cursor, true);
+	cursor = 0;
+	assert_int_equal(oosmap_save(&map, &cursor, 1, to, &page, &index), 0);
+	/* Mixed to empty: the entry only. If it is not known whether it arrived: again. */
+	oosmap_clear(&map, 0, 100, &spare);
+	cursor = 0;
+	assert_int_equal(oosmap_save(&map, &cursor, 1, to, &page, &index), 0);
+	assert_int_equal(index, 0);
+	oosmap_saved(&map, 0, cursor, false);
+	free(spare);
+	spare = new_page();
+	oosmap_set(&map, 9, 1, &spare);
+	cursor = 0;
+	assert_int_equal(oosmap_save(&map, &cursor, 1, to, &page, &index), 1);
+	assert_int_equal(index, 0);
+	oosmap_saved(&map, 0, cursor, true);
+	free(spare);
+	empty_map();
+}
+
+static void unread_pages(void **state)
+{
+	void *const to[] = { disk_page[0] };
+	u32 cursor = 0, page, index;
+	u64 *spare = NULL;
+
+	(void)state;
+	oosmap_init(&map, pages, BITS);
+	memset(disk_index, 0, sizeof(disk_index));
+	disk_index[0] = 0xea;		/* stored, stored, stored, unknown: the last is full */
+	assert_int_equal(oosmap_index_load(&map, 0, disk_index), 3);
+	assert_int_equal(map.weight, 777);
+	/* Set before it is read: kept, and not saved over what the disk alone knows. */
+	spare = new_page();
+	oosmap_set(&map, 3, 1, &spare);
+	assert_int_equal(oosmap_save(&map, &cursor, 1, to, &page, &index), 0);
+	memset(disk_page[0], 0, OOSMAP_PAGE_BYTES);
+	disk_page[0][0] = 1;
+	oosmap_page_load(&map, 0, disk_page[0], &spare);
+	assert_true(oosmap_test(&map, 0) && oosmap_test(&map, 3) && !oosmap_test(&map, 1));
+	cursor = 0;
+	assert_int_equal(oosmap_save(&map, &cursor, 1, to, &page, &index), 1);
+	oosmap_saved(&map, 0, cursor, true);
+	/* Unreadable, and without memory: all of it. */
+	spare = NULL;
+	oosmap_page_load(&map, 1, NULL, &spare);
+	oosmap_page_load(&map, 2, disk_page[0], &spare);
+	assert_int_equal(map.weight, 2 + 2 * OOSMAP_PAGE_BITS + 777);
+	assert_int_equal(map.nr_unread, 0);
+	empty_map();
+}
+
+static void resized(void **state)
+{
+	u64 *spare = new_page(), *p;
+
+	(void)state;
+	memset(pages, 0, sizeof(pages));
+	oosmap_init(&map, pages, 100);
+	oosmap_set(&map, 98, 2, &spare);
+	assert_null(oosmap_resize(&map, BITS));
+	assert_int_equal(map.nr_pages, PAGES);
+	assert_int_equal(map.weight, 2);
+	assert_true(oosmap_test(&map, 99) && !oosmap_test(&map, 100));
+	spare = new_page();
+	oosmap_set(&map, BITS - 1, 1, &spare);
+	assert_null(spare);
+	while ((p = oosmap_resize(&map, 99)))
+		free(p);
+	assert_int_equal(map.weight, 1);
+	assert_int_equal(map.nr_pages, 1);
+	assert_int_equal(map.nr_bits, 99);
+	spare = NULL;
+	oosmap_set(&map, 0, 99, &spare);
+	free(spare);
+	/* A full one stays full. */
+	assert_null(oosmap_resize(&map, 3 * OOSMAP_PAGE_BITS));
+	assert_int_equal(map.weight, OOSMAP_PAGE_BITS);
+	empty_map();
+	memset(pages, 0, sizeof(pages));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact_with_memory),
 		cmocka_unit_test(never_under_marks),
 		cmocka_unit_test(full_pages),
+		cmocka_unit_test(saved_and_loaded),
+		cmocka_unit_test(save_only_what_changed),
+		cmocka_unit_test(unread_pages),
+		cmocka_unit_test(resized),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,6 +278,8 @@ static json_t *superblock_json(const struct meta *m)
 	put(o, "logical_block_bytes", num(m->block_bytes));
 	put(o, "region_map_sect", num(m->region_map_sect));
 	put(o, "region_map_4k", num(m->region_map_4k));
+	put(o, "index_sect", num(m->index_sect));
+	put(o, "index_4k", num(m->index_4k));
 	put(o, "bitmap_sect", num(m->bitmap_sect));
 	put(o, "bitmap_4k", num(m->bitmap_4k));
 	put(o, "epoch", num(m->epoch));

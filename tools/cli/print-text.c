@@ -247,6 +247,7 @@ static void print_meta(FILE *f, const struct meta *m)
 	      text_when(m->primary_s).s);
 	field(f, "region map", "sector %" PRIu64 ", %u x 4 KiB", m->region_map_sect,
 	      m->region_map_4k);
+	field(f, "index", "sector %" PRIu64 ", %u x 4 KiB", m->index_sect, m->index_4k);
 	field(f, "bitmap", "sector %" PRIu64 ", %u x 4 KiB", m->bitmap_sect, m->bitmap_4k);
 }
 
