@@ -62,5 +62,12 @@
 /* A peer that speaks but leaves a request unanswered for this long has a disk that hangs. */
 #define LOCKSTEP_ANSWER_MS		30000u
 #define LOCKSTEP_DEF_PING_MS		1000u
+/*
+ * A request at the local disk for this long means that the disk is gone. Disks that recover by
+ * themselves do so within seconds; the kernel's own drivers give up after 30 s.
+ */
+#define LOCKSTEP_DEF_DISK_TIMEOUT_MS	30000u
+#define LOCKSTEP_MIN_DISK_TIMEOUT_MS	1000u		/* 0: never */
+#define LOCKSTEP_MAX_DISK_TIMEOUT_MS	3600000u
 
 #endif /* LOCKSTEP_LIMITS_H */

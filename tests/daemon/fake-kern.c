@@ -136,19 +136,18 @@ static int f_res_del(void *k, const char *name, struct err *e)
 	return leave(f, r);
 }
 
-static int f_vol_add(void *k, const char *name, u32 number, u32 minor, const char *backing,
-		     const char *meta, struct err *e)
+static int f_vol_add(void *k, const char *name, const struct nl_disk *d, struct err *e)
 {
 	struct fake *f = enter(k);
 	int r = missing(f, name, e);
+	u32 number = d->volume;
 
-	(void)meta;
 	if (r == 0 && f->refuse_volume[0])
 		r = err_set(e, -EINVAL, "kernel-refused", "%s", f->refuse_volume);
 	if (r == 0) {
 		f->v[number].m.number = number;
-		f->v[number].m.minor = minor;
-		snprintf(f->v[number].m.backing, sizeof(f->v[number].m.backing), "%s", backing);
+		f->v[number].m.minor = d->minor;
+		snprintf(f->v[number].m.backing, sizeof(f->v[number].m.backing), "%s", d->backing);
 		f->volumes_made++;
 		if (f->nr_volumes < f->volumes_made)
 			f->nr_volumes = f->volumes_made;
@@ -164,6 +163,56 @@ static int f_vol_del(void *k, const char *name, u32 number, struct err *e)
 	(void)number;
 	if (r == 0)
 		f->volumes_made--;
+	return leave(f, r);
+}
+
+static int f_vol_attach(void *k, const char *name, const struct nl_disk *d, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+	struct fake_volume *v = volume(f, d->volume);
+
+	if (r == 0 && f->refuse_attach[0])
+		r = err_set(e, -EINVAL, "kernel-refused", "%s", f->refuse_attach);
+	if (r == 0 && (!v || v->m.disk != LOCKSTEP_DISK_FAILED))
+		r = err_set(e, -EEXIST, "kernel-exists", "volume %u has a disk", d->volume);
+	if (r == 0) {
+		v->m.disk = LOCKSTEP_DISK_INCONSISTENT;
+		v->attaches++;
+		snprintf(v->m.backing, sizeof(v->m.backing), "%s", d->backing);
+		notify(f, LOCKSTEP_EVENT_DISK_ATTACHED, "");
+	}
+	return leave(f, r);
+}
+
+static int f_vol_detach(void *k, const char *name, u32 number, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	if (r == 0 && f->r.link != LOCKSTEP_LINK_UP)
+		r = err_set(e, -EPERM, "no-permission", "bob could not take over");
+	if (r == 0)
+		volume(f, number)->m.disk = LOCKSTEP_DISK_FAILED;
+	return leave(f, r);
+}
+
+/* The device grew: what it can give now is the test's to say. */
+static int f_resize(void *k, const char *name, u32 number, u64 data_sect, bool force,
+		    struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+	struct fake_volume *v = volume(f, number);
+
+	if (r == 0 && f->refuse_resize[0])
+		r = err_set(e, -EBUSY, "kernel-busy", "%s", f->refuse_resize);
+	if (r == 0 && data_sect && data_sect < v->m.data_sect && !force)
+		r = err_set(e, -EPERM, "no-permission", "it would become smaller");
+	if (r == 0) {
+		v->m.data_max_sect = max(v->m.data_max_sect, v->grown_sect);
+		v->resizes++;
+	}
 	return leave(f, r);
 }
 
@@ -404,6 +453,9 @@ static const struct kern_ops fake_ops = {
 	.res_del = f_res_del,
 	.vol_add = f_vol_add,
 	.vol_del = f_vol_del,
+	.vol_attach = f_vol_attach,
+	.vol_detach = f_vol_detach,
+	.resize = f_resize,
 	.promote = f_promote,
 	.demote = f_demote,
 	.session_open = f_session_open,

@@ -20,6 +20,8 @@ struct fake_volume {
 	u8 merged[64];
 	u32 merged_bytes;
 	struct nl_session_volume opened;
+	u32 attaches, resizes;
+	u64 grown_sect;		/* what the disk can give once it was asked to look */
 };
 
 struct fake {
@@ -36,7 +38,7 @@ struct fake {
 	u64 start_stamp;	/* order among all fakes */
 	/* Tricks of the tests. */
 	u32 eagain_opens, eagain_starts, promote_ms;
-	char refuse_volume[64];
+	char refuse_volume[64], refuse_attach[64], refuse_resize[64];
 	/* Events. */
 	int event_fd;
 	u64 seq;

@@ -131,6 +131,7 @@ void pair_start(struct pair *p, int side)
 	struct manager_options o = {
 		.node = node_name[side],
 		.run_dir = s->run_dir,
+		.state_dir = s->run_dir,
 		.kern = &s->k.kern,
 		.phase_ms = PHASE_MS,
 		.ping_ms = 50,
@@ -217,7 +218,14 @@ static void on_reply(void *arg, const struct err *e, const char *text)
 struct reply pair_ask(struct pair *p, int side, enum ctl_command command, bool force)
 {
 	struct ctl_request q = { .command = command, .force = force };
+
+	return pair_request(p, side, &q);
+}
+
+struct reply pair_request(struct pair *p, int side, const struct ctl_request *request)
+{
 	struct reply r = { .done = false };
+	struct ctl_request q = *request;
 	u64 end = now_ms() + UNTIL_MS;
 
 	strcpy(q.resource, "r0");

@@ -65,6 +65,8 @@ void pair_until(struct pair *p, pair_fn fn, const char *what);
 bool are_connected(struct pair *p);	/* both daemons, one session in both kernels */
 
 struct reply pair_ask(struct pair *p, int side, enum ctl_command command, bool force);
+/* The same with all there is to say, but the name. */
+struct reply pair_request(struct pair *p, int side, const struct ctl_request *q);
 void pair_must(struct pair *p, int side, enum ctl_command command);
 void pair_up_both(struct pair *p);
 

@@ -176,6 +176,88 @@ static void test_adopt_broken(void **state)
 	assert_int_equal(A->opens, 1);
 }
 
+static bool reopened(struct pair *p)
+{
+	return A->opens == 2 && B->opens == 2 && are_connected(p);
+}
+
+/*
+ * A disk for a volume that has lost its own: only what lacks one gets one, and the session is made
+ * anew at once, with the disk in it. A detached one likewise.
+ */
+static void test_attach(void **state)
+{
+	struct ctl_request q = { .command = CTL_DETACH, .has_volume = true };
+	struct pair *p = *state;
+	struct reply r;
+
+	connect_both(p);
+	r = pair_ask(p, BOB, CTL_ATTACH, false);
+	assert_string_equal(r.e.code, "nothing-to-attach");
+	assert_int_equal(B->closes, 0);
+	assert_string_equal(pair_request(p, BOB, &q).text, "r0 goes on without that disk");
+	assert_int_equal(B->v[0].m.disk, LOCKSTEP_DISK_FAILED);
+	strcpy(B->refuse_attach, "/dev/vdb has no metadata");
+	r = pair_ask(p, BOB, CTL_ATTACH, false);
+	assert_string_equal(r.e.what, "/dev/vdb has no metadata");
+	assert_non_null(strstr(r.e.mend, "lockstep init r0"));
+	assert_int_equal(B->closes, 0);
+	B->refuse_attach[0] = 0;
+	r = pair_ask(p, BOB, CTL_ATTACH, false);
+	assert_non_null(strstr(r.text, "1 volume has a disk again"));
+	assert_int_equal(B->v[0].attaches, 1);
+	assert_int_equal(B->closes, 1);
+	until(p, reopened);
+	assert_int_equal(B->v[0].opened.disk, LOCKSTEP_DISK_UP_TO_DATE);
+	assert_int_equal(A->v[0].opened.disk, LOCKSTEP_DISK_INCONSISTENT);
+	q.command = CTL_ATTACH;
+	r = pair_request(p, BOB, &q);
+	assert_string_equal(r.e.code, "kernel-exists");
+	q.volume = 7;
+	assert_string_equal(pair_request(p, BOB, &q).e.code, "no-volume");
+	fake_lose(A);
+	r = pair_request(p, ALICE, &(struct ctl_request){ .command = CTL_DETACH,
+							  .has_volume = true });
+	assert_string_equal(r.e.what, "bob could not take over");
+}
+
+static bool said_why(struct pair *p)
+{
+	return pair_has_problem(p, ALICE, "peer-limits") && pair_has_problem(p, BOB, "peer-limits");
+}
+
+/* A secondary without a disk: both sides say so, and its attempts are few. */
+static void test_no_disk(void **state)
+{
+	struct pair *p = *state;
+
+	A->v[0].m.disk = LOCKSTEP_DISK_FAILED;
+	pair_gen(p, ALICE, 0, 7, 0, GOOD);
+	pair_gen(p, BOB, 0, 7, 0, GOOD);
+	pair_up_both(p);
+	until(p, said_why);
+	assert_non_null(strstr(pair_facts(p, ALICE).mend, "lockstep attach r0"));
+	pair_must(p, ALICE, CTL_ATTACH);
+	until(p, are_connected);
+}
+
+/* The size a disk had is remembered where the host's end does not lose it. */
+static void test_sizes(void **state)
+{
+	struct pair *p = *state;
+	char path[128], text[32] = "";
+	FILE *f;
+
+	A->v[0].m.device_sect = 123456;
+	connect_both(p);
+	snprintf(path, sizeof(path), "%s/r0-0.size", p->side[ALICE].run_dir);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	assert_string_equal(text, "123456\n");
+}
+
 struct asker {
 	char path[128];
 	struct ctl_request q;
@@ -244,6 +326,9 @@ int main(void)
 		TEST(test_slow_promote),
 		TEST(test_missing),
 		TEST(test_adopt_broken),
+		TEST(test_attach),
+		TEST(test_no_disk),
+		TEST(test_sizes),
 		TEST(test_server),
 	};
 

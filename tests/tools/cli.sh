@@ -87,6 +87,10 @@ expect 2 "takes no option --clean" promote r0 --clean
 expect 2 "takes a number" init r0 --volume x
 expect 2 "not both" up r0 --all
 expect 2 "needs a value" init r0 --node
+expect 2 "two places, as in 10G-20G" verify r0 --range 20G-10G
+expect 2 "two places, as in 10G-20G" verify r0 --range -
+expect 2 "takes bytes, or as in 10G" resize r0 --size 0
+expect 2 "takes bytes, or as in 10G" resize r0 --size 10Q
 
 # ---- keygen
 expect 0 "scp -p" keygen r0
@@ -224,6 +228,13 @@ if [ "$(id -u)" = 0 ]; then
 	refuse 1 "lockstepd does not run" up r0
 	refuse 1 "lockstepd does not run" connect r0
 	refuse 1 "no resource nowhere" status nowhere
+	refuse 1 "goes with none of the other options" verify r0 --stop --wait
+	refuse 1 "goes with --result only" verify r0 --json
+	refuse 1 "range of the last one" verify r0 --resume --range 1G-2G
+	refuse 1 "is not up here" verify r0
+	refuse 1 "is not up here" detach r0
+	refuse 1 "is not up here" resize r0
+	refuse 1 "lockstepd does not run" attach r0
 	expect 0 "^r0: down" status
 	"$LOCKSTEP" status --json | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
 		fail "status --json"

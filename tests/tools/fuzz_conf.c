@@ -68,6 +68,7 @@ static const char seed_text[] =
 	"  { number = 1; minor = 1; disk: { alice = \"/dev/sdb\"; bob = \"/dev/sdc\"; };\n"
 	"    meta = \"internal\"; } );\n"
 	"net: { streams = 4; timeout_ms = 6000; ping_ms = 1000; }; # comment\n"
+	"disk_timeout_ms = 20000;\n"
 	"key = \"/etc/lockstep/r0.key\";\n";
 
 static unsigned long long rnd_state = 88172645463325252ull;

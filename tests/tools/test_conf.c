@@ -34,6 +34,7 @@ static void test_least(void **state)
 	assert_string_equal(c->name, "r0");
 	assert_string_equal(c->path, "/etc/lockstep/r0.conf");
 	assert_string_equal(c->key, "/etc/lockstep/r0.key");
+	assert_int_equal(c->disk_timeout_ms, LOCKSTEP_DEF_DISK_TIMEOUT_MS);
 	assert_int_equal(c->streams, LOCKSTEP_DEF_STREAMS);
 	assert_int_equal(c->timeout_ms, LOCKSTEP_DEF_TIMEOUT_MS);
 	assert_int_equal(c->ping_ms, LOCKSTEP_DEF_PING_MS);
@@ -61,6 +62,7 @@ static void test_whole(void **state)
 		"    meta = { alice = \"internal\"; bob = \"/dev/sdd\"; }; },\n"
 		"  { number = 1; minor = 8; disk = \"/dev/vdc\"; meta = \"internal\"; } );\n"
 		"net = { streams = 16; timeout_ms = 500; };\n"
+		"disk_timeout_ms = 0;\n"
 		"key = \"/root/secret\";\n";
 	struct conf *c = NULL;
 	struct err e;
@@ -78,6 +80,7 @@ static void test_whole(void **state)
 	assert_string_equal(c->volume[1].meta[1], "/dev/sdd");
 	assert_int_equal(c->ping_ms, 250);
 	assert_string_equal(c->key, "/root/secret");
+	assert_int_equal(c->disk_timeout_ms, 0);
 	assert_int_equal(conf_self(c, "alice", &e), 0);
 	assert_int_equal(conf_self(c, "bob", &e), 1);
 	conf_free(c);
@@ -95,6 +98,8 @@ static const struct bad {
 	  "\"volumes\"" },
 	{ NODES VOLUMES "zzzzzzzzzz = 1;", "conf-unknown-setting", "zzzzzzzzzz",
 	  "what is known here: nodes, volumes, net, key" },
+	{ NODES VOLUMES "disk_timeout_ms = 999;", "conf-range", "disk_timeout_ms", "0 for never" },
+	{ NODES VOLUMES "disk_timeout_ms = -1;", "conf-range", "disk_timeout_ms", "" },
 	{ "nodes: { a: { id = 0; adress = \"x\"; }; b: { id = 1; }; };\n" VOLUMES,
 	  "conf-unknown-setting", "adress", "\"address\"" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"/dev/vdb\"; mta = \"internal\"; } );",

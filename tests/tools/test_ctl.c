@@ -28,7 +28,13 @@ static void test_request(void **state)
 	assert_string_equal(back.resource, "r0");
 	assert_string_equal(back.node, "alice");
 	assert_true(back.force);
-	assert_false(back.all);
+	assert_false(back.all || back.has_volume);
+	free(line);
+	r = (struct ctl_request){ .command = CTL_RESIZE, .resource = "r0", .has_volume = true,
+				  .volume = 255, .size_sect = LOCKSTEP_MAX_DATA_SECT };
+	line = ctl_format_request(&r);
+	assert_int_equal(ctl_parse_request(line, strlen(line), &back, &e), 0);
+	assert_memory_equal(&back, &r, sizeof(r));
 	free(line);
 }
 
@@ -48,6 +54,18 @@ static void test_bad_requests(void **state)
 		"\"options\":{\"force\":true}}",
 		"{\"version\":1,\"command\":\"up\",\"resource\":\"r0\",\"options\":{\"all\":true}}",
 		"{\"version\":1,\"command\":\"promote\",\"options\":{\"all\":true}}",
+		"{\"version\":1,\"command\":\"detach\",\"resource\":\"r0\"}",
+		"{\"version\":1,\"command\":\"up\",\"resource\":\"r0\",\"options\":{\"volume\":1}}",
+		"{\"version\":1,\"command\":\"attach\",\"resource\":\"r0\","
+		"\"options\":{\"volume\":256}}",
+		"{\"version\":1,\"command\":\"attach\",\"resource\":\"r0\","
+		"\"options\":{\"volume\":-1}}",
+		"{\"version\":1,\"command\":\"attach\",\"resource\":\"r0\","
+		"\"options\":{\"volume\":\"0\"}}",
+		"{\"version\":1,\"command\":\"attach\",\"resource\":\"r0\","
+		"\"options\":{\"size_sect\":2048}}",
+		"{\"version\":1,\"command\":\"resize\",\"resource\":\"r0\","
+		"\"options\":{\"volume\":0,\"size_sect\":1e30}}",
 		"{\"version\":1,\"command\":\"up\",\"resource\":\"r0\"}{}",
 		"{\"version\":1,\"command\":\"up\",\"resource\":\"r\\u00000\"}",
 	};

@@ -108,8 +108,36 @@ static void test_headlines(void **state)
 	v->disk = LOCKSTEP_DISK_FAILED;
 	r->link = LOCKSTEP_LINK_UP;
 	r->io_mode = LOCKSTEP_IO_BOTH;
+	strcpy(v->disk_why, "a write failed: Input/output error");
 	expect(&m, r, "primary here, connected to bob, this copy failed, bob's up to date",
-	       "disk-failed", "--volume 0");
+	       "disk-failed", "lockstep attach r0");
+	r->link = LOCKSTEP_LINK_DOWN;
+	r->io_mode = LOCKSTEP_IO_FROZEN;
+	expect(&m, r, "primary here, not connected to bob, this copy failed, reads and writes wait",
+	       "disk-failed", "bring bob back");
+	v->disk = LOCKSTEP_DISK_INCONSISTENT;
+	expect(&m, r, "primary here, not connected to bob, this copy inconsistent, reads and "
+	       "writes wait", "frozen", "bring bob back");
+	v->disk = LOCKSTEP_DISK_UP_TO_DATE;
+	r->link = LOCKSTEP_LINK_UP;
+	r->io_mode = LOCKSTEP_IO_BOTH;
+	v->loading = true;
+	v->verify = LOCKSTEP_VERIFY_RUNNING;
+	v->verify_first_bit = 100;
+	v->verify_bit = 125;
+	v->verify_end_bit = 200;
+	v->verify_bad_bits = 2;
+	expect(&m, r, "primary here, connected to bob, both copies up to date, reading its bitmap, "
+	       "comparing the copies (25 %)", "", "");
+	v->loading = false;
+	v->verify = LOCKSTEP_VERIFY_DONE;
+	expect(&m, r, "primary here, connected to bob, both copies up to date", "copies-differ",
+	       "--repair");
+	v->verify_repaired_bits = 2;
+	expect(&m, r, "primary here, connected to bob, both copies up to date", "", "");
+	v->sync_error_bits = 1;
+	expect(&m, r, "primary here, connected to bob, both copies up to date", "unreadable",
+	       "replace");
 	r->in_kernel = false;
 	r->has_daemon = true;
 	expect(&m, r, "wanted up, but not in the kernel", "not-in-kernel", "lockstep up r0");
@@ -139,8 +167,65 @@ static void test_sync(void **state)
 	v.oos_bits = 0;
 	assert_true(diagnose_sync(&v, &p));
 	assert_int_equal(p.permille, 1000);
+	/* What the kernel measured of the last seconds counts more than the average. */
+	v.oos_bits = 1000;
+	v.has_sync_rate = true;
+	v.sync_rate = 77;
+	assert_true(diagnose_sync(&v, &p));
+	assert_int_equal(p.rate_bytes_s, 77);
+	assert_false(p.has_eta);
+	v.has_sync_left = true;
+	v.sync_left_ms = 5999;
+	assert_true(diagnose_sync(&v, &p));
+	assert_int_equal(p.eta_s, 5);
 	v.sync = LOCKSTEP_SYNC_SOURCE_WAIT;
 	assert_false(diagnose_sync(&v, &p));
+}
+
+static void test_verify(void **state)
+{
+	struct model_volume v = { .verify_first_bit = 10, .verify_bit = 5, .verify_end_bit = 10 };
+	struct diagnose_verify p;
+
+	(void)state;
+	assert_false(diagnose_verify(&v, &p));
+	v.verify = LOCKSTEP_VERIFY_RUNNING;
+	assert_true(diagnose_verify(&v, &p));
+	assert_int_equal(p.permille, 1000);
+	v.verify_end_bit = 1ull << 38;
+	v.verify_bit = v.verify_end_bit - 1;
+	assert_true(diagnose_verify(&v, &p));
+	assert_int_equal(p.permille, 999);
+	v.verify_bit = UINT64_MAX;
+	assert_true(diagnose_verify(&v, &p));
+	assert_int_equal(p.done_bytes, p.total_bytes);
+}
+
+/* Blocks that touch are one stretch, over the ends of chunks, too. */
+static void test_diff(void **state)
+{
+	struct model_volume v = { .number = 3, .verify = LOCKSTEP_VERIFY_DONE };
+	struct print_diff d = { .volume = &v };
+	char *text = NULL;
+	size_t size;
+	FILE *f;
+
+	(void)state;
+	for (u64 i = 0; i < 100; i++)
+		assert_int_equal(print_diff_add(&d, 10 * i, 5), 0);
+	assert_int_equal(print_diff_add(&d, 995, 7), 0);
+	assert_int_equal(d.nr, 100);
+	assert_int_equal(d.range[99].count, 12);
+	assert_int_equal(d.total, 507);
+	f = open_memstream(&text, &size);
+	print_text.diff(f, "r0", &d, 1);
+	print_json.diff(f, "r0", &d, 1);
+	fclose(f);
+	assert_non_null(strstr(text, "r0 volume 3: 1.98 MiB differed, in 100 stretches"));
+	assert_non_null(strstr(text, "             4055040                49152\n"));
+	assert_non_null(strstr(text, "\"offset\": 4055040"));
+	free(text);
+	free(d.range);
 }
 
 /* A model with something in every place. */
@@ -159,6 +244,21 @@ static void sample(struct model *m)
 	v->sync_total_bits = 871424;
 	v->oos_bits = 476660;
 	v->sync_ms = 13000;
+	v->sync_compared_bits = 300000;
+	v->sync_copied_bits = 94764;
+	v->sync_error_bits = 3;
+	v->has_sync_rate = v->has_sync_left = true;
+	v->sync_rate = 124 << 20;
+	v->sync_left_ms = 15000;
+	v->read_errors = 2;
+	v->repairs = 2;
+	v->verify = LOCKSTEP_VERIFY_STOPPED;
+	v->verify_bit = 500;
+	v->verify_end_bit = 2621440;
+	v->verify_bad_bits = 3;
+	v->verify_repaired_bits = 1;
+	r->has_disk_timeout = true;
+	r->disk_timeout_ms = 30000;
 	v->openers = 2;
 	strcpy(v->opener, "fio (pid 4711)");
 	strcpy(v->meta, "/dev/disk/by-id/nvme-EXAMPLE_0123456789-part3");
@@ -176,6 +276,18 @@ static void sample(struct model *m)
 	r->volume[0].openers = 1;
 	model_volume(r, 255)->disk = 77;
 	r->held = 12;
+	r = up_resource(m, "r5");
+	v = &r->volume[0];
+	v->disk = LOCKSTEP_DISK_FAILED;
+	v->stuck = 3;
+	v->write_errors = 1;
+	v->loading = true;
+	v->dirty_regions = 17;
+	strcpy(v->disk_why, "a request did not come back for 30 s");
+	r->io_mode = LOCKSTEP_IO_FROZEN;
+	v->verify = LOCKSTEP_VERIFY_RUNNING;
+	v->verify_end_bit = 2621440;
+	v->verify_bit = 300000;
 	strcpy(model_resource(m, "r3")->daemon.config, "/etc/lockstep/r3.conf");
 	model_resource(m, "r4")->has_daemon = true;
 	model_find(m, "r4")->daemon.configured = true;
@@ -239,6 +351,29 @@ static void test_numbers(void **state)
 	assert_string_equal(text_when(0).s, "never");
 	assert_string_equal(text_disk(99), "unknown");
 	assert_string_equal(text_id(1).s, "0000000000000001");
+	assert_string_equal(text_bar(0).s, "[>.......................] 0.0 %");
+	assert_string_equal(text_bar(1000).s, "[========================] 100.0 %");
+}
+
+static void test_parse(void **state)
+{
+	static const struct { const char *text; u64 want; } good[] = {
+		{ "0", 0 }, { "4096", 4096 }, { "4096B", 4096 }, { "1K", 1024 }, { "1k", 1024 },
+		{ "3GiB", 3ull << 30 }, { "15E", 15ull << 60 },
+	};
+	static const char *const bad[] = {
+		"", "K", "-1", "+1", " 1", "1 G", "1GB", "1.5G", "16E", "1GiBs", "0x10",
+		"99999999999999999999",
+	};
+	u64 v;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		if (!text_parse_bytes(good[i].text, &v) || v != good[i].want)
+			fail_msg("%s", good[i].text);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (text_parse_bytes(bad[i], &v))
+			fail_msg("taken: \"%s\"", bad[i]);
 }
 
 int main(int argc, char **argv)
@@ -246,6 +381,9 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_headlines),
 		cmocka_unit_test(test_sync),
+		cmocka_unit_test(test_verify),
+		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_numbers),
 	};

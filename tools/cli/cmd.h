@@ -29,6 +29,15 @@ enum cmd_option {
 	CMD_OPT_SOCKET	= 1 << 6,
 	CMD_OPT_DEVICE	= 1 << 7,
 	CMD_OPT_TIMEOUT	= 1 << 8,
+	CMD_OPT_REPAIR	= 1 << 9,
+	CMD_OPT_RESUME	= 1 << 10,
+	CMD_OPT_STOP	= 1 << 11,
+	CMD_OPT_WAIT	= 1 << 12,
+	CMD_OPT_RESULT	= 1 << 13,
+	CMD_OPT_RANGE	= 1 << 14,
+	CMD_OPT_SIZE	= 1 << 15,
+	CMD_OPT_SHRINK	= 1 << 16,
+	CMD_OPT_META	= 1 << 17,
 };
 
 /* The one word that is no option. */
@@ -46,6 +55,9 @@ struct opts {
 	const char *node;
 	const char *socket;	/* never NULL */
 	const char *device;
+	const char *meta;
+	u64 from_bytes, to_bytes;	/* --range; to: the byte after, UINT64_MAX: to the end */
+	u64 size_bytes;
 };
 
 struct cmd {
@@ -68,7 +80,11 @@ int cmd_connect(const struct opts *o);
 int cmd_disconnect(const struct opts *o);
 int cmd_promote(const struct opts *o);
 int cmd_demote(const struct opts *o);
+int cmd_attach(const struct opts *o);
+int cmd_detach(const struct opts *o);
+int cmd_resize(const struct opts *o);
 int cmd_status(const struct opts *o);		/* status.c */
+int cmd_verify(const struct opts *o);		/* verify.c */
 int cmd_wait_connect(const struct opts *o);	/* wait.c */
 int cmd_wait_sync(const struct opts *o);
 

@@ -16,6 +16,8 @@ struct summary {
 	u32 sync;				/* of any that is being synchronised */
 	struct diagnose_sync progress;		/* of all of them together */
 	bool has_progress;
+	const struct model_volume *verifying;	/* the first that is being compared */
+	bool is_loading;
 };
 
 static bool is_syncing(const struct model_volume *v)
@@ -37,18 +39,61 @@ bool diagnose_sync(const struct model_volume *v, struct diagnose_sync *ret)
 	ret->done_bytes = ret->total_bytes - ret->left_bytes;
 	/* Rounded down: never 100 % before it is done. */
 	ret->permille = left ? (unsigned int)((total - left) * 1000 / total) : 1000;
-	if (seconds)
+	if (v->has_sync_rate)
+		ret->rate_bytes_s = v->sync_rate;
+	else if (seconds)
 		ret->rate_bytes_s = ret->done_bytes / seconds;
+	ret->has_eta = v->has_sync_left || (!v->has_sync_rate && ret->rate_bytes_s > 0);
+	if (v->has_sync_left)
+		ret->eta_s = v->sync_left_ms / 1000;
+	else if (ret->has_eta)
+		ret->eta_s = ret->left_bytes / ret->rate_bytes_s;
+	return true;
+}
+
+bool diagnose_sync_all(const struct model_resource *r, struct diagnose_sync *ret)
+{
+	struct diagnose_sync p;
+	bool any = false;
+
+	memset(ret, 0, sizeof(*ret));
+	for (u32 i = 0; i < r->nr_volumes; i++) {
+		if (!diagnose_sync(&r->volume[i], &p))
+			continue;
+		any = true;
+		ret->total_bytes += p.total_bytes;
+		ret->left_bytes += p.left_bytes;
+		ret->done_bytes += p.done_bytes;
+		ret->rate_bytes_s += p.rate_bytes_s;
+	}
+	ret->permille = 1000;
+	if (ret->left_bytes)
+		ret->permille = (unsigned int)((ret->done_bytes >> LOCKSTEP_BIT_SHIFT) * 1000 /
+					       (ret->total_bytes >> LOCKSTEP_BIT_SHIFT));
 	ret->has_eta = ret->rate_bytes_s > 0;
 	if (ret->has_eta)
 		ret->eta_s = ret->left_bytes / ret->rate_bytes_s;
+	return any;
+}
+
+bool diagnose_verify(const struct model_volume *v, struct diagnose_verify *ret)
+{
+	u64 first = v->verify_first_bit, end = max(v->verify_end_bit, first);
+	u64 at = min(max(v->verify_bit, first), end);
+
+	memset(ret, 0, sizeof(*ret));
+	if (v->verify == LOCKSTEP_VERIFY_NONE)
+		return false;
+	ret->total_bytes = (end - first) << LOCKSTEP_BIT_SHIFT;
+	ret->done_bytes = (at - first) << LOCKSTEP_BIT_SHIFT;
+	ret->permille = at < end ? (unsigned int)((at - first) * 1000 / (end - first)) : 1000;
+	ret->bad_bytes = v->verify_bad_bits << LOCKSTEP_BIT_SHIFT;
+	ret->repaired_bytes = v->verify_repaired_bits << LOCKSTEP_BIT_SHIFT;
 	return true;
 }
 
 static void summarise(const struct model_resource *r, struct summary *s)
 {
-	struct diagnose_sync p;
-
 	memset(s, 0, sizeof(*s));
 	s->disk = s->peer_disk = LOCKSTEP_DISK_UP_TO_DATE;
 	for (u32 i = 0; i < r->nr_volumes; i++) {
@@ -63,12 +108,11 @@ static void summarise(const struct model_resource *r, struct summary *s)
 			s->sync = v->sync;
 		if (is_syncing(v))
 			s->sync = v->sync;
-		if (!diagnose_sync(v, &p))
-			continue;
-		s->has_progress = true;
-		s->progress.total_bytes += p.total_bytes;
-		s->progress.done_bytes += p.done_bytes;
+		if (v->verify == LOCKSTEP_VERIFY_RUNNING && !s->verifying)
+			s->verifying = v;
+		s->is_loading |= v->loading;
 	}
+	s->has_progress = diagnose_sync_all(r, &s->progress);
 }
 
 static const char *peer_name(const struct model_resource *r)
@@ -136,9 +180,7 @@ static void add_copies(char *text, const struct model_resource *r, const struct 
 	char percent[32] = "";
 
 	if (s->has_progress && s->progress.total_bytes)
-		snprintf(percent, sizeof(percent), " (%" PRIu64 " %%)",
-			 (s->progress.done_bytes >> LOCKSTEP_BIT_SHIFT) * 100 /
-			 (s->progress.total_bytes >> LOCKSTEP_BIT_SHIFT));
+		snprintf(percent, sizeof(percent), " (%u %%)", s->progress.permille / 10);
 	if (!r->nr_volumes)
 		add(text, "no volumes");
 	else if (s->sync == LOCKSTEP_SYNC_SOURCE)
@@ -159,6 +201,7 @@ static void add_copies(char *text, const struct model_resource *r, const struct 
 void diagnose_headline(const struct model *m, const struct model_resource *r,
 		       char ret[HEADLINE_BYTES])
 {
+	struct diagnose_verify verify;
 	struct summary s;
 
 	(void)m;
@@ -174,7 +217,13 @@ void diagnose_headline(const struct model *m, const struct model_resource *r,
 		add(ret, "%s is primary", peer_name(r));
 	add_link(ret, r);
 	add_copies(ret, r, &s);
-	if (r->held)
+	if (s.is_loading)
+		add(ret, "reading its bitmap");
+	if (s.verifying && diagnose_verify(s.verifying, &verify))
+		add(ret, "comparing the copies (%u %%)", verify.permille / 10);
+	if (r->io_mode == LOCKSTEP_IO_FROZEN)
+		add(ret, "reads and writes wait");
+	else if (r->held)
 		add(ret, "%u write%s held", r->held, r->held == 1 ? "" : "s");
 	else if (r->io_mode == LOCKSTEP_IO_ALONE)
 		add(ret, "writing here alone");
@@ -183,16 +232,65 @@ void diagnose_headline(const struct model *m, const struct model_resource *r,
 static void disk_problem(const struct model_resource *r, const struct model_volume *v,
 			 struct err *ret)
 {
+	bool is_primary = r->role == LOCKSTEP_ROLE_PRIMARY;
+	char stuck[64] = "";
+
 	if (v->disk == LOCKSTEP_DISK_NONE)
 		err_set(ret, 0, "no-disk", "volume %u has no disk", v->number);
 	else
-		err_set(ret, 0, "disk-failed", "the disk of volume %u, %s, failed and was dropped",
-			v->number, v->backing);
-	err_means(ret, "Reading and writing go on through %s, if it is connected", peer_name(r));
-	err_mend(ret,
-		 "dmesg | grep lockstep; with a new disk: lockstep down %s && lockstep init %s "
-		 "--volume %u && lockstep up %s",
-		 r->name, r->name, v->number, r->name);
+		err_set(ret, 0, "disk-failed", "the disk of volume %u, %s, was given up%s%s",
+			v->number, v->backing[0] ? v->backing : "unknown",
+			v->disk_why[0] ? ": " : "", v->disk_why);
+	if (v->stuck)
+		snprintf(stuck, sizeof(stuck), "; %u request%s never came back from it", v->stuck,
+			 v->stuck == 1 ? "" : "s");
+	if (!is_primary)
+		err_means(ret, "Nothing is kept here until it has a disk again%s", stuck);
+	else if (r->io_mode == LOCKSTEP_IO_FROZEN)
+		err_means(ret, "%s has the data and is not connected: reads and writes wait for it "
+			  "and are not lost%s", peer_name(r), stuck);
+	else
+		err_means(ret, "Reading and writing go on through %s%s", peer_name(r), stuck);
+	if (is_primary && r->io_mode == LOCKSTEP_IO_FROZEN)
+		err_mend(ret, "bring %s back: on it, lockstep up %s", peer_name(r), r->name);
+	else
+		err_mend(ret, "replace the disk (a new one: lockstep init %s --volume %u), then "
+			 "lockstep attach %s", r->name, v->number, r->name);
+}
+
+/* No copy within reach, though none of our disks failed: the kernel's own words say more. */
+static void frozen_problem(const struct model_resource *r, struct err *ret)
+{
+	const char *peer = peer_name(r);
+
+	err_set(ret, 0, "frozen", "reads and writes wait: no copy is within reach%s%s",
+		r->wait[0] ? "; " : "", r->wait);
+	err_means(ret, "They are neither lost nor failed; they go on when %s is back", peer);
+	err_mend(ret, "bring %s back: on it, lockstep up %s", peer, r->name);
+}
+
+/* What a resync or a verify found. It is not urgent: everything else comes first. */
+static void content_problem(const struct model_resource *r, struct err *ret)
+{
+	for (u32 i = 0; i < r->nr_volumes && !ret->what[0]; i++) {
+		const struct model_volume *v = &r->volume[i];
+		u64 bad = v->verify_bad_bits - min(v->verify_repaired_bits, v->verify_bad_bits);
+
+		if (v->sync_error_bits) {
+			err_set(ret, 0, "unreadable", "%s of volume %u cannot be read at the "
+				"source of the synchronisation", text_bits(v->sync_error_bits).s,
+				v->number);
+			err_means(ret, "The rest is copied; these are tried again each minute. "
+				  "Writing them anew mends them, too");
+			err_mend(ret, "dmesg | grep -i error, on the host that copies; replace its "
+				 "disk");
+		} else if (bad && v->verify != LOCKSTEP_VERIFY_RUNNING) {
+			err_set(ret, 0, "copies-differ", "verify found %s of volume %u that differ "
+				"between the copies", text_bits(bad).s, v->number);
+			err_mend(ret, "lockstep verify %s --result; and, if the copy of the "
+				 "primary is right: lockstep verify %s --repair", r->name, r->name);
+		}
+	}
 }
 
 /* The link is not up: why, and who should bring it up. */
@@ -248,6 +346,8 @@ bool diagnose_problem(const struct model *m, const struct model_resource *r, str
 	summarise(r, &s);
 	if (r->in_kernel && s.worst && s.disk <= LOCKSTEP_DISK_FAILED)
 		disk_problem(r, s.worst, ret);
+	else if (r->in_kernel && r->io_mode == LOCKSTEP_IO_FROZEN)
+		frozen_problem(r, ret);
 	else if (r->has_daemon && r->daemon.problem[0])
 		daemon_problem(&r->daemon, ret);
 	else if (!r->in_kernel && r->has_daemon && r->daemon.configured) {
@@ -264,6 +364,8 @@ bool diagnose_problem(const struct model *m, const struct model_resource *r, str
 			 r->name);
 	} else if (r->held)
 		held_problem(r, ret);
+	else
+		content_problem(r, ret);
 	return ret->what[0];
 }
 

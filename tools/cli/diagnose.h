@@ -24,12 +24,23 @@ bool diagnose_host(const struct model *m, struct err *ret);
 struct diagnose_sync {
 	u64 total_bytes, left_bytes, done_bytes;
 	unsigned int permille;		/* done */
-	u64 rate_bytes_s;		/* since it began, 0: unknown */
+	u64 rate_bytes_s;		/* of the last seconds, or since it began; 0: unknown */
 	bool has_eta;
 	u64 eta_s;
 };
 
 /* Progress of a running resync; false: none runs, or nothing is known of it. */
 bool diagnose_sync(const struct model_volume *v, struct diagnose_sync *ret);
+/* Of all volumes of a resource that are being synchronised, together. */
+bool diagnose_sync_all(const struct model_resource *r, struct diagnose_sync *ret);
+
+struct diagnose_verify {
+	u64 total_bytes, done_bytes;
+	unsigned int permille;
+	u64 bad_bytes, repaired_bytes;
+};
+
+/* A verify that runs, or the last one; false: there was none. */
+bool diagnose_verify(const struct model_volume *v, struct diagnose_verify *ret);
 
 #endif /* LOCKSTEP_DIAGNOSE_H */

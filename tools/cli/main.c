@@ -57,6 +57,43 @@ static const struct cmd commands[] = {
 	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
 	  .summary = "end the session and stay off until connect",
 	  .help = "" },
+	{ .name = "attach", .usage = "NAME [--volume N]", .run = cmd_attach, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_VOLUME | CMD_OPT_SOCKET,
+	  .summary = "give volumes that have lost their disk one again",
+	  .help = "Reads the configuration anew, attaches the disks it names (a new disk needs\n"
+	  "lockstep init NAME --volume N first) and has them brought up to date, while the\n"
+	  "device goes on being used.\n"
+	  "  --volume N   only this volume; else all whose disk has failed or was given up\n" },
+	{ .name = "detach", .usage = "NAME [--volume N]", .run = cmd_detach, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_VOLUME | CMD_OPT_SOCKET,
+	  .summary = "give up a disk on purpose and go on through the peer",
+	  .help = "Refused unless the peer is connected and its copy is up to date.\n"
+	  "  --volume N   needed if there are several\n" },
+	{ .name = "verify", .run = cmd_verify, .must_root = true, .operand = CMD_MUST_OPERAND,
+	  .usage = "NAME [--volume N] [--range FROM-TO] [--repair] [--resume] [--wait]\n"
+	  "       lockstep verify NAME [--volume N] --stop | --result [--json]",
+	  .options = CMD_OPT_VOLUME | CMD_OPT_RANGE | CMD_OPT_REPAIR | CMD_OPT_RESUME |
+	  CMD_OPT_WAIT | CMD_OPT_STOP | CMD_OPT_RESULT | CMD_OPT_JSON | CMD_OPT_TIMEOUT,
+	  .summary = "compare the two copies while they are in use",
+	  .help = "On the host that is primary. Goes on in the kernel when the command has ended.\n"
+	  "  --volume N   only this volume\n"
+	  "  --range F-T  bytes from F to T (10G-20G, 10G-, -20G); needs --volume if there are\n"
+	  "               several\n"
+	  "  --repair     write blocks that differ anew at the peer, as they are here\n"
+	  "  --resume     go on where the last one was stopped\n"
+	  "  --wait       until it is done; exit code 1 if the copies differ afterwards\n"
+	  "  --timeout S  with --wait: stop waiting after S seconds; it goes on\n"
+	  "  --stop       stop it\n"
+	  "  --result     list what the last one found to differ\n" },
+	{ .name = "resize", .usage = "NAME [--volume N] [--size S] [--shrink]", .run = cmd_resize,
+	  .must_root = true, .operand = CMD_MUST_OPERAND,
+	  .options = CMD_OPT_VOLUME | CMD_OPT_SIZE | CMD_OPT_SHRINK | CMD_OPT_SOCKET,
+	  .summary = "take up the disks' new size, while the device is in use",
+	  .help = "First make the disks larger on both hosts. Both must be connected.\n"
+	  "  --volume N   needed if there are several\n"
+	  "  --size S     bytes, or as in 10G; all that both disks can give, if not given\n"
+	  "  --shrink     it may become smaller; what lies beyond the new end is lost. Only while\n"
+	  "               nobody has it open on either host\n" },
 	{ .name = "wait-connect", .usage = "NAME [--timeout SECONDS]", .run = cmd_wait_connect,
 	  .must_root = true, .operand = CMD_MUST_OPERAND, .options = CMD_OPT_TIMEOUT,
 	  .summary = "wait until the two hosts are connected",
@@ -64,7 +101,8 @@ static const struct cmd commands[] = {
 	{ .name = "wait-sync", .usage = "NAME [--timeout SECONDS]", .run = cmd_wait_sync,
 	  .must_root = true, .operand = CMD_MUST_OPERAND, .options = CMD_OPT_TIMEOUT,
 	  .summary = "wait until both copies are up to date",
-	  .help = "  --timeout S  give up after S seconds (0, the default: never)\n" },
+	  .help = "Shows the progress if it runs on a terminal.\n"
+	  "  --timeout S  give up after S seconds (0, the default: never)\n" },
 	{ .name = "dump-meta", .usage = "NAME|--device PATH [--volume N] [--json]",
 	  .run = cmd_dump_meta, .operand = CMD_MUST_OPERAND,
 	  .options = CMD_OPT_DEVICE | CMD_OPT_VOLUME | CMD_OPT_JSON | CMD_OPT_NODE,

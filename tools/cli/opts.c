@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ctl.h"
+#include "text.h"
 
 /* No short option but -h and -j: the others are too weighty to be typed by mistake. */
 static const struct option long_options[] = {
@@ -18,6 +19,15 @@ static const struct option long_options[] = {
 	{ "socket",	required_argument,	NULL, CMD_OPT_SOCKET << 8 },
 	{ "device",	required_argument,	NULL, CMD_OPT_DEVICE << 8 },
 	{ "timeout",	required_argument,	NULL, CMD_OPT_TIMEOUT << 8 },
+	{ "repair",	no_argument,		NULL, CMD_OPT_REPAIR << 8 },
+	{ "resume",	no_argument,		NULL, CMD_OPT_RESUME << 8 },
+	{ "stop",	no_argument,		NULL, CMD_OPT_STOP << 8 },
+	{ "wait",	no_argument,		NULL, CMD_OPT_WAIT << 8 },
+	{ "result",	no_argument,		NULL, CMD_OPT_RESULT << 8 },
+	{ "range",	required_argument,	NULL, CMD_OPT_RANGE << 8 },
+	{ "size",	required_argument,	NULL, CMD_OPT_SIZE << 8 },
+	{ "shrink",	no_argument,		NULL, CMD_OPT_SHRINK << 8 },
+	{ "meta",	required_argument,	NULL, CMD_OPT_META << 8 },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -52,6 +62,33 @@ static int parse_number(const struct cmd *cmd, u32 option, const char *text, u32
 	return usage(cmd, e);
 }
 
+static int parse_size(const struct cmd *cmd, const char *text, u64 *ret, struct err *e)
+{
+	if (text_parse_bytes(text, ret) && *ret)
+		return 0;
+	err_set(e, -EINVAL, "usage", "--size takes bytes, or as in 10G, not \"%.32s\"", text);
+	return usage(cmd, e);
+}
+
+/* "FROM-TO", either of which may be missing. */
+static int parse_range(const struct cmd *cmd, const char *text, struct opts *o, struct err *e)
+{
+	const char *dash = strchr(text, '-');
+	char from[32] = "0";
+	bool ok = dash && (dash > text || dash[1]) && dash - text < (int)sizeof(from);
+
+	if (ok && dash > text)
+		snprintf(from, sizeof(from), "%.*s", (int)(dash - text), text);
+	o->to_bytes = UINT64_MAX;
+	ok = ok && text_parse_bytes(from, &o->from_bytes) &&
+	     (!dash[1] || text_parse_bytes(dash + 1, &o->to_bytes));
+	if (ok && o->from_bytes < o->to_bytes)
+		return 0;
+	err_set(e, -EINVAL, "usage", "--range takes two places, as in 10G-20G, not \"%.32s\"",
+		text);
+	return usage(cmd, e);
+}
+
 static int take_option(const struct cmd *cmd, u32 option, const char *arg, struct opts *o,
 		       struct err *e)
 {
@@ -75,6 +112,13 @@ static int take_option(const struct cmd *cmd, u32 option, const char *arg, struc
 	case CMD_OPT_DEVICE:
 		o->device = arg;
 		break;
+	case CMD_OPT_META:
+		o->meta = arg;
+		break;
+	case CMD_OPT_RANGE:
+		return parse_range(cmd, arg, o, e);
+	case CMD_OPT_SIZE:
+		return parse_size(cmd, arg, &o->size_bytes, e);
 	}
 	return 0;
 }
@@ -126,6 +170,7 @@ int opts_parse(const struct cmd *cmd, int argc, char **argv, struct opts *ret, s
 	if (err)
 		return err;
 	memset(ret, 0, sizeof(*ret));
+	ret->to_bytes = UINT64_MAX;
 	ret->socket = ctl_socket_path(NULL);
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":hj", long_options, NULL)) != -1) {

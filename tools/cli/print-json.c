@@ -75,6 +75,39 @@ static json_t *json_flags(u32 flags)
 
 /* ---- status --------------------------------------------------------------------------------- */
 
+static json_t *bits(u64 v)
+{
+	return num(v << LOCKSTEP_BIT_SHIFT);
+}
+
+static json_t *json_verify(const struct model_volume *v)
+{
+	struct diagnose_verify p;
+	json_t *o = json_object();
+
+	put(o, "state", json_string(text_verify(v->verify)));
+	if (!diagnose_verify(v, &p))
+		return o;
+	put(o, "first_byte", bits(v->verify_first_bit));
+	put(o, "at_byte", bits(v->verify_bit));
+	put(o, "end_byte", bits(v->verify_end_bit));
+	put(o, "percent", json_real(p.permille / 10.0));
+	put(o, "differing_bytes", num(p.bad_bytes));
+	put(o, "repaired_bytes", num(p.repaired_bytes));
+	return o;
+}
+
+static json_t *json_errors(const struct model_volume *v)
+{
+	json_t *o = json_object();
+
+	put(o, "reads", num(v->read_errors));
+	put(o, "writes", num(v->write_errors));
+	put(o, "repaired_blocks", num(v->repairs));
+	put(o, "stuck_requests", num(v->stuck));
+	return o;
+}
+
 static json_t *json_sync(const struct model_volume *v)
 {
 	struct diagnose_sync p;
@@ -89,6 +122,9 @@ static json_t *json_sync(const struct model_volume *v)
 	put(o, "elapsed_ms", num(v->sync_ms));
 	put(o, "rate_bytes_per_s", num(p.rate_bytes_s));
 	put(o, "eta_s", p.has_eta ? num(p.eta_s) : json_null());
+	put(o, "compared_bytes", bits(v->sync_compared_bits));
+	put(o, "copied_bytes", bits(v->sync_copied_bits));
+	put(o, "unreadable_bytes", bits(v->sync_error_bits));
 	return o;
 }
 
@@ -138,8 +174,13 @@ static json_t *json_volume(const struct model_volume *v)
 	put(o, "disk", json_string(text_disk(v->disk)));
 	put(o, "peer_disk", json_string(text_disk(v->peer_disk)));
 	put(o, "flags", json_flags(v->flags));
-	put(o, "out_of_sync_bytes", num(v->oos_bits << LOCKSTEP_BIT_SHIFT));
+	put(o, "disk_why", str_or_null(v->disk_why));
+	put(o, "loading", json_boolean(v->loading));
+	put(o, "errors", json_errors(v));
+	put(o, "dirty_regions", num(v->dirty_regions));
+	put(o, "out_of_sync_bytes", bits(v->oos_bits));
 	put(o, "sync", json_sync(v));
+	put(o, "verify", json_verify(v));
 	put(o, "generation", json_generation(v));
 	put(o, "openers", num(v->openers));
 	put(o, "opener", str_or_null(v->opener));
@@ -174,6 +215,7 @@ static void put_kernel(json_t *o, const struct model_resource *r)
 	put(o, "streams", num(r->streams));
 	put(o, "timeout_ms", num(r->timeout_ms));
 	put(o, "ping_ms", num(r->ping_ms));
+	put(o, "disk_timeout_ms", r->has_disk_timeout ? num(r->disk_timeout_ms) : json_null());
 	put(o, "epoch", num(r->epoch));
 	put(o, "session_id", id(r->session_id));
 	put(o, "boot_id", id(r->boot_id));
@@ -328,7 +370,39 @@ static void json_meta(FILE *f, const struct metafile *files, size_t nr)
 	dump(f, o);
 }
 
+/* ---- verify --------------------------------------------------------------------------------- */
+
+static json_t *diff_json(const struct print_diff *d)
+{
+	json_t *o = json_object(), *list = json_array(), *range;
+
+	for (size_t i = 0; i < d->nr; i++) {
+		range = json_object();
+		put(range, "offset", bits(d->range[i].first));
+		put(range, "length", bits(d->range[i].count));
+		json_array_append_new(list, range);
+	}
+	put(o, "volume", num(d->volume->number));
+	put(o, "verify", json_verify(d->volume));
+	put(o, "differing_bytes", bits(d->total));
+	put(o, "ranges", list);
+	return o;
+}
+
+static void json_diff(FILE *f, const char *name, const struct print_diff *list, size_t nr)
+{
+	json_t *o = json_object(), *volumes = json_array();
+
+	for (size_t i = 0; i < nr; i++)
+		json_array_append_new(volumes, diff_json(&list[i]));
+	put(o, "version", num(JSON_VERSION));
+	put(o, "resource", str(name));
+	put(o, "volumes", volumes);
+	dump(f, o);
+}
+
 const struct print_ops print_json = {
 	.status = json_status,
 	.meta = json_meta,
+	.diff = json_diff,
 };

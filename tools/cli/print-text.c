@@ -14,7 +14,6 @@
 
 #define COLUMNS		79
 #define LABEL_COLUMNS	13	/* two blanks, label, blank */
-#define BAR_COLUMNS	24
 
 /* Words of `text`, the first line at column `col` and later ones at `indent`. */
 static void fold(FILE *f, const char *text, size_t col, size_t indent)
@@ -72,28 +71,62 @@ static void print_problem(FILE *f, const struct err *e, u64 since_s)
 		fprintf(f, "%*s-> %s\n", LABEL_COLUMNS, "", e->mend);
 }
 
-static void print_bar(FILE *f, const struct model_volume *v)
+static void print_sync(FILE *f, const struct model_volume *v)
 {
-	struct diagnose_sync p;
-	char bar[BAR_COLUMNS + 1];
 	char eta[TEXT_BYTES + 16] = "";
-	size_t full;
+	struct diagnose_sync p;
 
+	if (v->sync_error_bits)
+		field(f, "", "%s cannot be read at the source, tried again each minute",
+		      text_bits(v->sync_error_bits).s);
 	if (!diagnose_sync(v, &p))
 		return;
-	full = (size_t)p.permille * BAR_COLUMNS / 1000;
-	memset(bar, '.', BAR_COLUMNS);
-	memset(bar, '=', full);
-	if (full < BAR_COLUMNS)
-		bar[full] = '>';
-	bar[BAR_COLUMNS] = '\0';
-	fprintf(f, "%*s[%s] %u.%u %% %s\n", LABEL_COLUMNS, "", bar, p.permille / 10,
-		p.permille % 10,
+	fprintf(f, "%*s%s %s\n", LABEL_COLUMNS, "", text_bar(p.permille).s,
 		v->sync == LOCKSTEP_SYNC_SOURCE ? "sent to the peer" : "received from the peer");
 	if (p.has_eta)
 		snprintf(eta, sizeof(eta), ", %s left", text_duration(p.eta_s).s);
 	field(f, "", "%s of %s, %s/s%s", text_bytes(p.done_bytes).s, text_bytes(p.total_bytes).s,
 	      text_bytes(p.rate_bytes_s).s, eta);
+	if (v->sync_compared_bits)
+		field(f, "", "compared %s, copied %s", text_bits(v->sync_compared_bits).s,
+		      text_bits(v->sync_copied_bits).s);
+}
+
+static void print_verify(FILE *f, const struct model_volume *v)
+{
+	char found[2 * TEXT_BYTES + 32] = "no differences";
+	struct diagnose_verify p;
+
+	if (!diagnose_verify(v, &p))
+		return;
+	if (p.bad_bytes)
+		snprintf(found, sizeof(found), "%s differed", text_bytes(p.bad_bytes).s);
+	if (p.repaired_bytes)
+		snprintf(found + strlen(found), sizeof(found) - strlen(found), ", %s repaired",
+			 text_bytes(p.repaired_bytes).s);
+	if (v->verify == LOCKSTEP_VERIFY_RUNNING)
+		fprintf(f, "%*s%s compared\n", LABEL_COLUMNS, "", text_bar(p.permille).s);
+	if (v->verify == LOCKSTEP_VERIFY_RUNNING)
+		field(f, "", "verify: %s so far", found);
+	else if (v->verify == LOCKSTEP_VERIFY_STOPPED)
+		field(f, "", "verify: stopped after %s of %s: %s", text_bytes(p.done_bytes).s,
+		      text_bytes(p.total_bytes).s, found);
+	else
+		field(f, "", "verify: %s compared: %s", text_bytes(p.total_bytes).s, found);
+}
+
+/* What is out of the ordinary about the disk; nothing, as a rule. */
+static void print_disk(FILE *f, const struct model_volume *v)
+{
+	if (v->loading)
+		field(f, "", "reading its bitmap: no session before that is done");
+	if (v->stuck)
+		field(f, "", "%u request%s never came back from the disk", v->stuck,
+		      v->stuck == 1 ? "" : "s");
+	if (v->read_errors || v->write_errors || v->repairs)
+		field(f, "", "failed reads %" PRIu64 ", failed writes %" PRIu64
+		      ", blocks repaired from the peer %" PRIu64, v->read_errors, v->write_errors,
+		      v->repairs);
 }
 
 static void print_volume(FILE *f, const struct model_resource *r, const struct model_volume *v)
@@ -109,12 +142,14 @@ static void print_volume(FILE *f, const struct model_resource *r, const struct m
 	field(f, "", "copy here %s, at %s %s", text_disk(v->disk),
 	      r->peer[0] ? r->peer : "the peer",
 	      r->link == LOCKSTEP_LINK_UP ? text_disk(v->peer_disk) : "unknown");
+	print_disk(f, v);
 	if (v->oos_bits && v->sync == LOCKSTEP_SYNC_NONE)
 		field(f, "", "marked as different from the peer's: %s",
 		      text_bytes(v->oos_bits << LOCKSTEP_BIT_SHIFT).s);
 	field(f, "", "read %s, written %s, written for the peer %s", text_sect(v->read_sect).s,
 	      text_sect(v->write_sect).s, text_sect(v->peer_write_sect).s);
-	print_bar(f, v);
+	print_sync(f, v);
+	print_verify(f, v);
 }
 
 static void print_kernel_facts(FILE *f, const struct model_resource *r)
@@ -270,7 +305,34 @@ static void text_meta(FILE *f, const struct metafile *files, size_t nr)
 	}
 }
 
+/* ---- verify --------------------------------------------------------------------------------- */
+
+static void text_diff(FILE *f, const char *name, const struct print_diff *list, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		const struct print_diff *d = &list[i];
+		u32 number = d->volume->number;
+
+		if (d->volume->verify == LOCKSTEP_VERIFY_NONE)
+			fprintf(f, "%s volume %u: not compared since it was attached\n", name,
+				number);
+		else if (!d->nr)
+			fprintf(f, "%s volume %u: no differences (verify: %s)\n", name, number,
+				text_verify(d->volume->verify));
+		else
+			fprintf(f, "%s volume %u: %s differed, in %zu stretch%s (verify: %s)\n"
+				"  %20s %20s\n", name, number, text_bits(d->total).s, d->nr,
+				d->nr == 1 ? "" : "es", text_verify(d->volume->verify),
+				"at byte", "bytes");
+		for (size_t n = 0; n < d->nr; n++)
+			fprintf(f, "  %20" PRIu64 " %20" PRIu64 "\n",
+				d->range[n].first << LOCKSTEP_BIT_SHIFT,
+				d->range[n].count << LOCKSTEP_BIT_SHIFT);
+	}
+}
+
 const struct print_ops print_text = {
 	.status = text_status,
 	.meta = text_meta,
+	.diff = text_diff,
 };

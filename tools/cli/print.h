@@ -11,11 +11,27 @@
 #include "metafile.h"
 #include "model.h"
 
+/* What a verify found to differ in one volume, in 4 KiB blocks. */
+struct print_range {
+	u64 first, count;
+};
+
+struct print_diff {
+	const struct model_volume *volume;
+	struct print_range *range;	/* ascending, apart; the owner's to free */
+	size_t nr;
+	u64 total;			/* blocks in all */
+};
+
+/* Grows the list, or its last entry if the new one touches it. -1: no memory. */
+int print_diff_add(struct print_diff *d, u64 first, u64 count);
+
 struct print_ops {
 	/* `name`: the one that was asked for, or NULL for all. */
 	void (*status)(FILE *f, const struct model *m, const char *name);
 	/* What lies on one volume's disk. */
 	void (*meta)(FILE *f, const struct metafile *files, size_t nr);
+	void (*diff)(FILE *f, const char *name, const struct print_diff *list, size_t nr);
 };
 
 extern const struct print_ops print_text;	/* print-text.c */

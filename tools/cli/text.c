@@ -3,10 +3,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "meta.h"
 #include <linux/lockstep.h>
+
+#define BAR_COLUMNS	24
 
 struct text text_bytes(u64 bytes)
 {
@@ -63,6 +66,52 @@ struct text text_id(u64 id)
 	return t;
 }
 
+struct text text_bar(unsigned int permille)
+{
+	char bar[BAR_COLUMNS + 1];
+	size_t full = (size_t)min(permille, 1000u) * BAR_COLUMNS / 1000;
+	struct text t;
+
+	memset(bar, '.', BAR_COLUMNS);
+	memset(bar, '=', full);
+	if (full < BAR_COLUMNS)
+		bar[full] = '>';
+	bar[BAR_COLUMNS] = '\0';
+	snprintf(t.s, sizeof(t.s), "[%s] %u.%u %%", bar, permille / 10, permille % 10);
+	return t;
+}
+
+struct text text_bits(u64 bits)
+{
+	return text_bytes(bits << LOCKSTEP_BIT_SHIFT);
+}
+
+bool text_parse_bytes(const char *text, u64 *ret)
+{
+	static const char units[] = "KMGTPE";
+	unsigned long long v;
+	const char *unit;
+	char *end;
+	u32 shift = 0;
+
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno || end == text || *text == '-' || *text == '+' || *text == ' ')
+		return false;
+	unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+	if (unit) {
+		shift = (u32)(unit - units + 1) * 10;
+		end++;
+		end += !strncmp(end, "iB", 2) ? 2 : 0;
+	} else if (*end == 'B') {
+		end++;
+	}
+	if (*end || v > UINT64_MAX >> shift)
+		return false;
+	*ret = (u64)v << shift;
+	return true;
+}
+
 static const char *const roles[] = {
 	[LOCKSTEP_ROLE_UNKNOWN]		= "unknown",
 	[LOCKSTEP_ROLE_SECONDARY]	= "secondary",
@@ -97,6 +146,14 @@ static const char *const ios[] = {
 	[LOCKSTEP_IO_LAZY]		= "lazy",
 	[LOCKSTEP_IO_NARROW]		= "narrow",
 	[LOCKSTEP_IO_ALONE]		= "alone",
+	[LOCKSTEP_IO_FROZEN]		= "frozen",
+};
+
+static const char *const verifies[] = {
+	[LOCKSTEP_VERIFY_NONE]		= "none",
+	[LOCKSTEP_VERIFY_RUNNING]	= "running",
+	[LOCKSTEP_VERIFY_STOPPED]	= "stopped",
+	[LOCKSTEP_VERIFY_DONE]		= "done",
 };
 
 static const char *const meta_errs[] = {
@@ -147,6 +204,11 @@ const char *text_sync(u32 sync)
 const char *text_io(u32 mode)
 {
 	return word(ios, ARRAY_SIZE(ios), mode);
+}
+
+const char *text_verify(u32 verify)
+{
+	return word(verifies, ARRAY_SIZE(verifies), verify);
 }
 
 const char *text_meta_err(int err)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * wait-connect and wait-sync: for scripts. They ask the kernel a few times a second; that is cheap,
- * needs no daemon and cannot miss anything, whereas an event can be lost.
+ * wait-connect and wait-sync: for scripts, and for whoever watches. They ask the kernel a few times
+ * a second; that is cheap, needs no daemon and cannot miss anything, whereas an event can be lost.
  */
 #include <stdio.h>
 #include <time.h>
@@ -9,11 +9,15 @@
 #include "cmd.h"
 #include "diagnose.h"
 #include "gather.h"
+#include "progress.h"
+#include "text.h"
 #include <linux/lockstep.h>
 
 #define POLL_MS		200
 
 typedef bool (*reached_fn)(const struct model_resource *r);
+/* What to show meanwhile. */
+typedef void (*show_fn)(struct progress *p, const struct model *m, const struct model_resource *r);
 
 static bool is_connected(const struct model_resource *r)
 {
@@ -30,6 +34,28 @@ static bool is_synced(const struct model_resource *r)
 			return false;
 	}
 	return is_connected(r) && r->nr_volumes;
+}
+
+static void show_headline(struct progress *p, const struct model *m, const struct model_resource *r)
+{
+	char headline[HEADLINE_BYTES];
+
+	diagnose_headline(m, r, headline);
+	progress_show(p, "%s", headline);
+}
+
+static void show_sync(struct progress *p, const struct model *m, const struct model_resource *r)
+{
+	char left[TEXT_BYTES + 16] = "";
+	struct diagnose_sync s;
+
+	if (!diagnose_sync_all(r, &s)) {
+		show_headline(p, m, r);
+		return;
+	}
+	if (s.has_eta)
+		snprintf(left, sizeof(left), "  %s left", text_duration(s.eta_s).s);
+	progress_show(p, "%s  %s/s%s", text_bar(s.permille).s, text_bytes(s.rate_bytes_s).s, left);
 }
 
 static u64 now_ms(void)
@@ -51,10 +77,12 @@ static int timed_out(const struct opts *o, const struct model *m, struct err *e)
 	return -ETIMEDOUT;
 }
 
-static int wait_for(const struct opts *o, reached_fn reached)
+static int wait_for(const struct opts *o, reached_fn reached, show_fn show)
 {
 	u64 end = o->timeout_s ? now_ms() + (u64)o->timeout_s * 1000 : UINT64_MAX;
 	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+	const struct model_resource *r;
+	struct progress p = { 0 };
 	struct model m;
 	struct err e;
 	int err = cmd_check_name(o->operand, &e);
@@ -64,22 +92,26 @@ static int wait_for(const struct opts *o, reached_fn reached)
 		err = gather_kernel(o->operand, &m, &e);
 		if (err)
 			break;
-		done = reached(model_find(&m, o->operand));
+		r = model_find(&m, o->operand);
+		done = reached(r);
+		if (!done && progress_is_due(&p, now_ms()))
+			show(&p, &m, r);
 		if (!done && now_ms() >= end)
 			err = timed_out(o, &m, &e);
 		model_free(&m);
 		if (!done && !err)
 			nanosleep(&pause, NULL);
 	}
+	progress_clear(&p);
 	return err ? cmd_refuse(&e) : CMD_OK;
 }
 
 int cmd_wait_connect(const struct opts *o)
 {
-	return wait_for(o, is_connected);
+	return wait_for(o, is_connected, show_headline);
 }
 
 int cmd_wait_sync(const struct opts *o)
 {
-	return wait_for(o, is_synced);
+	return wait_for(o, is_synced, show_sync);
 }

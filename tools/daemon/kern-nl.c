@@ -40,15 +40,30 @@ static int k_res_del(void *k, const char *name, struct err *e)
 	return CALL(nl_res_del, name);
 }
 
-static int k_vol_add(void *k, const char *name, u32 volume, u32 minor, const char *backing,
-		     const char *meta, struct err *e)
+static int k_vol_add(void *k, const char *name, const struct nl_disk *d, struct err *e)
 {
-	return CALL(nl_vol_add, name, volume, minor, backing, meta);
+	return CALL(nl_vol_add, name, d);
 }
 
 static int k_vol_del(void *k, const char *name, u32 volume, struct err *e)
 {
 	return CALL(nl_vol_del, name, volume);
+}
+
+static int k_vol_attach(void *k, const char *name, const struct nl_disk *d, struct err *e)
+{
+	return CALL(nl_vol_attach, name, d);
+}
+
+static int k_vol_detach(void *k, const char *name, u32 volume, struct err *e)
+{
+	return CALL(nl_vol_detach, name, volume);
+}
+
+static int k_resize(void *k, const char *name, u32 volume, u64 data_sect, bool force,
+		    struct err *e)
+{
+	return CALL(nl_resize, name, volume, data_sect, force);
 }
 
 static int k_promote(void *k, const char *name, bool force, struct err *e)
@@ -143,6 +158,9 @@ static const struct kern_ops netlink_ops = {
 	.res_del = k_res_del,
 	.vol_add = k_vol_add,
 	.vol_del = k_vol_del,
+	.vol_attach = k_vol_attach,
+	.vol_detach = k_vol_detach,
+	.resize = k_resize,
 	.promote = k_promote,
 	.demote = k_demote,
 	.session_open = k_session_open,

@@ -14,9 +14,12 @@ struct kern_ops {
 	int (*status)(void *k, const char *name, struct model *ret, struct err *e);
 	int (*res_add)(void *k, const struct nl_resource *r, struct err *e);
 	int (*res_del)(void *k, const char *name, struct err *e);
-	int (*vol_add)(void *k, const char *name, u32 volume, u32 minor, const char *backing,
-		       const char *meta, struct err *e);
+	int (*vol_add)(void *k, const char *name, const struct nl_disk *d, struct err *e);
 	int (*vol_del)(void *k, const char *name, u32 volume, struct err *e);
+	int (*vol_attach)(void *k, const char *name, const struct nl_disk *d, struct err *e);
+	int (*vol_detach)(void *k, const char *name, u32 volume, struct err *e);
+	int (*resize)(void *k, const char *name, u32 volume, u64 data_sect, bool force,
+		      struct err *e);
 	int (*promote)(void *k, const char *name, bool force, struct err *e);
 	int (*demote)(void *k, const char *name, struct err *e);
 	int (*session_open)(void *k, const struct nl_session *s, struct err *e);

@@ -26,8 +26,11 @@
 #define LOCKSTEP_VERSION	"unknown"
 #endif
 
+#define STATE_DIR	"/var/lib/lockstep"
+
 struct options {
 	const char *socket;
+	const char *state_dir;
 	char node[LOCKSTEP_NAME_BYTES];
 	bool no_mlock, verbose;
 };
@@ -38,6 +41,7 @@ static void usage(FILE *f)
 	      "\n"
 	      "  --foreground       accepted and of no effect: there is no background mode\n"
 	      "  --config-dir DIR   where NAME.conf are, " CONF_DIR " by default\n"
+	      "  --state-dir DIR    for the sizes of disks, " STATE_DIR " by default\n"
 	      "  --socket PATH      for the lockstep command, " CTL_SOCKET " by default\n"
 	      "  --node NAME        which node of the configuration this host is\n"
 	      "  --no-mlock         do not lock memory (for tests)\n"
@@ -51,11 +55,12 @@ static void usage(FILE *f)
 /* Returns -1 to go on, or the exit code. */
 static int parse(int argc, char **argv, struct options *o)
 {
-	enum { FOREGROUND = 256, CONFIG_DIR, SOCKET, NODE, NO_MLOCK, VERSION };
+	enum { FOREGROUND = 256, CONFIG_DIR, SOCKET, NODE, NO_MLOCK, STATE, VERSION };
 	static const struct option row[] = {
 		{ "foreground",	no_argument,	   NULL, FOREGROUND },
 		{ "config-dir",	required_argument, NULL, CONFIG_DIR },
 		{ "socket",	required_argument, NULL, SOCKET },
+		{ "state-dir",	required_argument, NULL, STATE },
 		{ "node",	required_argument, NULL, NODE },
 		{ "no-mlock",	no_argument,	   NULL, NO_MLOCK },
 		{ "verbose",	no_argument,	   NULL, 'v' },
@@ -70,6 +75,7 @@ static int parse(int argc, char **argv, struct options *o)
 		case FOREGROUND: break;
 		case CONFIG_DIR: setenv("LOCKSTEP_CONF_DIR", optarg, 1); break;
 		case SOCKET:	 o->socket = optarg; break;
+		case STATE:	 o->state_dir = optarg; break;
 		case NODE:	 snprintf(o->node, sizeof(o->node), "%s", optarg); break;
 		case NO_MLOCK:	 o->no_mlock = true; break;
 		case 'v':	 o->verbose = true; break;
@@ -156,6 +162,7 @@ static int run(sd_event *event, const struct options *o, struct err *e)
 
 	mo.node = o->node[0] ? o->node : NULL;
 	mo.run_dir = run_dir;
+	mo.state_dir = o->state_dir;
 	r = make_run_dir(socket, run_dir, sizeof(run_dir), e);
 	if (r < 0)
 		return r;
@@ -177,7 +184,7 @@ static int run(sd_event *event, const struct options *o, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .socket = NULL };
+	struct options o = { .state_dir = STATE_DIR };
 	struct err e = { .code = "" };
 	sd_event *event = NULL;
 	int r;

@@ -252,6 +252,24 @@ static void role_done(struct manager *m, struct request *r)
 	reply_ok(r, r->command == CTL_PROMOTE ? "%s is primary" : "%s is secondary");
 }
 
+/* The disk counts from the next hello on. */
+static void attach_done(struct manager *m, struct request *r)
+{
+	struct resource *res = find(m, r->name);
+	char text[256];
+
+	if (r->nr_attached && res && res->peer)
+		peer_again(res->peer, "a disk was attached");
+	if (r->ret < 0) {
+		r->reply(r->arg, &r->e, NULL);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s: %u volume%s a disk again; lockstep wait-sync %s waits "
+		 "until all is copied", r->name, r->nr_attached,
+		 r->nr_attached == 1 ? " has" : "s have", r->name);
+	r->reply(r->arg, NULL, text);
+}
+
 static void on_done(struct request *r)
 {
 	struct manager *m = r->owner;
@@ -270,8 +288,12 @@ static void on_done(struct request *r)
 		up_done(m, r);
 	else if (r->command == CTL_DOWN)
 		down_done(m, r);
-	else if (r->command == CTL_DISCONNECT && r->ret < 0)
+	else if (r->command == CTL_ATTACH)
+		attach_done(m, r);
+	else if ((r->command == CTL_DISCONNECT || r->command == CTL_DETACH) && r->ret < 0)
 		r->reply(r->arg, &r->e, NULL);
+	else if (r->command == CTL_DETACH)
+		reply_ok(r, "%s goes on without that disk");
 	else if (r->command == CTL_DISCONNECT)
 		reply_ok(r, "%s is disconnected, until lockstep connect");
 	else
@@ -284,6 +306,7 @@ static void start_request(struct manager *m, struct request *r)
 	r->owner = m;
 	r->done = on_done;
 	r->kern = m->o.kern;
+	r->state_dir = m->o.state_dir;
 	if (!r->node[0] && m->o.node)
 		snprintf(r->node, sizeof(r->node), "%s", m->o.node);
 	r->next = m->requests;
@@ -340,6 +363,9 @@ static void request_one(struct manager *m, const struct ctl_request *q, manager_
 	}
 	snprintf(r->node, sizeof(r->node), "%s", q->node);
 	r->force = q->force;
+	r->has_volume = q->has_volume;
+	r->volume = q->volume;
+	r->size_sect = q->size_sect;
 	r->reply = reply;
 	r->arg = arg;
 	start_request(m, r);

@@ -20,6 +20,7 @@
 struct manager_options {
 	const char *node;		/* who we are; NULL: the file or the host says */
 	const char *run_dir;		/* for what must outlive the daemon, not the host */
+	const char *state_dir;		/* for what must outlive the host */
 	const struct kern *kern;
 	u32 phase_ms, ping_ms, dead_ms, retry_min_ms, retry_max_ms, compare_ms;
 };

@@ -148,6 +148,17 @@ static bool live_sessions(struct peer *p)
 
 /* ---- verdicts */
 
+/* Until `lockstep attach` here there is nothing to talk about. */
+static bool lacks_disk(const struct peer *p)
+{
+	if (p->mine.h.role == LOCKSTEP_ROLE_PRIMARY)
+		return false;
+	for (u32 i = 0; i < p->mine.h.nr_volumes; i++)
+		if (p->mine.v[i].disk == LOCKSTEP_DISK_FAILED)
+			return true;
+	return false;
+}
+
 static bool refused(struct peer *p)
 {
 	struct err e;
@@ -156,7 +167,7 @@ static bool refused(struct peer *p)
 		return false;
 	err_set(&e, 0, peer_refuse_code[p->agreed.refuse], "%s", p->agreed.text);
 	err_mend(&e, "%s", p->agreed.mend);
-	peer_refuse(p, p->agreed.refuse, &e, RETRY_LATER);
+	peer_refuse(p, p->agreed.refuse, &e, lacks_disk(p) ? RETRY_SLOW : RETRY_LATER);
 	return true;
 }
 

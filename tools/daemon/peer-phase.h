@@ -51,6 +51,7 @@ enum peer_phase {
 enum peer_retry {
 	RETRY_LATER,		/* with back-off */
 	RETRY_NOW,		/* something that is mended by saying hello again */
+	RETRY_SLOW,		/* something that is mended here, and then we are told */
 };
 
 /* What the kernel has of the session this attempt is about. */

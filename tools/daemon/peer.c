@@ -18,6 +18,7 @@
 
 #define HASTY_MS	20
 #define HASTY_MAX	5
+#define SLOW_TIMES	5	/* the longest back-off */
 #define HINT_MS		300
 #define CONNECT_MS	3000	/* a lost first segment is sent again after 1 s and after 3 s */
 
@@ -131,6 +132,8 @@ static u64 retry_delay(struct peer *p)
 	if (p->retry == RETRY_NOW && p->hasty++ < HASTY_MAX)
 		return HASTY_MS;
 	p->hasty = 0;
+	if (p->retry == RETRY_SLOW)
+		return (u64)p->env->retry_max_ms * SLOW_TIMES;
 	p->backoff_ms = min(p->backoff_ms * 2, p->env->retry_max_ms);
 	/* Two resources that lost one link should not knock at the same instants for ever. */
 	join_random(&jitter, sizeof(jitter));
@@ -548,6 +551,22 @@ void peer_hint(struct peer *p)
 {
 	if (loop_now_ms(p->env->event) - p->phase_ms > HINT_MS)
 		peer_retry_now(p);
+}
+
+void peer_again(struct peer *p, const char *why)
+{
+	struct err e;
+
+	if (p->phase < PEER_FACTS || p->phase == PEER_SETTLE) {
+		peer_retry_now(p);
+		return;
+	}
+	/* Whatever this attempt has found out is out of date. */
+	if (p->phase == PEER_CONNECTED)
+		p->kernel = KERNEL_NONE;
+	p->hasty = 0;
+	err_set(&e, 0, "peer-busy", "%s begins again: %s", p->me->name, why);
+	peer_refuse(p, LOCKSTEP_RF_BUSY, &e, RETRY_NOW);
 }
 
 bool peer_is_dialler(const struct peer *p)

@@ -47,6 +47,9 @@ void peer_retry_now(struct peer *p);
 /* The same, by the kernel's word, which our own last attempt may have caused: not too often. */
 void peer_hint(struct peer *p);
 
+/* Our side of the session was closed because of what `why` says: say hello again at once. */
+void peer_again(struct peer *p, const char *why);
+
 bool peer_is_dialler(const struct peer *p);
 
 /* From the listener. */

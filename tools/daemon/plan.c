@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "plan.h"
 
+#include <linux/lockstep.h>
 #include <openssl/crypto.h>
+
+#include "sizes.h"
 
 int plan_load(const char *name, const char *node, struct plan *ret, struct err *e)
 {
@@ -65,6 +68,7 @@ static int add_resource(const struct plan *p, const struct kern *k, struct err *
 		.peer = peer->name,
 		.timeout_ms = p->conf->timeout_ms,
 		.ping_ms = p->conf->ping_ms,
+		.disk_timeout_ms = p->conf->disk_timeout_ms,
 	};
 
 	return k->ops->res_add(k->arg, &r, e);
@@ -85,8 +89,24 @@ static int check_resource(const struct plan *p, const struct model_resource *r, 
 	return -EEXIST;
 }
 
-static int add_volumes(const struct plan *p, const struct kern *k, const struct model_resource *r,
-		       bool *ret_new, struct err *e)
+static struct nl_disk disk_of(const struct plan *p, const struct conf_volume *v,
+			      const char *state_dir)
+{
+	struct nl_disk d = {
+		.volume = v->number,
+		.minor = v->minor,
+		.backing = v->disk[p->self],
+		.meta = v->meta[p->self],
+	};
+
+	/* Elsewhere it does not depend on the size of the data. */
+	if (!d.meta[0])
+		d.device_sect = sizes_old(state_dir, p->conf->name, v->number, d.backing);
+	return d;
+}
+
+static int add_volumes(const struct plan *p, const struct kern *k, const char *state_dir,
+		       const struct model_resource *r, bool *ret_new, struct err *e)
 {
 	bool made[LOCKSTEP_MAX_VOLUMES] = { false };
 	int ret = 0;
@@ -94,11 +114,12 @@ static int add_volumes(const struct plan *p, const struct kern *k, const struct 
 
 	for (i = 0; i < p->conf->nr_volumes && i < LOCKSTEP_MAX_VOLUMES; i++) {
 		const struct conf_volume *v = &p->conf->volume[i];
+		struct nl_disk d;
 
 		if (r && model_find_volume(r, v->number))
 			continue;
-		ret = k->ops->vol_add(k->arg, p->conf->name, v->number, v->minor,
-				      v->disk[p->self], v->meta[p->self], e);
+		d = disk_of(p, v, state_dir);
+		ret = k->ops->vol_add(k->arg, p->conf->name, &d, e);
 		if (ret < 0)
 			break;
 		made[i] = *ret_new = true;
@@ -111,7 +132,81 @@ static int add_volumes(const struct plan *p, const struct kern *k, const struct 
 	return ret;
 }
 
-int plan_apply(const struct plan *p, const struct kern *k, bool *ret_new, struct err *e)
+void plan_note_sizes(const struct kern *k, const char *name, const char *state_dir)
+{
+	const struct model_resource *r;
+	struct model m;
+
+	if (k->ops->status(k->arg, name, &m, NULL) < 0)
+		return;
+	r = model_find(&m, name);
+	if (r)
+		sizes_note(state_dir, r);
+	model_free(&m);
+}
+
+static bool lacks_disk(const struct model_resource *r, u32 number)
+{
+	const struct model_volume *v = model_find_volume(r, number);
+
+	return v && (v->disk == LOCKSTEP_DISK_FAILED || v->disk == LOCKSTEP_DISK_NONE);
+}
+
+static int attach_volumes(const struct plan *p, const struct kern *k, const char *state_dir,
+			  const struct model_resource *r, int volume, u32 *ret_nr, struct err *e)
+{
+	const char *name = p->conf->name;
+	bool any = false;
+	int ret = 0;
+
+	for (u32 i = 0; i < p->conf->nr_volumes && ret == 0; i++) {
+		const struct conf_volume *v = &p->conf->volume[i];
+		struct nl_disk d;
+
+		if (volume >= 0 ? (int)v->number != volume : !lacks_disk(r, v->number))
+			continue;
+		any = true;
+		d = disk_of(p, v, state_dir);
+		ret = k->ops->vol_attach(k->arg, name, &d, e);
+		*ret_nr += ret == 0;
+	}
+	if (any)
+		return ret;
+	if (volume >= 0) {
+		ret = err_set(e, -ENOENT, "no-volume", "%s has no volume %d", p->conf->path,
+			      volume);
+		err_mend(e, "grep number %s", p->conf->path);
+		return ret;
+	}
+	ret = err_set(e, -EEXIST, "nothing-to-attach", "no volume of %s lacks a disk", name);
+	err_mend(e, "lockstep status %s", name);
+	return ret;
+}
+
+int plan_attach(const struct plan *p, const struct kern *k, const char *state_dir, int volume,
+		u32 *ret_nr, struct err *e)
+{
+	const struct model_resource *r;
+	struct model m;
+	int ret;
+
+	*ret_nr = 0;
+	ret = k->ops->status(k->arg, p->conf->name, &m, e);
+	if (ret < 0)
+		return ret;
+	r = model_find(&m, p->conf->name);
+	if (r)
+		ret = attach_volumes(p, k, state_dir, r, volume, ret_nr, e);
+	else
+		ret = err_set(e, -ENODEV, "not-up", "%s is not up on this host", p->conf->name);
+	model_free(&m);
+	if (*ret_nr)
+		plan_note_sizes(k, p->conf->name, state_dir);
+	return ret;
+}
+
+int plan_apply(const struct plan *p, const struct kern *k, const char *state_dir, bool *ret_new,
+	       struct err *e)
 {
 	struct model_resource *r;
 	struct model m;
@@ -128,12 +223,14 @@ int plan_apply(const struct plan *p, const struct kern *k, bool *ret_new, struct
 	ret = r ? check_resource(p, r, e) : add_resource(p, k, e);
 	if (ret == 0) {
 		new = added;
-		ret = add_volumes(p, k, r, &new, e);
+		ret = add_volumes(p, k, state_dir, r, &new, e);
 		if (ret < 0 && added)
 			(void)k->ops->res_del(k->arg, p->conf->name, NULL);
 	}
 	model_free(&m);
-	if (ret == 0)
+	if (ret == 0) {
 		*ret_new = new;
+		plan_note_sizes(k, p->conf->name, state_dir);
+	}
 	return ret;
 }

@@ -31,8 +31,19 @@ bool plan_is_same(const struct plan *a, const struct plan *b);
 
 /*
  * Make the resource and its volumes in the kernel, as far as they are not there. On failure
- * nothing is left that was not there before. *ret_new: something was made.
+ * nothing is left that was not there before. *ret_new: something was made. `state_dir`: sizes.h.
  */
-int plan_apply(const struct plan *p, const struct kern *kern, bool *ret_new, struct err *e);
+int plan_apply(const struct plan *p, const struct kern *kern, const char *state_dir, bool *ret_new,
+	       struct err *e);
+
+/*
+ * Give volumes a disk again: all that lack one, or (volume not negative) that one whatever the
+ * kernel thinks of it. *ret_nr: how many have got one, also when a later one fails.
+ */
+int plan_attach(const struct plan *p, const struct kern *kern, const char *state_dir, int volume,
+		u32 *ret_nr, struct err *e);
+
+/* Remember the sizes of the devices as they are now. */
+void plan_note_sizes(const struct kern *kern, const char *name, const char *state_dir);
 
 #endif /* LOCKSTEPD_PLAN_H */

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "sizes.h"
+
 static bool is_unknown(int ret)
 {
 	return ret == -ENODEV || ret == -ENOENT || ret == -ENOPKG;
@@ -14,7 +16,7 @@ static int run_up(struct request *r)
 
 	if (ret < 0 || r->adopt)
 		return ret;
-	ret = plan_apply(&r->plan, r->kern, &r->made_new, &r->e);
+	ret = plan_apply(&r->plan, r->kern, r->state_dir, &r->made_new, &r->e);
 	if (ret < 0)
 		plan_clear(&r->plan);
 	return ret;
@@ -33,6 +35,13 @@ static void hint_unknown(struct request *r)
 		return;
 	err_set(&r->e, r->ret, "not-up", "%s is not up on this host", r->name);
 	err_mend(&r->e, "lockstep up %s", r->name);
+}
+
+/* The same where it may be the volume that is missing: the kernel says which. */
+static void hint_missing(struct request *r)
+{
+	if ((r->ret == -ENOENT || r->ret == -ENODEV) && !r->e.mend[0])
+		err_mend(&r->e, "lockstep status %s", r->name);
 }
 
 static int run_down(struct request *r)
@@ -60,6 +69,67 @@ static int run_disconnect(struct request *r)
 	return is_unknown(ret) ? 0 : ret;
 }
 
+/*
+ * A session was agreed upon without that disk, so it ends here, and the next hello is about the
+ * disk as well.
+ */
+static int run_attach(struct request *r)
+{
+	int ret = plan_load(r->name, r->node, &r->plan, &r->e), err;
+
+	if (ret == 0)
+		ret = plan_attach(&r->plan, r->kern, r->state_dir,
+				  r->has_volume ? (int)r->volume : -1, &r->nr_attached, &r->e);
+	if (r->nr_attached) {
+		err = r->kern->ops->session_close(r->kern->arg, r->name, 0,
+						  ret ? NULL : &r->e);
+		ret = ret ? ret : err;
+	}
+	if (ret < 0 && ret != -EBUSY && ret != -EEXIST && !r->e.mend[0] && !is_unknown(ret))
+		err_mend(&r->e, "if the disk is new: lockstep init %s --volume N, then this again",
+			 r->name);
+	plan_clear(&r->plan);
+	return ret;
+}
+
+static int run_detach(struct request *r)
+{
+	int ret = r->kern->ops->vol_detach(r->kern->arg, r->name, r->volume, &r->e);
+
+	if (ret < 0 && !r->e.mend[0] && !is_unknown(ret))
+		err_mend(&r->e, "lockstep status %s says how both copies are", r->name);
+	return ret;
+}
+
+/* Our half; the peer's and what follows is the manager's and the peer's. */
+static int run_resize(struct request *r)
+{
+	const struct model_resource *res;
+	const struct model_volume *v = NULL;
+	struct model m;
+	int ret;
+
+	ret = r->kern->ops->resize(r->kern->arg, r->name, r->volume, r->size_sect, r->force, &r->e);
+	if (ret == 0)
+		ret = r->kern->ops->status(r->kern->arg, r->name, &m, &r->e);
+	if (ret < 0)
+		return ret;
+	res = model_find(&m, r->name);
+	if (res) {
+		sizes_note(r->state_dir, res);
+		v = model_find_volume(res, r->volume);
+	}
+	if (v) {
+		r->max_sect = v->data_max_sect;
+		r->now_sect = v->data_sect;
+	} else {
+		ret = err_set(&r->e, -ENOENT, "no-volume", "%s has no volume %u", r->name,
+			      r->volume);
+	}
+	model_free(&m);
+	return ret;
+}
+
 static void work(struct job *job)
 {
 	struct request *r = (struct request *)job;
@@ -83,6 +153,18 @@ static void work(struct job *job)
 		break;
 	case CTL_DISCONNECT:
 		r->ret = run_disconnect(r);
+		break;
+	case CTL_ATTACH:
+		r->ret = run_attach(r);
+		hint_missing(r);
+		break;
+	case CTL_DETACH:
+		r->ret = run_detach(r);
+		hint_missing(r);
+		break;
+	case CTL_RESIZE:
+		r->ret = run_resize(r);
+		hint_missing(r);
 		break;
 	default:
 		r->ret = err_set(&r->e, -EINVAL, "internal", "no such command");

@@ -24,13 +24,20 @@ struct request {
 	char name[LOCKSTEP_NAME_BYTES];
 	char node[LOCKSTEP_NAME_BYTES];
 	bool force;
+	bool has_volume;
+	u32 volume;
+	u64 size_sect;
 	const struct kern *kern;
+	const char *state_dir;		/* sizes.h */
 	/* Out. */
 	int ret;
 	struct err e;
-	struct plan plan;		/* of CTL_UP */
+	struct plan plan;		/* of CTL_UP and CTL_ATTACH */
 	bool made_new;			/* something was made in the kernel */
 	bool was_there;			/* of CTL_DOWN */
+	u32 nr_attached;		/* of CTL_ATTACH; also when it failed later */
+	u64 max_sect;			/* of CTL_RESIZE: what our disk can give */
+	u64 now_sect;			/* ... and the size as it is */
 };
 
 struct request *request_create(enum ctl_command command, const char *name);

@@ -521,9 +521,28 @@ static int parse_key(struct parser *p, const config_setting_t *root)
 	return 0;
 }
 
+/* Local disks, on either host. */
+static int parse_disks(struct parser *p, const config_setting_t *root)
+{
+	const char *name = "disk_timeout_ms";
+	u32 *ms = &p->conf->disk_timeout_ms;
+	int err;
+
+	*ms = LOCKSTEP_DEF_DISK_TIMEOUT_MS;
+	err = get_number(p, root, name, false, 0, LOCKSTEP_MAX_DISK_TIMEOUT_MS, ms);
+	if (err || !*ms || *ms >= LOCKSTEP_MIN_DISK_TIMEOUT_MS)
+		return err;
+	refuse(p, config_setting_get_member(root, name), "conf-range",
+	       "\"%s\" is %u, and a healthy disk may be as slow", name, *ms);
+	err_mend(p->e, "write a number from %u to %u, or 0 for never", LOCKSTEP_MIN_DISK_TIMEOUT_MS,
+		 LOCKSTEP_MAX_DISK_TIMEOUT_MS);
+	return -ERANGE;
+}
+
 static int parse_root(struct parser *p, const config_setting_t *root)
 {
-	static const char *const known[] = { "nodes", "volumes", "net", "key" };
+	static const char *const known[] = { "nodes", "volumes", "net", "key",
+					     "disk_timeout_ms" };
 	int err;
 
 	err = check_known(p, root, "", known, ARRAY_SIZE(known));
@@ -535,6 +554,8 @@ static int parse_root(struct parser *p, const config_setting_t *root)
 		err = parse_net(p, root);
 	if (!err)
 		err = parse_key(p, root);
+	if (!err)
+		err = parse_disks(p, root);
 	if (!err)
 		sort_nodes(p->conf);
 	return err;

@@ -40,6 +40,7 @@ struct conf {
 	char path[CONF_PATH_BYTES];
 	char key[CONF_PATH_BYTES];		/* file with the pre-shared key */
 	u32 streams, timeout_ms, ping_ms;
+	u32 disk_timeout_ms;			/* 0: never */
 	struct conf_node node[CONF_NODES];	/* ascending id, so node[0] is the one that dials */
 	struct conf_volume *volume;		/* ascending number, at least one */
 	u32 nr_volumes;

@@ -11,17 +11,29 @@
 /* More resources than anyone has; bounds what a reply can make us allocate. */
 #define CTL_MAX_FACTS	4096
 
+enum {
+	TAKES_ALL	= 1 << 0,	/* instead of a resource */
+	TAKES_NONE	= 1 << 1,	/* no resource: all */
+	TAKES_FORCE	= 1 << 2,
+	TAKES_VOLUME	= 1 << 3,
+	NEEDS_VOLUME	= 1 << 4 | TAKES_VOLUME,
+	TAKES_SIZE	= 1 << 5,
+};
+
 static const struct {
 	const char *name;
-	bool takes_all, takes_none, takes_force;
+	u32 takes;
 } commands[CTL_COMMAND_NR] = {
-	[CTL_UP]	 = { "up", true, false, false },
-	[CTL_DOWN]	 = { "down", true, false, false },
-	[CTL_STATUS]	 = { "status", false, true, false },
-	[CTL_PROMOTE]	 = { "promote", false, false, true },
-	[CTL_DEMOTE]	 = { "demote", false, false, false },
-	[CTL_CONNECT]	 = { "connect", false, false, false },
-	[CTL_DISCONNECT] = { "disconnect", false, false, false },
+	[CTL_UP]	 = { "up", TAKES_ALL },
+	[CTL_DOWN]	 = { "down", TAKES_ALL },
+	[CTL_STATUS]	 = { "status", TAKES_NONE },
+	[CTL_PROMOTE]	 = { "promote", TAKES_FORCE },
+	[CTL_DEMOTE]	 = { "demote", 0 },
+	[CTL_CONNECT]	 = { "connect", 0 },
+	[CTL_DISCONNECT] = { "disconnect", 0 },
+	[CTL_ATTACH]	 = { "attach", TAKES_VOLUME },
+	[CTL_DETACH]	 = { "detach", NEEDS_VOLUME },
+	[CTL_RESIZE]	 = { "resize", NEEDS_VOLUME | TAKES_SIZE | TAKES_FORCE },
 };
 
 /* Where each string of struct model_daemon goes. */
@@ -85,10 +97,22 @@ static int parse_name(const json_t *j, const char *what, char *ret, struct err *
 	return 0;
 }
 
+/* A number from 0 to max; so a negative one or a fraction is none. */
+static bool parse_number(const json_t *j, u64 max, u64 *ret)
+{
+	json_int_t v = json_integer_value(j);
+
+	if (!json_is_integer(j) || v < 0 || (u64)v > max)
+		return false;
+	*ret = (u64)v;
+	return true;
+}
+
 static int parse_options(json_t *options, struct ctl_request *r, struct err *e)
 {
 	const char *key;
 	json_t *value;
+	u64 v;
 
 	if (!json_is_object(options))
 		return bad_line(e, "options that are no object");
@@ -102,6 +126,13 @@ static int parse_options(json_t *options, struct ctl_request *r, struct err *e)
 			r->force = json_is_true(value);
 		} else if (!strcmp(key, "all") && json_is_boolean(value)) {
 			r->all = json_is_true(value);
+		} else if (!strcmp(key, "volume") &&
+			   parse_number(value, LOCKSTEP_MAX_VOLUMES - 1, &v)) {
+			r->has_volume = true;
+			r->volume = (u32)v;
+		} else if (!strcmp(key, "size_sect") &&
+			   parse_number(value, LOCKSTEP_MAX_DATA_SECT, &v)) {
+			r->size_sect = v;
 		} else {
 			return bad_line(e, "an option that is not known here");
 		}
@@ -126,15 +157,20 @@ static int parse_member(const char *key, json_t *value, struct ctl_request *r, s
 /* What the members mean together. */
 static int check_request(const struct ctl_request *r, struct err *e)
 {
-	if (r->all && (!commands[r->command].takes_all || r->resource[0]))
+	const char *name = commands[r->command].name;
+	u32 takes = commands[r->command].takes;
+
+	if (r->all && (!(takes & TAKES_ALL) || r->resource[0]))
 		return err_set(e, -EINVAL, "ctl-request", "%s cannot be asked for all resources",
-			       commands[r->command].name);
-	if (r->force && !commands[r->command].takes_force)
-		return err_set(e, -EINVAL, "ctl-request", "%s cannot be forced",
-			       commands[r->command].name);
-	if (!r->resource[0] && !r->all && !commands[r->command].takes_none)
-		return err_set(e, -EINVAL, "ctl-request", "%s needs the name of a resource",
-			       commands[r->command].name);
+			       name);
+	if (r->force && !(takes & TAKES_FORCE))
+		return err_set(e, -EINVAL, "ctl-request", "%s cannot be forced", name);
+	if ((r->has_volume && !(takes & TAKES_VOLUME)) || (r->size_sect && !(takes & TAKES_SIZE)))
+		return err_set(e, -EINVAL, "ctl-request", "%s takes neither volume nor size", name);
+	if (!r->resource[0] && !r->all && !(takes & TAKES_NONE))
+		return err_set(e, -EINVAL, "ctl-request", "%s needs the name of a resource", name);
+	if (!r->has_volume && (takes & NEEDS_VOLUME) == NEEDS_VOLUME)
+		return err_set(e, -EINVAL, "ctl-request", "%s needs the number of a volume", name);
 	return 0;
 }
 
@@ -269,6 +305,10 @@ char *ctl_format_request(const struct ctl_request *r)
 		json_object_set_new(options, "force", json_true());
 	if (r->all)
 		json_object_set_new(options, "all", json_true());
+	if (r->has_volume)
+		json_object_set_new(options, "volume", json_integer(r->volume));
+	if (r->size_sect)
+		json_object_set_new(options, "size_sect", json_integer((json_int_t)r->size_sect));
 	j = json_pack("{s:i,s:s,s:o}", "version", CTL_VERSION, "command", commands[r->command].name,
 		      "options", options);
 	if (j && r->resource[0])

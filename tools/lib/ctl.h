@@ -35,6 +35,10 @@ enum ctl_command {
 	CTL_DEMOTE,
 	CTL_CONNECT,		/* look for the peer again after CTL_DISCONNECT, and at once */
 	CTL_DISCONNECT,		/* end the session and stay off until CTL_CONNECT */
+	/* disks for volumes that have lost theirs, from the configuration; without volume: all */
+	CTL_ATTACH,
+	CTL_DETACH,		/* give up the disk of a volume */
+	CTL_RESIZE,		/* both sides' disks, then the volume; force: smaller, too */
 	CTL_COMMAND_NR
 };
 
@@ -44,6 +48,9 @@ struct ctl_request {
 	char node[LOCKSTEP_NAME_BYTES];		/* option: who we are; empty: not given */
 	bool force;
 	bool all;				/* instead of a resource, for up and down */
+	bool has_volume;
+	u32 volume;
+	u64 size_sect;				/* of CTL_RESIZE; 0: all that both sides can give */
 };
 
 /* Path of the socket: `option` if not NULL, else the environment, else CTL_SOCKET. */

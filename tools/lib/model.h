@@ -15,7 +15,7 @@
 #include <lockstep/limits.h>
 
 #define MODEL_PATH_BYTES	256	/* BACKING, META */
-#define MODEL_TEXT_BYTES	128	/* WAIT, LINK_LOST */
+#define MODEL_TEXT_BYTES	128	/* WAIT, LINK_LOST, DISK_WHY */
 #define MODEL_OPENER_BYTES	64	/* OPENER */
 
 struct model_volume {
@@ -27,6 +27,13 @@ struct model_volume {
 	u32 disk, peer_disk;		/* enum lockstep_disk_state */
 	u32 sync;			/* enum lockstep_sync_state */
 	u32 flags;			/* LOCKSTEP_MF_* */
+	/* The disk, and what went wrong with it. */
+	char disk_why[MODEL_TEXT_BYTES];	/* empty: it was not given up */
+	u32 stuck;
+	u64 read_errors, write_errors, repairs;
+	bool loading;			/* its bitmap is still being read */
+	u64 dirty_regions;
+	u64 device_sect;		/* of the backing device, by its metadata; 0: unknown */
 	/* Size and limits. */
 	u64 data_sect, data_max_sect;
 	u32 logical_bytes, physical_bytes, max_io_bytes;
@@ -36,6 +43,14 @@ struct model_volume {
 	bool has_sync_progress;		/* the next two are there */
 	u64 sync_total_bits;
 	u64 sync_ms;
+	u64 sync_compared_bits, sync_copied_bits, sync_error_bits;
+	bool has_sync_rate, has_sync_left;
+	u64 sync_rate;			/* bytes a second, of the last seconds */
+	u64 sync_left_ms;
+	/* Verify. */
+	u32 verify;			/* enum lockstep_verify_state */
+	u64 verify_first_bit, verify_bit, verify_end_bit;
+	u64 verify_bad_bits, verify_repaired_bits;
 	/* Generations. */
 	u64 gen_current, gen_nr, gen_since;
 	u64 gen_history[LOCKSTEP_HISTORY];	/* newest first, 0: unused */
@@ -78,6 +93,8 @@ struct model_resource {
 	u32 node_id, peer_node_id;
 	char node[LOCKSTEP_NAME_BYTES], peer[LOCKSTEP_NAME_BYTES];
 	u32 timeout_ms, ping_ms;
+	bool has_disk_timeout;
+	u32 disk_timeout_ms;	/* 0: never */
 	u32 role, peer_role;	/* enum lockstep_role */
 	u32 link;		/* enum lockstep_link_state */
 	u32 io_mode;		/* enum lockstep_io_mode */

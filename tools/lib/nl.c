@@ -9,7 +9,7 @@
  * does not fit, so nothing below looks at a length again. Attributes newer than we are have no
  * row and are skipped: an older tool keeps working.
  */
-#include "nl.h"
+#include "nl-talk.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -27,27 +27,14 @@
 #define SOL_NETLINK	270
 #endif
 
-#define TEXT_BYTES	512
 #define EVENT_BYTES	(64u << 10)
 /* The answer is queued before the request returns: longer than a moment is a bug. */
 #define ANSWER_S	30
 #define DUMP_TRIES	5
 
-struct nl {
-	struct nl_sock *sk;
-	int family;
-	unsigned char *event_buf;	/* of an event socket, else NULL */
-	/* Of the request under way. */
-	bool done;
-	int error;			/* negative errno of the kernel, or 0 */
-	char text[TEXT_BYTES];		/* its sentence, or empty */
-	int (*on_reply)(struct nl *nl, struct nlattr **attr);
-	void *reply_arg;
-	int reply_error;
-};
-
 #define U32	{ .type = NLA_U32 }
 #define U64	{ .type = NLA_U64 }
+#define FLAG	{ .type = NLA_FLAG }
 #define STR(n)	{ .type = NLA_STRING, .maxlen = (n) }
 #define BIN(n)	{ .type = NLA_UNSPEC, .maxlen = (n) }
 
@@ -110,6 +97,26 @@ static struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_RUNS]		= BIN(NL_RUNS_BYTES),
 	[LOCKSTEP_ATTR_EVENT]		= U32,
 	[LOCKSTEP_ATTR_SEQ]		= U64,
+	[LOCKSTEP_ATTR_DEVICE_SECT]	= U64,
+	[LOCKSTEP_ATTR_DISK_WHY]	= STR(MODEL_TEXT_BYTES),
+	[LOCKSTEP_ATTR_STUCK]		= U32,
+	[LOCKSTEP_ATTR_READ_ERRORS]	= U64,
+	[LOCKSTEP_ATTR_WRITE_ERRORS]	= U64,
+	[LOCKSTEP_ATTR_REPAIRS]		= U64,
+	[LOCKSTEP_ATTR_LOADING]		= FLAG,
+	[LOCKSTEP_ATTR_DIRTY_REGIONS]	= U64,
+	[LOCKSTEP_ATTR_DISK_TIMEOUT_MS]	= U32,
+	[LOCKSTEP_ATTR_SYNC_COMPARED_BITS] = U64,
+	[LOCKSTEP_ATTR_SYNC_COPIED_BITS] = U64,
+	[LOCKSTEP_ATTR_SYNC_RATE]	= U64,
+	[LOCKSTEP_ATTR_SYNC_LEFT_MS]	= U64,
+	[LOCKSTEP_ATTR_SYNC_ERROR_BITS]	= U64,
+	[LOCKSTEP_ATTR_VERIFY]		= U32,
+	[LOCKSTEP_ATTR_VERIFY_FIRST_BIT] = U64,
+	[LOCKSTEP_ATTR_VERIFY_BIT]	= U64,
+	[LOCKSTEP_ATTR_VERIFY_END_BIT]	= U64,
+	[LOCKSTEP_ATTR_VERIFY_BAD_BITS]	= U64,
+	[LOCKSTEP_ATTR_VERIFY_REPAIRED_BITS] = U64,
 };
 
 /* ---- one request and its answer */
@@ -184,6 +191,7 @@ static const char *error_code(int error)
 	case -ENODEV:
 	case -ENOENT:	return "kernel-unknown";
 	case -EAGAIN:	return "kernel-again";
+	case -EOPNOTSUPP: return "kernel-lacks";
 	case -EPERM:
 	case -EACCES:	return "no-permission";
 	default:	return "kernel-refused";
@@ -196,6 +204,13 @@ static int refused(struct nl *nl, const char *what, struct err *e)
 
 	if (nl->text[0])
 		return err_set(e, error, error_code(error), "%s", nl->text);
+	if (error == -EOPNOTSUPP) {
+		err_set(e, error, error_code(error), "the kernel module that is loaded cannot %s",
+			what);
+		err_means(e, "It is older than the tools");
+		err_mend(e, "modinfo lockstep; install module and tools of one release");
+		return error;
+	}
 	err_set(e, error, error_code(error), "the kernel refuses to %s: %s", what,
 		strerror(-error));
 	if (error == -EPERM)
@@ -203,8 +218,7 @@ static int refused(struct nl *nl, const char *what, struct err *e)
 	return error;
 }
 
-/* Send msg (consumed), take what comes back. `what` completes "the kernel refuses to ...". */
-static int transact(struct nl *nl, struct nl_msg *msg, const char *what, struct err *e)
+int nl_talk(struct nl *nl, struct nl_msg *msg, const char *what, struct err *e)
 {
 	struct nl_cb *cb;
 	int r;
@@ -242,7 +256,7 @@ static int transact(struct nl *nl, struct nl_msg *msg, const char *what, struct 
 	return 0;
 }
 
-static struct nl_msg *request(struct nl *nl, u8 cmd, int flags, size_t extra)
+struct nl_msg *nl_request(struct nl *nl, u8 cmd, int flags, size_t extra)
 {
 	struct nl_msg *msg = nlmsg_alloc_size(4096 + extra);
 
@@ -256,27 +270,24 @@ static struct nl_msg *request(struct nl *nl, u8 cmd, int flags, size_t extra)
 	return msg;
 }
 
-static int too_long(struct nl_msg *msg, struct err *e)
+int nl_too_long(struct nl_msg *msg, struct err *e)
 {
 	nlmsg_free(msg);
 	return err_set(e, -ENOMEM, "no-memory", "no memory for a netlink request");
 }
 
-/* The common shape: a command about one resource, with `fill` adding the rest. */
-typedef int (*fill_fn)(struct nl_msg *msg, const void *arg);
-
-static int simple(struct nl *nl, u8 cmd, const char *name, fill_fn fill, const void *arg,
-		  size_t extra, const char *what, struct err *e)
+int nl_command(struct nl *nl, u8 cmd, const char *name, nl_fill_fn fill, const void *arg,
+	       size_t extra, const char *what, struct err *e)
 {
-	struct nl_msg *msg = request(nl, cmd, NLM_F_ACK, extra);
+	struct nl_msg *msg = nl_request(nl, cmd, NLM_F_ACK, extra);
 
 	if (!msg)
 		return err_set(e, -ENOMEM, "no-memory", "no memory for a netlink request");
 	if (nla_put_string(msg, LOCKSTEP_ATTR_RES_NAME, name) < 0 ||
 	    (fill && fill(msg, arg) < 0))
-		return too_long(msg, e);
+		return nl_too_long(msg, e);
 	nl->on_reply = NULL;
-	return transact(nl, msg, what, e);
+	return nl_talk(nl, msg, what, e);
 }
 
 /* ---- sockets */
@@ -360,6 +371,8 @@ static void parse_resource(struct model_resource *r, struct nlattr **a)
 	get_str(r->peer, sizeof(r->peer), a[LOCKSTEP_ATTR_PEER_NAME]);
 	get_u32(&r->timeout_ms, a[LOCKSTEP_ATTR_TIMEOUT_MS]);
 	get_u32(&r->ping_ms, a[LOCKSTEP_ATTR_PING_MS]);
+	r->has_disk_timeout = a[LOCKSTEP_ATTR_DISK_TIMEOUT_MS];
+	get_u32(&r->disk_timeout_ms, a[LOCKSTEP_ATTR_DISK_TIMEOUT_MS]);
 	get_u32(&r->role, a[LOCKSTEP_ATTR_ROLE]);
 	get_u32(&r->peer_role, a[LOCKSTEP_ATTR_PEER_ROLE]);
 	get_u32(&r->link, a[LOCKSTEP_ATTR_LINK]);
@@ -374,18 +387,51 @@ static void parse_resource(struct model_resource *r, struct nlattr **a)
 	get_str(r->link_lost, sizeof(r->link_lost), a[LOCKSTEP_ATTR_LINK_LOST]);
 }
 
-static void parse_volume_state(struct model_volume *v, struct nlattr **a)
+static void parse_disk(struct model_volume *v, struct nlattr **a)
 {
-	get_u32(&v->disk, a[LOCKSTEP_ATTR_DISK]);
-	get_u32(&v->peer_disk, a[LOCKSTEP_ATTR_PEER_DISK]);
-	get_u32(&v->sync, a[LOCKSTEP_ATTR_SYNC]);
-	get_u32(&v->flags, a[LOCKSTEP_ATTR_FLAGS]);
+	get_str(v->disk_why, sizeof(v->disk_why), a[LOCKSTEP_ATTR_DISK_WHY]);
+	get_u32(&v->stuck, a[LOCKSTEP_ATTR_STUCK]);
+	get_u64(&v->read_errors, a[LOCKSTEP_ATTR_READ_ERRORS]);
+	get_u64(&v->write_errors, a[LOCKSTEP_ATTR_WRITE_ERRORS]);
+	get_u64(&v->repairs, a[LOCKSTEP_ATTR_REPAIRS]);
+	v->loading = a[LOCKSTEP_ATTR_LOADING];
+	get_u64(&v->dirty_regions, a[LOCKSTEP_ATTR_DIRTY_REGIONS]);
+	get_u64(&v->device_sect, a[LOCKSTEP_ATTR_DEVICE_SECT]);
+}
+
+static void parse_sync(struct model_volume *v, struct nlattr **a)
+{
 	get_u64(&v->oos_bits, a[LOCKSTEP_ATTR_OOS_BITS]);
 	if (a[LOCKSTEP_ATTR_SYNC_TOTAL_BITS] && a[LOCKSTEP_ATTR_SYNC_MS]) {
 		v->has_sync_progress = true;
 		get_u64(&v->sync_total_bits, a[LOCKSTEP_ATTR_SYNC_TOTAL_BITS]);
 		get_u64(&v->sync_ms, a[LOCKSTEP_ATTR_SYNC_MS]);
 	}
+	get_u64(&v->sync_compared_bits, a[LOCKSTEP_ATTR_SYNC_COMPARED_BITS]);
+	get_u64(&v->sync_copied_bits, a[LOCKSTEP_ATTR_SYNC_COPIED_BITS]);
+	get_u64(&v->sync_error_bits, a[LOCKSTEP_ATTR_SYNC_ERROR_BITS]);
+	v->has_sync_rate = a[LOCKSTEP_ATTR_SYNC_RATE];
+	get_u64(&v->sync_rate, a[LOCKSTEP_ATTR_SYNC_RATE]);
+	v->has_sync_left = a[LOCKSTEP_ATTR_SYNC_LEFT_MS];
+	get_u64(&v->sync_left_ms, a[LOCKSTEP_ATTR_SYNC_LEFT_MS]);
+}
+
+static void parse_verify(struct model_volume *v, struct nlattr **a)
+{
+	get_u32(&v->verify, a[LOCKSTEP_ATTR_VERIFY]);
+	get_u64(&v->verify_first_bit, a[LOCKSTEP_ATTR_VERIFY_FIRST_BIT]);
+	get_u64(&v->verify_bit, a[LOCKSTEP_ATTR_VERIFY_BIT]);
+	get_u64(&v->verify_end_bit, a[LOCKSTEP_ATTR_VERIFY_END_BIT]);
+	get_u64(&v->verify_bad_bits, a[LOCKSTEP_ATTR_VERIFY_BAD_BITS]);
+	get_u64(&v->verify_repaired_bits, a[LOCKSTEP_ATTR_VERIFY_REPAIRED_BITS]);
+}
+
+static void parse_volume_state(struct model_volume *v, struct nlattr **a)
+{
+	get_u32(&v->disk, a[LOCKSTEP_ATTR_DISK]);
+	get_u32(&v->peer_disk, a[LOCKSTEP_ATTR_PEER_DISK]);
+	get_u32(&v->sync, a[LOCKSTEP_ATTR_SYNC]);
+	get_u32(&v->flags, a[LOCKSTEP_ATTR_FLAGS]);
 	get_u32(&v->openers, a[LOCKSTEP_ATTR_OPENERS]);
 	get_str(v->opener, sizeof(v->opener), a[LOCKSTEP_ATTR_OPENER]);
 	get_u32(&v->in_flight, a[LOCKSTEP_ATTR_IN_FLIGHT]);
@@ -421,6 +467,9 @@ static void parse_volume(struct model_volume *v, struct nlattr **a)
 		memcpy(v->gen_history, nla_data(history), v->gen_history_nr * sizeof(u64));
 	}
 	parse_volume_state(v, a);
+	parse_disk(v, a);
+	parse_sync(v, a);
+	parse_verify(v, a);
 }
 
 static int on_status(struct nl *nl, struct nlattr **a)
@@ -448,15 +497,15 @@ static int on_status(struct nl *nl, struct nlattr **a)
 
 static int status_once(struct nl *nl, const char *name, struct model *m, struct err *e)
 {
-	struct nl_msg *msg = request(nl, LOCKSTEP_CMD_STATUS_GET, NLM_F_DUMP, 0);
+	struct nl_msg *msg = nl_request(nl, LOCKSTEP_CMD_STATUS_GET, NLM_F_DUMP, 0);
 
 	if (!msg)
 		return err_set(e, -ENOMEM, "no-memory", "no memory for a netlink request");
 	if (name && nla_put_string(msg, LOCKSTEP_ATTR_RES_NAME, name) < 0)
-		return too_long(msg, e);
+		return nl_too_long(msg, e);
 	nl->on_reply = on_status;
 	nl->reply_arg = m;
-	return transact(nl, msg, "tell its status", e);
+	return nl_talk(nl, msg, "tell its status", e);
 }
 
 int nl_status(struct nl *nl, const char *name, struct model *ret, struct err *e)
@@ -481,248 +530,6 @@ int nl_status(struct nl *nl, const char *name, struct model *ret, struct err *e)
 	m.has_module = true;
 	*ret = m;
 	return 0;
-}
-
-/* ---- resources and volumes */
-
-static int fill_res(struct nl_msg *msg, const void *arg)
-{
-	const struct nl_resource *r = arg;
-
-	if (nla_put_u32(msg, LOCKSTEP_ATTR_NODE_ID, r->node_id) < 0 ||
-	    nla_put_string(msg, LOCKSTEP_ATTR_NODE_NAME, r->node) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_PEER_NODE_ID, r->peer_node_id) < 0 ||
-	    nla_put_string(msg, LOCKSTEP_ATTR_PEER_NAME, r->peer) < 0)
-		return -1;
-	if (r->timeout_ms && nla_put_u32(msg, LOCKSTEP_ATTR_TIMEOUT_MS, r->timeout_ms) < 0)
-		return -1;
-	if (r->ping_ms && nla_put_u32(msg, LOCKSTEP_ATTR_PING_MS, r->ping_ms) < 0)
-		return -1;
-	return 0;
-}
-
-int nl_res_add(struct nl *nl, const struct nl_resource *r, struct err *e)
-{
-	return simple(nl, LOCKSTEP_CMD_RES_ADD, r->name, fill_res, r, 0, "add the resource", e);
-}
-
-int nl_res_del(struct nl *nl, const char *name, struct err *e)
-{
-	return simple(nl, LOCKSTEP_CMD_RES_DEL, name, NULL, NULL, 0, "remove the resource", e);
-}
-
-struct vol {
-	u32 volume, minor;
-	const char *backing, *meta;
-};
-
-static int fill_vol(struct nl_msg *msg, const void *arg)
-{
-	const struct vol *v = arg;
-
-	if (nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, v->volume) < 0)
-		return -1;
-	if (!v->backing)
-		return 0;
-	if (nla_put_u32(msg, LOCKSTEP_ATTR_MINOR, v->minor) < 0 ||
-	    nla_put_string(msg, LOCKSTEP_ATTR_BACKING, v->backing) < 0)
-		return -1;
-	if (v->meta && v->meta[0])
-		return nla_put_string(msg, LOCKSTEP_ATTR_META, v->meta);
-	return 0;
-}
-
-int nl_vol_add(struct nl *nl, const char *name, u32 volume, u32 minor, const char *backing,
-	       const char *meta, struct err *e)
-{
-	struct vol v = { volume, minor, backing, meta };
-
-	return simple(nl, LOCKSTEP_CMD_VOL_ADD, name, fill_vol, &v, 0, "add the volume", e);
-}
-
-int nl_vol_del(struct nl *nl, const char *name, u32 volume, struct err *e)
-{
-	struct vol v = { .volume = volume };
-
-	return simple(nl, LOCKSTEP_CMD_VOL_DEL, name, fill_vol, &v, 0, "remove the volume", e);
-}
-
-int nl_sync_start(struct nl *nl, const char *name, u32 volume, struct err *e)
-{
-	struct vol v = { .volume = volume };
-
-	return simple(nl, LOCKSTEP_CMD_SYNC_START, name, fill_vol, &v, 0, "start the resync", e);
-}
-
-static int fill_force(struct nl_msg *msg, const void *arg)
-{
-	const bool *force = arg;
-
-	return *force ? nla_put_flag(msg, LOCKSTEP_ATTR_FORCE) : 0;
-}
-
-int nl_promote(struct nl *nl, const char *name, bool force, struct err *e)
-{
-	return simple(nl, LOCKSTEP_CMD_PROMOTE, name, fill_force, &force, 0, "promote", e);
-}
-
-int nl_demote(struct nl *nl, const char *name, struct err *e)
-{
-	return simple(nl, LOCKSTEP_CMD_DEMOTE, name, NULL, NULL, 0, "demote", e);
-}
-
-/* ---- sessions */
-
-static int fill_session_volume(struct nl_msg *msg, const struct nl_session_volume *v)
-{
-	struct nlattr *nest = nla_nest_start(msg, LOCKSTEP_ATTR_PEER_VOLUME | NLA_F_NESTED);
-
-	if (!nest ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, v->volume) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_VERDICT, v->verdict) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_CURRENT, v->gen_current) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_SINCE, v->gen_since) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_PEER_GEN_CURRENT, v->peer_gen_current) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_PEER_FLAGS, v->peer_flags) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_DATA_SECT, v->data_sect) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_LOGICAL_BYTES, v->logical_bytes) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_PHYSICAL_BYTES, v->physical_bytes) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_MAX_IO_BYTES, v->max_io_bytes) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_CAPS, v->caps) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_DISK, v->disk) < 0)
-		return -1;
-	nla_nest_end(msg, nest);
-	return 0;
-}
-
-static int fill_session(struct nl_msg *msg, const void *arg)
-{
-	const struct nl_session *s = arg;
-
-	if (nla_put_u64(msg, LOCKSTEP_ATTR_SESSION_ID, s->session_id) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_EPOCH, s->epoch) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_PEER_BOOT_ID, s->peer_boot_id) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_PEER_ROLE, s->peer_role) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_STREAMS, s->streams) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_TIMEOUT_MS, s->timeout_ms) < 0)
-		return -1;
-	for (u32 i = 0; i < s->nr_volumes; i++)
-		if (fill_session_volume(msg, &s->volume[i]) < 0)
-			return -1;
-	return 0;
-}
-
-int nl_session_open(struct nl *nl, const struct nl_session *s, struct err *e)
-{
-	return simple(nl, LOCKSTEP_CMD_SESSION_OPEN, s->name, fill_session, s,
-		      s->nr_volumes * 256u, "open a session", e);
-}
-
-struct stream {
-	u64 session_id;
-	u32 stream;
-	int fd;			/* negative: none, session only */
-};
-
-static int fill_stream(struct nl_msg *msg, const void *arg)
-{
-	const struct stream *s = arg;
-
-	if (s->session_id && nla_put_u64(msg, LOCKSTEP_ATTR_SESSION_ID, s->session_id) < 0)
-		return -1;
-	if (s->fd < 0)
-		return 0;
-	if (nla_put_u32(msg, LOCKSTEP_ATTR_STREAM, s->stream) < 0)
-		return -1;
-	return nla_put_u32(msg, LOCKSTEP_ATTR_FD, (u32)s->fd);
-}
-
-int nl_stream_add(struct nl *nl, const char *name, u64 session_id, u32 stream, int fd,
-		  struct err *e)
-{
-	struct stream s = { session_id, stream, fd };
-
-	return simple(nl, LOCKSTEP_CMD_STREAM_ADD, name, fill_stream, &s, 0, "take a stream", e);
-}
-
-int nl_session_start(struct nl *nl, const char *name, u64 session_id, struct err *e)
-{
-	struct stream s = { .session_id = session_id, .fd = -1 };
-
-	return simple(nl, LOCKSTEP_CMD_SESSION_START, name, fill_stream, &s, 0,
-		      "start the session", e);
-}
-
-int nl_session_close(struct nl *nl, const char *name, u64 session_id, struct err *e)
-{
-	struct stream s = { .session_id = session_id, .fd = -1 };
-
-	return simple(nl, LOCKSTEP_CMD_SESSION_CLOSE, name, fill_stream, &s, 0,
-		      "close the session", e);
-}
-
-/* ---- marks */
-
-static int on_marks(struct nl *nl, struct nlattr **a)
-{
-	struct nl_marks *m = nl->reply_arg;
-	const struct nlattr *runs = a[LOCKSTEP_ATTR_RUNS];
-
-	if (!a[LOCKSTEP_ATTR_FIRST_BIT])
-		return -EBADMSG;
-	m->first_bit = nla_get_u64(a[LOCKSTEP_ATTR_FIRST_BIT]);
-	m->has_next = a[LOCKSTEP_ATTR_NEXT_BIT] != NULL;
-	m->next_bit = m->has_next ? nla_get_u64(a[LOCKSTEP_ATTR_NEXT_BIT]) : 0;
-	/* A chunk that leads nowhere would be asked for for ever. */
-	if (m->has_next && m->next_bit <= m->first_bit)
-		return -EBADMSG;
-	m->run_bytes = runs ? (u32)nla_len(runs) : 0;
-	if (runs)
-		memcpy(m->runs, nla_data(runs), m->run_bytes);
-	return 0;
-}
-
-int nl_marks_get(struct nl *nl, const char *name, u32 volume, u64 first_bit,
-		 struct nl_marks *ret, struct err *e)
-{
-	struct nl_msg *msg = request(nl, LOCKSTEP_CMD_MARKS_GET, NLM_F_ACK, 0);
-
-	if (!msg)
-		return err_set(e, -ENOMEM, "no-memory", "no memory for a netlink request");
-	if (nla_put_string(msg, LOCKSTEP_ATTR_RES_NAME, name) < 0 ||
-	    nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, volume) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_FIRST_BIT, first_bit) < 0)
-		return too_long(msg, e);
-	nl->on_reply = on_marks;
-	nl->reply_arg = ret;
-	return transact(nl, msg, "read the marks", e);
-}
-
-struct merge {
-	u32 volume, run_bytes;
-	u64 first_bit;
-	const void *runs;
-};
-
-static int fill_merge(struct nl_msg *msg, const void *arg)
-{
-	const struct merge *m = arg;
-
-	if (nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, m->volume) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_FIRST_BIT, m->first_bit) < 0)
-		return -1;
-	return nla_put(msg, LOCKSTEP_ATTR_RUNS, (int)m->run_bytes, m->runs);
-}
-
-int nl_marks_merge(struct nl *nl, const char *name, u32 volume, u64 first_bit, const void *runs,
-		   u32 run_bytes, struct err *e)
-{
-	struct merge m = { volume, run_bytes, first_bit, runs };
-
-	if (run_bytes > NL_RUNS_BYTES)
-		return err_set(e, -EMSGSIZE, "netlink", "a chunk of marks is too long");
-	return simple(nl, LOCKSTEP_CMD_MARKS_MERGE, name, fill_merge, &m, run_bytes,
-		      "take the peer's marks", e);
 }
 
 /* ---- events */

@@ -46,15 +46,28 @@ struct nl_resource {
 	u32 node_id, peer_node_id;
 	const char *node, *peer;
 	u32 timeout_ms, ping_ms;	/* 0: the kernel's default */
+	u32 disk_timeout_ms;		/* LOCKSTEP_DEF_DISK_TIMEOUT_MS is not sent; 0: never */
 };
 
 int nl_res_add(struct nl *nl, const struct nl_resource *r, struct err *e);
 int nl_res_del(struct nl *nl, const char *name, struct err *e);
 
-/* meta NULL or "": internal. */
-int nl_vol_add(struct nl *nl, const char *name, u32 volume, u32 minor, const char *backing,
-	       const char *meta, struct err *e);
+/* A volume and its disk. */
+struct nl_disk {
+	u32 volume, minor;		/* minor: of nl_vol_add() alone */
+	const char *backing;
+	const char *meta;		/* NULL or "": internal */
+	u64 device_sect;		/* size when it was last attached, 0: unknown */
+};
+
+int nl_vol_add(struct nl *nl, const char *name, const struct nl_disk *d, struct err *e);
 int nl_vol_del(struct nl *nl, const char *name, u32 volume, struct err *e);
+/* A disk for a volume that has lost its own, and giving one up. */
+int nl_vol_attach(struct nl *nl, const char *name, const struct nl_disk *d, struct err *e);
+int nl_vol_detach(struct nl *nl, const char *name, u32 volume, struct err *e);
+/* Take up the backing device's size. data_sect: the size the volume should have, 0: any. */
+int nl_resize(struct nl *nl, const char *name, u32 volume, u64 data_sect, bool force,
+	      struct err *e);
 
 int nl_promote(struct nl *nl, const char *name, bool force, struct err *e);
 int nl_demote(struct nl *nl, const char *name, struct err *e);
@@ -101,6 +114,20 @@ int nl_marks_get(struct nl *nl, const char *name, u32 volume, u64 first_bit,
 int nl_marks_merge(struct nl *nl, const char *name, u32 volume, u64 first_bit,
 		   const void *runs, u32 run_bytes, struct err *e);
 int nl_sync_start(struct nl *nl, const char *name, u32 volume, struct err *e);
+
+/* ---- verify */
+
+struct nl_verify {
+	u32 volume;
+	u64 first_bit, nr_bits;		/* nr_bits 0: to the end */
+	bool repair, resume;
+};
+
+int nl_verify_start(struct nl *nl, const char *name, const struct nl_verify *v, struct err *e);
+int nl_verify_stop(struct nl *nl, const char *name, u32 volume, struct err *e);
+/* What the last one found to differ. */
+int nl_verify_get(struct nl *nl, const char *name, u32 volume, u64 first_bit,
+		  struct nl_marks *ret, struct err *e);
 
 /* ---- events */
 
