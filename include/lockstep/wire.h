@@ -163,6 +163,13 @@ enum lockstep_ctl_type {
 	LOCKSTEP_CT_REFUSE	= 10,	/* lockstep_ctl_refuse: why, for the other side's status */
 	/* both, instead of TOKEN: the session named in both hellos lives on; no body */
 	LOCKSTEP_CT_ADOPT	= 11,
+	/*
+	 * While connected: take up the size of your disk of one volume; lockstep_ctl_resize.
+	 * Answered by RESIZE_DONE. The volume itself changes with the next hello, in which whoever
+	 * asked gives the new size as its own.
+	 */
+	LOCKSTEP_CT_RESIZE	= 12,
+	LOCKSTEP_CT_RESIZE_DONE	= 13,	/* lockstep_ctl_resize_done */
 	LOCKSTEP_CT_NR
 };
 
@@ -199,7 +206,8 @@ struct lockstep_ctl_volume {
 	__le64	current_nr;	/*  16 */
 	__le64	since_id;	/*  24 of the peer addressed */
 	__le64	peer_boot_id;	/*  32 instance of the peer in our last session */
-	__le64	data_sect;	/*  40 agreed size, 0: none yet */
+	/*  40 agreed size, or the one that a RESIZE is to make of it; 0: none yet */
+	__le64	data_sect;
 	__le64	data_max_sect;	/*  48 what this side could give */
 	__le64	oos_bits;	/*  56 blocks marked out of sync here */
 	__le64	written_s;	/*  64 last change, wall clock, for people */
@@ -241,6 +249,22 @@ struct lockstep_ctl_marks {
 	__le32	run_bytes;	/*  4 run-length bytes that follow (kernel/core/rle.h) */
 	__le64	first_bit;	/*  8 bit the first gap counts from */
 };				/* 16 */
+
+struct lockstep_ctl_resize {
+	__le32	volume;		/*  0 */
+	__le32	flags;		/*  4 LOCKSTEP_RZ_* */
+	__le64	data_sect;	/*  8 size it is to have, 0: all that both can give */
+};				/* 16 */
+
+#define LOCKSTEP_RZ_SHRINK		(1u << 0)	/* data_sect may be less than now */
+#define LOCKSTEP_RZ_KNOWN		0x1u
+
+struct lockstep_ctl_resize_done {
+	__le32	volume;		/*   0 */
+	__le32	refused;	/*   4 0: done, 1: not, and `text` says why */
+	__le64	data_max_sect;	/*   8 what that side can give now */
+	__u8	text[240];	/*  16 NUL-terminated UTF-8 */
+};				/* 256 */
 
 struct lockstep_ctl_refuse {
 	__le32	code;		/*  0 enum lockstep_refuse, for tests; the text is for people */

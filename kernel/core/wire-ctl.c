@@ -84,6 +84,18 @@ ASSERT_AT(lockstep_ctl_refuse, text, 4);
 static_assert(sizeof(struct lockstep_ctl_refuse) == 256);
 static_assert(sizeof(((struct wire_refuse *)0)->text) == 252);
 
+ASSERT_AT(lockstep_ctl_resize, volume, 0);
+ASSERT_AT(lockstep_ctl_resize, flags, 4);
+ASSERT_AT(lockstep_ctl_resize, data_sect, 8);
+static_assert(sizeof(struct lockstep_ctl_resize) == 16);
+
+ASSERT_AT(lockstep_ctl_resize_done, volume, 0);
+ASSERT_AT(lockstep_ctl_resize_done, refused, 4);
+ASSERT_AT(lockstep_ctl_resize_done, data_max_sect, 8);
+ASSERT_AT(lockstep_ctl_resize_done, text, 16);
+static_assert(sizeof(struct lockstep_ctl_resize_done) == 256);
+static_assert(sizeof(((struct wire_resize_done *)0)->text) == 240);
+
 #define HELLO_BYTES	((u32)sizeof(struct lockstep_ctl_hello))
 #define VOLUME_BYTES	((u32)sizeof(struct lockstep_ctl_volume))
 #define VERDICT_BYTES	((u32)sizeof(struct lockstep_ctl_verdict))
@@ -112,6 +124,8 @@ static const struct body_rule bodies[LOCKSTEP_CT_NR] = {
 	[LOCKSTEP_CT_PONG]	= { true, 0, 1, 0 },
 	[LOCKSTEP_CT_REFUSE]	= { true, sizeof(struct lockstep_ctl_refuse), 1, 0 },
 	[LOCKSTEP_CT_ADOPT]	= { true, 0, 1, 0 },
+	[LOCKSTEP_CT_RESIZE]	= { true, sizeof(struct lockstep_ctl_resize), 1, 0 },
+	[LOCKSTEP_CT_RESIZE_DONE] = { true, sizeof(struct lockstep_ctl_resize_done), 1, 0 },
 };
 
 void wire_ctl_encode(const struct wire_ctl *c, struct lockstep_ctl_hdr *ret)
@@ -531,20 +545,36 @@ static bool is_printable(u8 c)
 	return c >= 0x20 && c != 0x7f;
 }
 
+/* Into `size` zeroed bytes. */
+static void encode_text(const char *text, u8 *ret, size_t size)
+{
+	size_t i = 0;
+
+	for (; i < size - 1 && text[i]; i++)
+		ret[i] = is_printable((u8)text[i]) ? (u8)text[i] : '?';
+	/* Cut: not in the middle of a UTF-8 character, whose later bytes are 10xxxxxx. */
+	while (i && ((u8)text[i] & 0xc0) == 0x80)
+		ret[--i] = 0;
+}
+
+static bool is_text(const u8 *text, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && is_printable(text[n]))
+		n++;
+	return n < size && is_zero(text + n, size - n);
+}
+
 size_t wire_refuse_encode(u32 code, const char *text, void *buf, size_t cap)
 {
 	struct lockstep_ctl_refuse *w = buf;
-	size_t i = 0;
 
 	if (cap < sizeof(*w))
 		return 0;
 	memset(w, 0, sizeof(*w));
 	w->code = cpu_to_le32(code);
-	for (; i < sizeof(w->text) - 1 && text[i]; i++)
-		w->text[i] = is_printable((u8)text[i]) ? (u8)text[i] : '?';
-	/* Cut: not in the middle of a UTF-8 character, whose later bytes are 10xxxxxx. */
-	while (i && ((u8)text[i] & 0xc0) == 0x80)
-		w->text[--i] = 0;
+	encode_text(text, w->text, sizeof(w->text));
 	return sizeof(*w);
 }
 
@@ -553,18 +583,85 @@ enum wire_err wire_refuse_decode(const void *buf, size_t len, struct wire_refuse
 	const struct lockstep_ctl_refuse *w = buf;
 	enum wire_err err = check_length(len, sizeof(*w));
 	u32 code;
-	size_t n = 0;
 
 	if (err)
 		return err;
 	code = le32_to_cpu(w->code);
 	if (!code || code >= LOCKSTEP_RF_NR)
 		return WIRE_VALUE;
-	while (n < sizeof(w->text) && is_printable(w->text[n]))
-		n++;
-	if (n == sizeof(w->text) || !is_zero(w->text + n, sizeof(w->text) - n))
+	if (!is_text(w->text, sizeof(w->text)))
 		return WIRE_TEXT;
 	ret->code = code;
+	memcpy(ret->text, w->text, sizeof(ret->text));
+	return WIRE_OK;
+}
+
+/* ---- resize --------------------------------------------------------------------------------- */
+
+size_t wire_resize_encode(const struct wire_resize *r, void *buf, size_t cap)
+{
+	struct lockstep_ctl_resize *w = buf;
+
+	if (cap < sizeof(*w))
+		return 0;
+	w->volume = cpu_to_le32(r->volume);
+	w->flags = cpu_to_le32(r->flags);
+	w->data_sect = cpu_to_le64(r->data_sect);
+	return sizeof(*w);
+}
+
+/* A size of the volume is whole blocks of the bitmap. */
+static bool is_size(u64 sect)
+{
+	return sect <= LOCKSTEP_MAX_DATA_SECT && !(sect % LOCKSTEP_BIT_SECT);
+}
+
+enum wire_err wire_resize_decode(const void *buf, size_t len, struct wire_resize *ret)
+{
+	const struct lockstep_ctl_resize *w = buf;
+	enum wire_err err = check_length(len, sizeof(*w));
+
+	if (err)
+		return err;
+	if (le32_to_cpu(w->flags) & ~LOCKSTEP_RZ_KNOWN)
+		return WIRE_FLAGS;
+	if (le32_to_cpu(w->volume) >= LOCKSTEP_MAX_VOLUMES || !is_size(le64_to_cpu(w->data_sect)))
+		return WIRE_VALUE;
+	ret->volume = le32_to_cpu(w->volume);
+	ret->flags = le32_to_cpu(w->flags);
+	ret->data_sect = le64_to_cpu(w->data_sect);
+	return WIRE_OK;
+}
+
+size_t wire_resize_done_encode(const struct wire_resize_done *r, void *buf, size_t cap)
+{
+	struct lockstep_ctl_resize_done *w = buf;
+
+	if (cap < sizeof(*w))
+		return 0;
+	memset(w, 0, sizeof(*w));
+	w->volume = cpu_to_le32(r->volume);
+	w->refused = cpu_to_le32(r->refused);
+	w->data_max_sect = cpu_to_le64(r->data_max_sect);
+	encode_text(r->text, w->text, sizeof(w->text));
+	return sizeof(*w);
+}
+
+enum wire_err wire_resize_done_decode(const void *buf, size_t len, struct wire_resize_done *ret)
+{
+	const struct lockstep_ctl_resize_done *w = buf;
+	enum wire_err err = check_length(len, sizeof(*w));
+
+	if (err)
+		return err;
+	if (le32_to_cpu(w->volume) >= LOCKSTEP_MAX_VOLUMES || le32_to_cpu(w->refused) > 1 ||
+	    le64_to_cpu(w->data_max_sect) > LOCKSTEP_MAX_DATA_SECT)
+		return WIRE_VALUE;
+	if (!is_text(w->text, sizeof(w->text)))
+		return WIRE_TEXT;
+	ret->volume = le32_to_cpu(w->volume);
+	ret->refused = le32_to_cpu(w->refused);
+	ret->data_max_sect = le64_to_cpu(w->data_max_sect);
 	memcpy(ret->text, w->text, sizeof(ret->text));
 	return WIRE_OK;
 }

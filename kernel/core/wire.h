@@ -103,6 +103,17 @@ struct wire_marks {
 	const u8 *runs;			/* points into the decoded buffer */
 };
 
+struct wire_resize {
+	u32 volume, flags;
+	u64 data_sect;
+};
+
+struct wire_resize_done {
+	u32 volume, refused;
+	u64 data_max_sect;
+	char text[240];
+};
+
 struct wire_refuse {
 	u32 code;
 	char text[252];
@@ -131,6 +142,11 @@ enum wire_err wire_marks_decode(const void *buf, size_t len, struct wire_marks *
 /* The text is cut to fit. */
 size_t wire_refuse_encode(u32 code, const char *text, void *buf, size_t cap);
 enum wire_err wire_refuse_decode(const void *buf, size_t len, struct wire_refuse *ret);
+size_t wire_resize_encode(const struct wire_resize *r, void *buf, size_t cap);
+enum wire_err wire_resize_decode(const void *buf, size_t len, struct wire_resize *ret);
+/* The text is r->text, cut to fit. */
+size_t wire_resize_done_encode(const struct wire_resize_done *r, void *buf, size_t cap);
+enum wire_err wire_resize_done_decode(const void *buf, size_t len, struct wire_resize_done *ret);
 
 /* Data socket hello. proof and nonces are computed by the daemon. */
 struct wire_join {

@@ -47,6 +47,22 @@ static void marks(const void *p, size_t len)
 		assert(count && first + count <= LOCKSTEP_MAX_DATA_SECT / 8);
 }
 
+static void resize(const void *p, size_t len)
+{
+	struct wire_resize_done d;
+	struct wire_resize r;
+
+	if (!wire_resize_decode(p, len, &r)) {
+		assert(r.volume < LOCKSTEP_MAX_VOLUMES);
+		assert(wire_resize_encode(&r, again, sizeof(again)) == len);
+		assert(!memcmp(p, again, len));
+	}
+	if (!wire_resize_done_decode(p, len, &d)) {
+		assert(d.volume < LOCKSTEP_MAX_VOLUMES && memchr(d.text, 0, sizeof(d.text)));
+		assert(wire_resize_done_encode(&d, again, sizeof(again)) == len);
+	}
+}
+
 static void others(const void *p, size_t len)
 {
 	struct wire_refuse r;
@@ -62,6 +78,7 @@ static void others(const void *p, size_t len)
 		assert(j.stream < LOCKSTEP_MAX_STREAMS);
 	if (!wire_ctl_decode(p, len, &c))
 		assert(c.body_bytes <= LOCKSTEP_CTL_MAX_BYTES);
+	resize(p, len);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -111,6 +128,8 @@ size_t fuzz_seed(u32 n, u8 *buf, size_t cap)
 	struct wire_token t = { .session_id = 1, .epoch = 1, .streams = 1, .timeout_ms = 6000 };
 	struct wire_marks m = { .run_bytes = sizeof(runs), .runs = runs };
 	struct wire_join j = { .session_id = 5 };
+	struct wire_resize r = { 1, LOCKSTEP_RZ_SHRINK, 4096 };
+	struct wire_resize_done d = { 1, 1, 8192, "no room" };
 	struct wire_ctl ctl = { LOCKSTEP_CT_VERDICT, 24 };
 	static _Alignas(8) u8 body[4096];
 	size_t len = 0;
@@ -138,6 +157,12 @@ size_t fuzz_seed(u32 n, u8 *buf, size_t cap)
 	case 6:
 		wire_ctl_encode(&ctl, (struct lockstep_ctl_hdr *)body);
 		len = sizeof(struct lockstep_ctl_hdr);
+		break;
+	case 7:
+		len = wire_resize_encode(&r, body, sizeof(body));
+		break;
+	case 8:
+		len = wire_resize_done_encode(&d, body, sizeof(body));
 		break;
 	}
 	if (!len || cap < len + 1)

@@ -343,6 +343,52 @@ static void refuse(void **state)
 	assert_int_equal(wire_refuse_decode(buf, 256, &r), WIRE_VALUE);
 }
 
+static void resize(void **state)
+{
+	struct wire_resize r = { 255, LOCKSTEP_RZ_SHRINK, LOCKSTEP_MAX_DATA_SECT }, back;
+	struct wire_resize_done d = { .volume = 3, .refused = 1, .data_max_sect = 12345,
+				      .text = "in use" }, dback;
+	u32 i;
+
+	(void)state;
+	assert_int_equal(wire_resize_encode(&r, buf, 15), 0);
+	assert_int_equal(wire_resize_encode(&r, buf, CAP), 16);
+	assert_int_equal(wire_resize_decode(buf, 16, &back), WIRE_OK);
+	assert_memory_equal(&r, &back, sizeof(r));
+	for (i = 0; i < 16; i++)
+		assert_int_equal(wire_resize_decode(buf, i, &back), WIRE_SHORT);
+	assert_int_equal(wire_resize_decode(buf, 17, &back), WIRE_LENGTH);
+	r.flags = 2;
+	wire_resize_encode(&r, buf, CAP);
+	assert_int_equal(wire_resize_decode(buf, 16, &back), WIRE_FLAGS);
+	r = (struct wire_resize){ 256, 0, 0 };
+	wire_resize_encode(&r, buf, CAP);
+	assert_int_equal(wire_resize_decode(buf, 16, &back), WIRE_VALUE);
+	r = (struct wire_resize){ 0, 0, LOCKSTEP_MAX_DATA_SECT + 8 };
+	wire_resize_encode(&r, buf, CAP);
+	assert_int_equal(wire_resize_decode(buf, 16, &back), WIRE_VALUE);
+	r.data_sect = 4097;
+	wire_resize_encode(&r, buf, CAP);
+	assert_int_equal(wire_resize_decode(buf, 16, &back), WIRE_VALUE);
+
+	assert_int_equal(wire_resize_done_encode(&d, buf, 255), 0);
+	assert_int_equal(wire_resize_done_encode(&d, buf, CAP), 256);
+	assert_int_equal(wire_resize_done_decode(buf, 256, &dback), WIRE_OK);
+	assert_memory_equal(&d, &dback, sizeof(d));
+	assert_int_equal(wire_resize_done_decode(buf, 255, &dback), WIRE_SHORT);
+	buf[255] = 'x';
+	assert_int_equal(wire_resize_done_decode(buf, 256, &dback), WIRE_TEXT);
+	memset(buf + 16, 'x', 240);
+	assert_int_equal(wire_resize_done_decode(buf, 256, &dback), WIRE_TEXT);
+	d.refused = 2;
+	wire_resize_done_encode(&d, buf, CAP);
+	assert_int_equal(wire_resize_done_decode(buf, 256, &dback), WIRE_VALUE);
+	d.refused = 0;
+	d.data_max_sect = LOCKSTEP_MAX_DATA_SECT + 1;
+	wire_resize_done_encode(&d, buf, CAP);
+	assert_int_equal(wire_resize_done_decode(buf, 256, &dback), WIRE_VALUE);
+}
+
 static void join(void **state)
 {
 	struct lockstep_wire_join w;
@@ -384,6 +430,7 @@ int main(void)
 		cmocka_unit_test(token),
 		cmocka_unit_test(marks),
 		cmocka_unit_test(refuse),
+		cmocka_unit_test(resize),
 		cmocka_unit_test(join),
 	};
 

@@ -143,6 +143,19 @@ static u64 mib(u64 sect)
 	return sect >> 11;
 }
 
+/*
+ * Two sizes that were agreed on at different times: a resize has reached one side only, because it
+ * is being carried out (whoever asked for it gives the new size as its own) or because the other
+ * one died over it. The larger one is taken: what it adds is copied, and a smaller one would take
+ * away what somebody may have used.
+ */
+static bool is_resized(const struct wire_hello_volume *v1, const struct wire_hello_volume *v2,
+		       u64 limit)
+{
+	return v1->data_sect && v2->data_sect && v1->data_sect != v2->data_sect &&
+	       max(v1->data_sect, v2->data_sect) <= limit;
+}
+
 static bool check_size(struct talk *t, u32 i, struct agreed_volume *out)
 {
 	const struct wire_hello_volume *v1 = &t->first->v[i], *v2 = &t->second->v[i];
@@ -154,7 +167,9 @@ static bool check_size(struct talk *t, u32 i, struct agreed_volume *out)
 	if (!v1->data_max_sect || !v2->data_max_sect)
 		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u has no disk on %s", v1->volume,
 			      v1->data_max_sect ? n2 : n1);
-	if (s1 && s2 && s1 != s2) {
+	if (is_resized(v1, v2, limit))
+		size = max(s1, s2);
+	else if (s1 && s2 && s1 != s2) {
 		mend(t, "on the host whose copy is to be replaced: lockstep down %s, lockstep init "
 		     "--force %s, lockstep up %s", t->first->h.resource, t->first->h.resource,
 		     t->first->h.resource);

@@ -252,6 +252,13 @@ static void role_done(struct manager *m, struct request *r)
 	reply_ok(r, r->command == CTL_PROMOTE ? "%s is primary" : "%s is secondary");
 }
 
+static int not_up(const char *name, struct err *e)
+{
+	err_set(e, -ENODEV, "not-up", "%s is not up on this host", name);
+	err_mend(e, "lockstep up %s", name);
+	return -ENODEV;
+}
+
 /* The disk counts from the next hello on. */
 static void attach_done(struct manager *m, struct request *r)
 {
@@ -270,9 +277,64 @@ static void attach_done(struct manager *m, struct request *r)
 	r->reply(r->arg, NULL, text);
 }
 
+static void finish(struct manager *m, struct request *r);
+
+/* Both disks and the volume have the new size, or not. */
+static void on_resized(void *arg, const struct err *e, u64 sect)
+{
+	struct request *r = arg;
+
+	if (e) {
+		r->e = *e;
+		r->ret = -EREMOTEIO;
+	}
+	r->now_sect = sect;
+	finish(r->owner, r);
+}
+
+/* Our disk is ready; the peer's, and the volume itself, are the peer's business. */
+static void resize_on(struct manager *m, struct request *r)
+{
+	struct resource *res = find(m, r->name);
+	struct peer_resize ask = {
+		.volume = r->volume,
+		.size_sect = r->size_sect,
+		.max_sect = r->max_sect,
+		.now_sect = r->now_sect,
+		.shrink = r->force,
+	};
+
+	if (res && res->peer) {
+		peer_resize(res->peer, &ask, on_resized, r);
+		return;
+	}
+	r->ret = not_up(r->name, &r->e);
+	finish(m, r);
+}
+
+static void resize_done(struct request *r)
+{
+	char text[256];
+
+	if (r->ret < 0) {
+		r->reply(r->arg, &r->e, NULL);
+		return;
+	}
+	snprintf(text, sizeof(text), "volume %u of %s has %llu MiB now", r->volume, r->name,
+		 (unsigned long long)r->now_sect >> 11);
+	r->reply(r->arg, NULL, text);
+}
+
 static void on_done(struct request *r)
 {
-	struct manager *m = r->owner;
+	if (r->command == CTL_RESIZE && r->ret == 0)
+		resize_on(r->owner, r);
+	else
+		finish(r->owner, r);
+}
+
+static void finish(struct manager *m, struct request *r)
+{
 	struct request **p = &m->requests;
 
 	while (*p != r)
@@ -290,6 +352,8 @@ static void on_done(struct request *r)
 		down_done(m, r);
 	else if (r->command == CTL_ATTACH)
 		attach_done(m, r);
+	else if (r->command == CTL_RESIZE)
+		resize_done(r);
 	else if ((r->command == CTL_DISCONNECT || r->command == CTL_DETACH) && r->ret < 0)
 		r->reply(r->arg, &r->e, NULL);
 	else if (r->command == CTL_DETACH)
@@ -314,13 +378,6 @@ static void start_request(struct manager *m, struct request *r)
 	request_start(r, m->jobs);
 }
 
-static int not_up(const char *name, struct err *e)
-{
-	err_set(e, -ENODEV, "not-up", "%s is not up on this host", name);
-	err_mend(e, "lockstep up %s", name);
-	return -ENODEV;
-}
-
 /* The commands that are done, or begun, at once. Returns 0, 1: go on with a job, or an error. */
 static int at_once(struct manager *m, const struct ctl_request *q, struct err *e)
 {
@@ -332,6 +389,13 @@ static int at_once(struct manager *m, const struct ctl_request *q, struct err *e
 		return not_up(q->resource, e);
 	if (q->command == CTL_CONNECT)
 		return resource_stay_off(res, false, e);
+	if (q->command == CTL_RESIZE && (!res->peer || !peer_is_connected(res->peer))) {
+		err_set(e, -ENOTCONN, "not-connected",
+			"%s is not connected, and both hosts' disks have to be looked at",
+			q->resource);
+		err_mend(e, "lockstep status %s", q->resource);
+		return -ENOTCONN;
+	}
 	if (q->command == CTL_DISCONNECT)
 		return resource_stay_off(res, true, e) < 0 ? -EIO : 1;
 	return 1;
@@ -629,6 +693,7 @@ int manager_create(sd_event *event, const struct manager_options *o, struct mana
 		.kern = o->kern,
 		.conns = m->conns,
 		.listeners = m->listeners,
+		.state_dir = o->state_dir,
 		.phase_ms = o->phase_ms,
 		.ping_ms = o->ping_ms,
 		.dead_ms = o->dead_ms,

@@ -73,6 +73,7 @@ static void facts_known(struct peer *p, struct peer_job *j)
 	}
 	p->peer_boot_id = r->peer_boot_id;
 	agree_fill_hello(r, &self, &p->mine);
+	peer_resize_hello(p);
 	send_hello(p);
 }
 

@@ -68,6 +68,20 @@ enum marks_todo {
 	MARKS_AWAIT,		/* source: the peer's will come */
 };
 
+enum resize_step {
+	RESIZE_NONE,
+	RESIZE_ASKED,		/* the peer, for its disk */
+	RESIZE_AGAIN,		/* connecting anew, with the new size */
+};
+
+struct peer_resizing {
+	enum resize_step step;
+	struct peer_resize ask;
+	peer_resized_fn done;
+	void *arg;
+	sd_event_source *timer;
+};
+
 struct peer_job;
 
 struct peer {
@@ -115,6 +129,13 @@ struct peer {
 	u64 marks_bit;
 	u64 marks_ms;			/* last progress */
 
+	/*
+	 * Sizes for volumes that a resize has agreed on, by number; 0: none. They take the place of
+	 * the present size in our hello, until a session has come of it or was refused.
+	 */
+	u64 wish[LOCKSTEP_MAX_VOLUMES];
+	struct peer_resizing resizing;
+
 	struct err problem;
 	u64 problem_since_s;
 };
@@ -149,6 +170,9 @@ struct peer_job {
 	u32 stream, volume;
 	int fd;				/* closed with the job; -1: none */
 	u64 first_bit;
+	u64 data_sect;
+	bool force;
+	const char *state_dir;
 	struct nl_marks *marks;		/* in or out; freed with the job */
 	/* Out. */
 	struct model model;
@@ -185,5 +209,16 @@ void peer_send_marks(struct peer *p);
 void peer_on_marks(struct peer *p, const u8 *body, size_t len);
 void peer_on_marks_done(struct peer *p, const u8 *body, size_t len);
 bool peer_marks_are_late(const struct peer *p, u64 now_ms);
+
+/* ---- peer-resize.c */
+
+void peer_on_resize(struct peer *p, const u8 *body, size_t len);
+void peer_on_resize_done(struct peer *p, const u8 *body, size_t len);
+/* Put the wishes into our hello. */
+void peer_resize_hello(struct peer *p);
+/* A session has come of the hello, or (why not NULL) never will as things stand. */
+void peer_resize_over(struct peer *p, const struct err *why);
+/* The connection ended. */
+void peer_resize_lost(struct peer *p);
 
 #endif /* LOCKSTEPD_PEER_PHASE_H */

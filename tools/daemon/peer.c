@@ -49,7 +49,7 @@ static const struct phase_row {
 			    MAY(STARTED) | MAY(REFUSE), true },
 	[PEER_ADOPT]	= { "taking up the session", MAY(ADOPT) | MAY(REFUSE), true },
 	[PEER_CONNECTED] = { "connected", MAY(PING) | MAY(PONG) | MAY(MARKS) | MAY(MARKS_DONE) |
-			     MAY(REFUSE), false },
+			     MAY(RESIZE) | MAY(RESIZE_DONE) | MAY(REFUSE), false },
 	[PEER_SETTLE]	= { "waiting for the kernel", 0, false },
 };
 
@@ -190,6 +190,7 @@ void peer_fail(struct peer *p, const struct err *why, enum peer_retry retry)
 {
 	if (why)
 		peer_set_problem(p, why);
+	peer_resize_lost(p);
 	drop_attempt(p);
 	p->retry = retry;
 	peer_set_phase(p, PEER_SETTLE);
@@ -218,6 +219,8 @@ void peer_refuse(struct peer *p, u32 refuse, const struct err *why, enum peer_re
 	n = wire_refuse_encode(refuse, why->what, buf, size);
 	if (p->conn && n)
 		(void)conn_send(p->conn, LOCKSTEP_CT_REFUSE, buf, n);
+	if (refuse != LOCKSTEP_RF_BUSY)
+		peer_resize_over(p, why);
 	/* Busy is no problem of anyone's: the next hello mends it. */
 	peer_fail(p, refuse == LOCKSTEP_RF_BUSY ? NULL : why, retry);
 }
@@ -333,6 +336,7 @@ static void on_refuse(struct peer *p, const u8 *body, size_t len)
 	}
 	err_set(&e, 0, peer_refuse_code[r.code] ? peer_refuse_code[r.code] : "peer-refused",
 		"%s refuses: %s", p->other->name, r.text);
+	peer_resize_over(p, &e);
 	peer_fail(p, &e, RETRY_LATER);
 }
 
@@ -354,6 +358,8 @@ static void on_frame(struct conn *c, const struct wire_ctl *h, const u8 *body, v
 	case LOCKSTEP_CT_STARTED:	peer_on_started(p); break;
 	case LOCKSTEP_CT_MARKS:		peer_on_marks(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_MARKS_DONE:	peer_on_marks_done(p, body, h->body_bytes); break;
+	case LOCKSTEP_CT_RESIZE:	peer_on_resize(p, body, h->body_bytes); break;
+	case LOCKSTEP_CT_RESIZE_DONE:	peer_on_resize_done(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_PING:		peer_send(p, LOCKSTEP_CT_PONG, NULL, 0); break;
 	case LOCKSTEP_CT_PONG:		break;	/* that it was heard is all */
 	case LOCKSTEP_CT_REFUSE:	on_refuse(p, body, h->body_bytes); break;
@@ -569,6 +575,11 @@ void peer_again(struct peer *p, const char *why)
 	peer_refuse(p, LOCKSTEP_RF_BUSY, &e, RETRY_NOW);
 }
 
+bool peer_is_connected(const struct peer *p)
+{
+	return p->phase == PEER_CONNECTED;
+}
+
 bool peer_is_dialler(const struct peer *p)
 {
 	return p->dialler;
@@ -676,8 +687,13 @@ int peer_create(const struct peer_env *env, const struct conf *conf, int self,
 
 void peer_destroy(struct peer *p)
 {
+	struct err e;
+
 	if (!p)
 		return;
+	err_set(&e, -ECANCELED, "not-connected", "the connection was given up");
+	peer_resize_over(p, &e);
+	loop_drop(&p->resizing.timer);
 	if (p->env)
 		drop_attempt(p);
 	conn_close(p->next_conn);

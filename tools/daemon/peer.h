@@ -26,6 +26,7 @@ struct peer_env {
 	const struct kern *kern;
 	struct conns *conns;
 	struct listeners *listeners;
+	const char *state_dir;		/* sizes.h */
 	u32 phase_ms;			/* deadline of each step with the peer */
 	u32 ping_ms, dead_ms;		/* of the control connection */
 	u32 retry_min_ms, retry_max_ms;
@@ -50,6 +51,22 @@ void peer_hint(struct peer *p);
 /* Our side of the session was closed because of what `why` says: say hello again at once. */
 void peer_again(struct peer *p, const char *why);
 
+/*
+ * Our disk of a volume has taken up its size (max_sect is what it gives, now_sect the volume's
+ * size): have the peer's do the same, then connect anew with size_sect (0: all that both give).
+ * done() comes always, perhaps before this returns: e NULL and the size, or why not.
+ */
+struct peer_resize {
+	u32 volume;
+	u64 size_sect, max_sect, now_sect;
+	bool shrink;
+};
+
+typedef void (*peer_resized_fn)(void *arg, const struct err *e, u64 sect);
+
+void peer_resize(struct peer *p, const struct peer_resize *ask, peer_resized_fn done, void *arg);
+
+bool peer_is_connected(const struct peer *p);
 bool peer_is_dialler(const struct peer *p);
 
 /* From the listener. */

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A volume takes another size: on both hosts or on neither, whoever dies over it. */
+#include "pair.h"
+
+#include <string.h>
+
+#define A	(&p->side[ALICE].k)
+#define B	(&p->side[BOB].k)
+#define OLD	(1ull << 20)
+#define NEW	(1ull << 21)
+
+static void connect_both(struct pair *p)
+{
+	pair_gen(p, ALICE, 0, 7, 0, GOOD);
+	pair_gen(p, BOB, 0, 7, 0, GOOD);
+	pair_up_both(p);
+	until(p, are_connected);
+	assert_true(A->v[0].m.data_sect == OLD && B->v[0].m.data_sect == OLD);
+}
+
+static struct reply resize(struct pair *p, int side, u64 sect, bool shrink)
+{
+	struct ctl_request q = { .command = CTL_RESIZE, .has_volume = true, .size_sect = sect,
+				 .force = shrink };
+
+	return pair_request(p, side, &q);
+}
+
+static void expect_size(struct pair *p, u64 sect)
+{
+	until(p, are_connected);
+	assert_true(A->v[0].m.data_sect == sect);
+	assert_true(B->v[0].m.data_sect == sect);
+}
+
+static void test_grow(void **state)
+{
+	struct pair *p = *state;
+
+	for (int side = 0; side < 2; side++) {
+		if (side == 0)
+			connect_both(p);
+		A->v[0].grown_sect = B->v[0].grown_sect = NEW << side;
+		B->v[0].grown_sect += 4096;
+		assert_non_null(strstr(resize(p, side, 0, false).text, side ? "2048 MiB" :
+				       "1024 MiB"));
+		expect_size(p, NEW << side);
+		assert_int_equal(A->opens, side + 2);
+	}
+	/* To a size that was asked for, and no further; nothing changes when it has it. */
+	A->v[0].grown_sect = B->v[0].grown_sect = NEW * 4;
+	assert_string_equal(resize(p, ALICE, NEW * 3, false).e.what, "");
+	expect_size(p, NEW * 3);
+	assert_int_equal(A->opens, 4);
+	assert_string_equal(resize(p, BOB, NEW * 3, false).e.what, "");
+	assert_int_equal(A->opens, 4);
+}
+
+/* By itself nothing grows: not on a larger disk, not by an answer that came to nothing. */
+static void test_stays(void **state)
+{
+	struct pair *p = *state;
+	struct reply r;
+
+	connect_both(p);
+	A->v[0].m.data_max_sect = B->v[0].m.data_max_sect = NEW;
+	fake_lose(A);
+	pair_run(p, 50);
+	expect_size(p, OLD);
+	A->v[0].grown_sect = 2 * NEW;
+	r = resize(p, ALICE, 2 * NEW, false);
+	assert_string_equal(r.e.code, "no-room");
+	assert_non_null(strstr(r.e.what, "bob"));
+	strcpy(B->refuse_resize, "/dev/vdb does not answer");
+	r = resize(p, ALICE, 0, false);
+	assert_string_equal(r.e.what, "bob refuses: /dev/vdb does not answer");
+	strcpy(A->refuse_resize, "a resync runs");
+	assert_string_equal(resize(p, ALICE, 0, false).e.what, "a resync runs");
+	fake_lose(A);
+	pair_run(p, 50);
+	expect_size(p, OLD);
+	A->refuse_resize[0] = B->refuse_resize[0] = 0;
+	pair_kill(p, BOB);
+	r = resize(p, ALICE, 0, false);
+	assert_non_null(strstr(r.e.code, "not-connected"));
+}
+
+static void test_shrink(void **state)
+{
+	struct pair *p = *state;
+	struct reply r;
+
+	connect_both(p);
+	r = resize(p, ALICE, OLD / 2, false);
+	assert_string_equal(r.e.what, "it would become smaller");
+	assert_string_equal(resize(p, BOB, OLD / 2, true).e.what, "");
+	expect_size(p, OLD / 2);
+}
+
+/* One side had made the new size durable when the other died: the next hello mends it. */
+static void test_half(void **state)
+{
+	struct pair *p = *state;
+
+	connect_both(p);
+	pair_kill(p, BOB);
+	fake_lose(A);
+	fake_lose(B);
+	A->v[0].m.data_max_sect = B->v[0].m.data_max_sect = NEW + 4096;
+	B->v[0].m.data_sect = NEW;
+	pair_start(p, BOB);
+	expect_size(p, NEW);
+	/* A size that does not fit is refused as ever. */
+	pair_kill(p, BOB);
+	fake_lose(A);
+	fake_lose(B);
+	B->v[0].m.data_sect = B->v[0].m.data_max_sect = 2 * NEW;
+	pair_start(p, BOB);
+	for (int i = 0; i < 40 && !pair_has_problem(p, ALICE, "peer-limits"); i++)
+		pair_run(p, 100);
+	assert_true(pair_has_problem(p, ALICE, "peer-limits"));
+}
+
+int main(void)
+{
+#define TEST(fn)	cmocka_unit_test_setup_teardown(fn, pair_set_up, pair_tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_grow),
+		TEST(test_stays),
+		TEST(test_shrink),
+		TEST(test_half),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
