@@ -171,6 +171,53 @@ printf 'x' | dd of="$disk" bs=1 seek=$((end - 4096 + 100)) conv=notrunc status=n
 refuse 1 "no usable Lockstep metadata" dump-meta r0
 refuse 1 "not to be used (torn)" init r0
 
+# check-meta: in order, then one thing after the other spoilt. What lies where is asked, not known here.
+blank
+conf r0 "$disk"
+refuse 1 "there is no Lockstep metadata" check-meta r0
+expect 0 "lockstep up r0" init r0
+expect 0 "in order" check-meta r0
+expect 0 "not in use yet" check-meta --device "$disk"
+refuse 1 "goes with --device only" check-meta r0 --meta "$disk"
+poke()	# PYTHON: with f, m (as dump-meta has it), at(sector, byte), set_flags(bits)
+{
+	"$LOCKSTEP" dump-meta r0 --json > "$work/dump"
+	python3 - "$disk" "$work/dump" "$here/poke.py" "$1" <<-'END'
+	import json, sys
+	exec(open(sys.argv[3]).read())
+	poke(sys.argv[1], json.load(open(sys.argv[2]))["metadata"][0], sys.argv[4])
+	END
+}
+poke 'set_flags(0x60); at("region_map_sect", 0, 3); at("index_sect", 0, 0)'
+expect 0 "regions .*2 of 8 may differ" check-meta r0
+expect 0 "marked .*0 B; pages of the bitmap: 1 empty" check-meta r0
+poke 'at("index_sect", 0, 1)'
+expect 0 "marked .*31.[0-9] MiB; .* 1 full" check-meta r0
+poke 'at("index_sect", 0, 2); at("bitmap_sect", 0, 7)'
+expect 0 "marked .*12.0 KiB; .* 1 stored" check-meta r0
+poke 'at("bitmap_sect", 4095, 128)'
+refuse 1 "marks 1 blocks beyond the volume" check-meta r0
+poke 'at("index_sect", 0, 3)'
+refuse 1 "knows nothing of page 0" check-meta r0
+poke 'at("index_sect", 0, 4)'
+refuse 1 "the index names 1 pages" check-meta r0
+poke 'at("index_sect", 0, 0); at("region_map_sect", 4095, 1)'
+refuse 1 "the region map names 1 regions" check-meta r0
+"$LOCKSTEP" check-meta r0 --json 2>/dev/null | python3 -c '
+import json, sys
+c = json.load(sys.stdin)["checks"][0]
+assert not c["ok"] and c["errors"] == 1 and c["dirty_regions"] == 2, c
+assert c["superblocks"]["meta"]["resource"] == "r0" and c["pages"] == 1, c' || fail "check-meta --json"
+poke 'at("region_map_sect", 4095, 0); set_flags(0x62)'
+refuse 1 "up to date, and not consistent" check-meta r0
+poke 'set_flags(0x20)'
+refuse 1 "only the bitmap counts" check-meta r0
+poke 'set_flags(0x60)'
+printf 'x' | dd of="$disk" bs=1 seek=$(($(stat -c %s "$disk") - 65536 + 100)) conv=notrunc status=none
+expect 0 "is torn" check-meta r0
+truncate -s +4M "$disk"
+refuse 1 "there is no Lockstep metadata" check-meta r0
+
 # External metadata, on a device of its own.
 blank
 truncate -s 1M "$disk-meta"
@@ -180,6 +227,12 @@ cmp -s "$disk" <(head -c 32M /dev/zero) || fail "external metadata touched the d
 expect 0 "external metadata" dump-meta r0
 expect 0 "flags .*external" dump-meta --device "$disk-meta"
 refuse 1 "$disk-meta holds metadata already" init r0
+expect 0 "in order" check-meta r0
+expect 0 "in order" check-meta --device "$disk-meta"
+expect 0 "in order" check-meta --device "$disk" --meta "$disk-meta"
+truncate -s -4M "$disk"
+refuse 1 "describes a device of 32.0 MiB" check-meta r0
+truncate -s +4M "$disk"
 conf r0 "$disk" "meta = \"$disk-tiny\";"
 truncate -s 16K "$disk-tiny"
 refuse 1 "too small for the metadata" init r0

@@ -74,6 +74,7 @@ struct cmd {
 int cmd_keygen(const struct opts *o);		/* keygen.c */
 int cmd_init(const struct opts *o);		/* init.c */
 int cmd_dump_meta(const struct opts *o);	/* dump.c */
+int cmd_check_meta(const struct opts *o);	/* check.c */
 int cmd_up(const struct opts *o);		/* daemon.c */
 int cmd_down(const struct opts *o);
 int cmd_connect(const struct opts *o);

@@ -110,6 +110,16 @@ static const struct cmd commands[] = {
 	  .help = "Reads both copies, says which one counts and why the other one does not.\n"
 	  "  --device P   any block device or image file\n"
 	  "  -j, --json   for programs\n" },
+	{ .name = "check-meta", .run = cmd_check_meta, .operand = CMD_MUST_OPERAND,
+	  .usage = "NAME|--device PATH [--meta PATH] [--volume N] [--json]",
+	  .options = CMD_OPT_DEVICE | CMD_OPT_META | CMD_OPT_VOLUME | CMD_OPT_JSON | CMD_OPT_NODE,
+	  .summary = "check the metadata on a disk; needs neither module nor daemon",
+	  .help = "Reads superblocks, region map, index and bitmap, counts what they mark, and\n"
+	  "names what is unreadable or contradicts itself: then the exit code is 1. Changes\n"
+	  "nothing.\n"
+	  "  --device P   any block device or image file\n"
+	  "  --meta P     the device with its metadata, if that is another one\n"
+	  "  -j, --json   for programs\n" },
 };
 
 static const struct cmd *find_command(const char *name)

@@ -370,6 +370,43 @@ static void json_meta(FILE *f, const struct metafile *files, size_t nr)
 	dump(f, o);
 }
 
+static json_t *check_json(const struct metacheck *c)
+{
+	json_t *o = json_object(), *list = json_array(), *f;
+
+	for (u32 i = 0; i < c->nr_findings; i++) {
+		f = json_object();
+		put(f, "error", json_boolean(c->finding[i].is_error));
+		put(f, "text", str(c->finding[i].text));
+		json_array_append_new(list, f);
+	}
+	put(o, "ok", json_boolean(!c->nr_errors));
+	put(o, "errors", num(c->nr_errors));
+	put(o, "findings", list);
+	put(o, "at_old_end", json_boolean(c->at_old_end));
+	put(o, "superblocks", metafile_json(&c->file));
+	put(o, "regions", c->regions_valid ? num(c->regions) : json_null());
+	put(o, "dirty_regions", c->regions_valid ? num(c->dirty_regions) : json_null());
+	put(o, "pages", c->marks_valid ? num(c->pages) : json_null());
+	put(o, "pages_empty", num(c->pages_empty));
+	put(o, "pages_full", num(c->pages_full));
+	put(o, "pages_stored", num(c->pages_stored));
+	put(o, "marked_bytes", c->marks_valid ? bits(c->marked_blocks) : json_null());
+	put(o, "unreadable_blocks", num(c->unreadable));
+	return o;
+}
+
+static void json_check(FILE *f, const struct metacheck *list, size_t nr)
+{
+	json_t *o = json_object(), *checks = json_array();
+
+	for (size_t i = 0; i < nr; i++)
+		json_array_append_new(checks, check_json(&list[i]));
+	put(o, "version", num(JSON_VERSION));
+	put(o, "checks", checks);
+	dump(f, o);
+}
+
 /* ---- verify --------------------------------------------------------------------------------- */
 
 static json_t *diff_json(const struct print_diff *d)
@@ -404,5 +441,6 @@ static void json_diff(FILE *f, const char *name, const struct print_diff *list, 
 const struct print_ops print_json = {
 	.status = json_status,
 	.meta = json_meta,
+	.check = json_check,
 	.diff = json_diff,
 };

@@ -305,6 +305,43 @@ static void text_meta(FILE *f, const struct metafile *files, size_t nr)
 	}
 }
 
+static void print_maps(FILE *f, const struct metacheck *c)
+{
+	if (!c->regions_valid && !c->marks_valid)
+		field(f, "maps", "not in use yet: never attached");
+	if (c->regions_valid)
+		field(f, "regions", "%" PRIu64 " of %" PRIu64 " may differ (%u MiB each)",
+		      c->dirty_regions, c->regions, LOCKSTEP_REGION_BYTES >> 20);
+	if (c->marks_valid)
+		field(f, "marked", "%s; pages of the bitmap: %" PRIu64 " empty, %" PRIu64 " full, %"
+		      PRIu64 " stored", text_bits(c->marked_blocks).s, c->pages_empty,
+		      c->pages_full, c->pages_stored);
+}
+
+static void text_check(FILE *f, const struct metacheck *list, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		const struct metacheck *c = &list[i];
+		const struct metafile *x = &c->file;
+
+		fprintf(f, "%s%s: %s\n", i ? "\n" : "", x->path,
+			c->nr_errors ? "not in order" : "in order");
+		for (int n = 0; n < 2 && (x->picked >= 0 || x->err != META_TOO_SMALL); n++)
+			print_copy(f, x, n);
+		if (x->picked >= 0) {
+			const struct meta *m = &x->copy[x->picked].meta;
+
+			field(f, "belongs to", "resource %s, volume %u, node %s (id %u)",
+			      m->resource, m->volume, m->node, m->node_id);
+		}
+		if (c->has_maps)
+			print_maps(f, c);
+		for (u32 n = 0; n < c->nr_findings; n++)
+			field(f, c->finding[n].is_error ? "problem" : "note", "%s",
+			      c->finding[n].text);
+	}
+}
+
 /* ---- verify --------------------------------------------------------------------------------- */
 
 static void text_diff(FILE *f, const char *name, const struct print_diff *list, size_t nr)
@@ -334,5 +371,6 @@ static void text_diff(FILE *f, const char *name, const struct print_diff *list, 
 const struct print_ops print_text = {
 	.status = text_status,
 	.meta = text_meta,
+	.check = text_check,
 	.diff = text_diff,
 };

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "metafile.h"
+#include "metacheck.h"
 #include "model.h"
 
 /* What a verify found to differ in one volume, in 4 KiB blocks. */
@@ -31,6 +31,7 @@ struct print_ops {
 	void (*status)(FILE *f, const struct model *m, const char *name);
 	/* What lies on one volume's disk. */
 	void (*meta)(FILE *f, const struct metafile *files, size_t nr);
+	void (*check)(FILE *f, const struct metacheck *list, size_t nr);
 	void (*diff)(FILE *f, const char *name, const struct print_diff *list, size_t nr);
 };
 
