@@ -4,11 +4,11 @@
 #include <linux/module.h>
 #include <linux/random.h>
 #include <linux/workqueue.h>
+#include "engine.h"
 #include "netlink.h"
 #include "peerreq.h"
 #include "request.h"
 #include "resource.h"
-#include "resync.h"
 #include "volume.h"
 
 struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq;
@@ -54,7 +54,7 @@ static int __init lockstep_init(void)
 	err = lockstep_peer_request_init();
 	if (err)
 		goto request;
-	err = lockstep_resync_module_init();
+	err = lockstep_engine_module_init();
 	if (err)
 		goto peer_request;
 	err = lockstep_volume_init();
@@ -68,7 +68,7 @@ static int __init lockstep_init(void)
 volume:
 	lockstep_volume_exit();
 resync:
-	lockstep_resync_module_exit();
+	lockstep_engine_module_exit();
 peer_request:
 	lockstep_peer_request_exit();
 request:
@@ -87,7 +87,7 @@ static void __exit lockstep_exit(void)
 	lockstep_netlink_exit();
 	exit_queues();
 	lockstep_volume_exit();
-	lockstep_resync_module_exit();
+	lockstep_engine_module_exit();
 	lockstep_peer_request_exit();
 	lockstep_request_exit();
 	pr_info("unloaded\n");

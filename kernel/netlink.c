@@ -7,6 +7,7 @@
 #include <net/genetlink.h>
 #include <lockstep/wire.h>
 #include "gen.h"
+#include "netlink-cmd.h"
 #include "report.h"
 #include "request.h"
 #include "resource.h"
@@ -14,9 +15,6 @@
 #include "session.h"
 #include "status.h"
 #include "volume.h"
-
-#define WHY_BYTES	256
-#define RUNS_BYTES	(32u << 10)
 
 static struct genl_family family;
 
@@ -62,6 +60,9 @@ static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_PEER_FLAGS] = { .type = NLA_U32 },
 	[LOCKSTEP_ATTR_FIRST_BIT] = { .type = NLA_U64 },
 	[LOCKSTEP_ATTR_RUNS] = { .type = NLA_BINARY, .len = RUNS_BYTES },
+	[LOCKSTEP_ATTR_NR_BITS] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_REPAIR] = { .type = NLA_FLAG },
+	[LOCKSTEP_ATTR_RESUME] = { .type = NLA_FLAG },
 };
 
 /* ---- small helpers -------------------------------------------------------------------------- */
@@ -71,7 +72,7 @@ static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
  * returned, and 6.1 has no buffer for it in the extack. A ring: a text is overwritten only if as
  * many refusals happen in between; it is terminated at any instant.
  */
-static char *why_buffer(void)
+char *lockstep_netlink_why(void)
 {
 	static char ring[64][WHY_BYTES];
 	static atomic_t next;
@@ -79,99 +80,6 @@ static char *why_buffer(void)
 
 	why[0] = 0;
 	return why;
-}
-
-static int refused(struct genl_info *info, int err, const char *why)
-{
-	/* Not NL_SET_ERR_MSG: that one takes literals only. */
-	if (err && why[0] && info->extack)
-		info->extack->_msg = why;
-	return err;
-}
-
-static int need(struct genl_info *info, int attr)
-{
-	char *why = why_buffer();
-
-	if (info->attrs[attr])
-		return 0;
-	snprintf(why, WHY_BYTES, "attribute %d is missing", attr);
-	return refused(info, -EINVAL, why);
-}
-
-static u32 get_u32(struct genl_info *info, int attr, u32 otherwise)
-{
-	return info->attrs[attr] ? nla_get_u32(info->attrs[attr]) : otherwise;
-}
-
-static u64 get_u64(struct genl_info *info, int attr)
-{
-	return info->attrs[attr] ? nla_get_u64(info->attrs[attr]) : 0;
-}
-
-static const char *get_str(struct genl_info *info, int attr)
-{
-	return info->attrs[attr] ? nla_data(info->attrs[attr]) : NULL;
-}
-
-static struct lockstep_resource *resource_of(struct genl_info *info, int *err)
-{
-	struct lockstep_resource *res;
-	const char *name;
-	char *why;
-
-	*err = need(info, LOCKSTEP_ATTR_RES_NAME);
-	if (*err)
-		return NULL;
-	name = get_str(info, LOCKSTEP_ATTR_RES_NAME);
-	res = lockstep_resource_get(genl_info_net(info), name);
-	if (!res) {
-		why = why_buffer();
-		snprintf(why, WHY_BYTES, "%s is not up here", name);
-		*err = refused(info, -ENOENT, why);
-	}
-	return res;
-}
-
-/* With a reference and ctl held. */
-static struct lockstep_resource *lock_resource(struct genl_info *info, int *err)
-{
-	struct lockstep_resource *res = resource_of(info, err);
-
-	if (!res)
-		return NULL;
-	lockstep_resource_lock(res);
-	if (!res->gone)
-		return res;
-	lockstep_resource_unlock(res);
-	lockstep_resource_put(res);
-	*err = -ENOENT;
-	return NULL;
-}
-
-static void unlock_resource(struct lockstep_resource *res)
-{
-	lockstep_resource_unlock(res);
-	lockstep_resource_put(res);
-}
-
-static struct lockstep_volume *volume_of(struct genl_info *info, struct lockstep_resource *res,
-					 int *err)
-{
-	struct lockstep_volume *vol;
-	char *why;
-
-	*err = need(info, LOCKSTEP_ATTR_VOLUME);
-	if (*err)
-		return NULL;
-	vol = res->volume[get_u32(info, LOCKSTEP_ATTR_VOLUME, 0)];
-	if (!vol) {
-		why = why_buffer();
-		snprintf(why, WHY_BYTES, "%s has no volume %u", res->name,
-			 get_u32(info, LOCKSTEP_ATTR_VOLUME, 0));
-		*err = refused(info, -ENOENT, why);
-	}
-	return vol;
 }
 
 /* ---- resources and volumes ------------------------------------------------------------------ */
@@ -618,47 +526,52 @@ static int cmd_session_close(struct sk_buff *skb, struct genl_info *info)
 
 /* ---- marks and resync ----------------------------------------------------------------------- */
 
-static int reply_marks(struct genl_info *info, struct lockstep_volume *vol, void *runs, u64 first)
+int lockstep_netlink_reply_marks(struct genl_info *info, u8 cmd, struct lockstep_marks *marks,
+				 u64 first)
 {
-	struct sk_buff *msg;
 	u64 next = first;
+	struct sk_buff *msg;
+	int err = -ENOMEM;
 	size_t len;
-	void *hdr;
+	void *hdr, *runs;
 
-	len = lockstep_marks_get(&vol->marks, &next, runs, RUNS_BYTES);
+	runs = kvmalloc(RUNS_BYTES, GFP_KERNEL);
+	if (!runs)
+		return err;
+	len = lockstep_marks_get(marks, &next, runs, RUNS_BYTES);
 	msg = genlmsg_new(nla_total_size(len) + 128, GFP_KERNEL);
 	if (!msg)
-		return -ENOMEM;
-	hdr = genlmsg_put_reply(msg, info, &family, 0, LOCKSTEP_CMD_MARKS_GET);
+		goto free;
+	hdr = genlmsg_put_reply(msg, info, &family, 0, cmd);
 	if (!hdr || nla_put(msg, LOCKSTEP_ATTR_RUNS, len, runs) ||
 	    nla_put_u64_64bit(msg, LOCKSTEP_ATTR_FIRST_BIT, first, LOCKSTEP_ATTR_PAD) ||
-	    (next < vol->marks.bitmap.nr_bits &&
+	    (next < marks->bitmap.nr_bits &&
 	     nla_put_u64_64bit(msg, LOCKSTEP_ATTR_NEXT_BIT, next, LOCKSTEP_ATTR_PAD))) {
 		nlmsg_free(msg);
-		return -EMSGSIZE;
+		err = -EMSGSIZE;
+		goto free;
 	}
 	genlmsg_end(msg, hdr);
-	return genlmsg_reply(msg, info);
+	err = genlmsg_reply(msg, info);
+free:
+	kvfree(runs);
+	return err;
 }
 
 static int cmd_marks_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct lockstep_resource *res;
 	struct lockstep_volume *vol;
-	void *runs;
 	int err;
 
-	runs = kvmalloc(RUNS_BYTES, GFP_KERNEL);
-	if (!runs)
-		return -ENOMEM;
 	res = lock_resource(info, &err);
-	if (res) {
-		vol = volume_of(info, res, &err);
-		if (vol)
-			err = reply_marks(info, vol, runs, get_u64(info, LOCKSTEP_ATTR_FIRST_BIT));
-		unlock_resource(res);
-	}
-	kvfree(runs);
+	if (!res)
+		return err;
+	vol = volume_of(info, res, &err);
+	if (vol)
+		err = lockstep_netlink_reply_marks(info, LOCKSTEP_CMD_MARKS_GET, &vol->marks,
+						   get_u64(info, LOCKSTEP_ATTR_FIRST_BIT));
+	unlock_resource(res);
 	return err;
 }
 
@@ -725,6 +638,12 @@ static const struct genl_ops ops[] = {
 	{ .cmd = LOCKSTEP_CMD_MARKS_GET, .doit = cmd_marks_get, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_MARKS_MERGE, .doit = cmd_marks_merge, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_SYNC_START, .doit = cmd_sync_start, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_VERIFY_START, .doit = lockstep_cmd_verify_start,
+	  .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_VERIFY_STOP, .doit = lockstep_cmd_verify_stop,
+	  .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_VERIFY_GET, .doit = lockstep_cmd_verify_get,
+	  .flags = GENL_ADMIN_PERM },
 };
 
 static const struct genl_multicast_group groups[] = {

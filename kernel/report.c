@@ -104,12 +104,36 @@ static int put_counters(struct sk_buff *skb, struct lockstep_volume *vol)
 static int put_sync(struct sk_buff *skb, struct lockstep_volume *vol)
 {
 	const struct lockstep_resync *rs = &vol->resync;
-	u64 ms = rs->sync == LOCKSTEP_SYNC_SOURCE ? jiffies_to_msecs(jiffies - rs->began) : 0;
+	bool here = lockstep_resync_is_here(vol);
+	u64 ms = here ? jiffies_to_msecs(jiffies - rs->began) : 0;
+	u64 left = lockstep_marks_weight(&vol->marks), rate = here ? READ_ONCE(rs->rate) : 0;
 
 	if (nla_put_u32(skb, LOCKSTEP_ATTR_SYNC, rs->sync) ||
-	    put_u64(skb, LOCKSTEP_ATTR_OOS_BITS, lockstep_marks_weight(&vol->marks)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_OOS_BITS, left) ||
 	    put_u64(skb, LOCKSTEP_ATTR_SYNC_TOTAL_BITS, rs->total_bits) ||
-	    put_u64(skb, LOCKSTEP_ATTR_SYNC_MS, ms))
+	    put_u64(skb, LOCKSTEP_ATTR_SYNC_MS, ms) ||
+	    put_u64(skb, LOCKSTEP_ATTR_SYNC_COMPARED_BITS, atomic64_read(&rs->compared_bits)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_SYNC_COPIED_BITS, atomic64_read(&rs->copied_bits)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_SYNC_ERROR_BITS,
+		    here ? atomic64_read(&rs->bad_bits) : 0) ||
+	    put_u64(skb, LOCKSTEP_ATTR_SYNC_RATE, rate) ||
+	    (rate && put_u64(skb, LOCKSTEP_ATTR_SYNC_LEFT_MS,
+			     div64_u64(left * LOCKSTEP_BIT_BYTES, rate) * MSEC_PER_SEC)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_verify(struct sk_buff *skb, struct lockstep_volume *vol)
+{
+	const struct lockstep_verify *vf = &vol->verify;
+
+	if (nla_put_u32(skb, LOCKSTEP_ATTR_VERIFY, vf->state) ||
+	    put_u64(skb, LOCKSTEP_ATTR_VERIFY_FIRST_BIT, vf->first_bit) ||
+	    put_u64(skb, LOCKSTEP_ATTR_VERIFY_BIT, lockstep_verify_position(vol)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_VERIFY_END_BIT, vf->end_bit) ||
+	    put_u64(skb, LOCKSTEP_ATTR_VERIFY_BAD_BITS, atomic64_read(&vf->bad_bits)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_VERIFY_REPAIRED_BITS, atomic64_read(&vf->repaired_bits)) ||
+	    (vf->repair && nla_put_flag(skb, LOCKSTEP_ATTR_REPAIR)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -144,7 +168,8 @@ static int put_volume(struct sk_buff *skb, struct lockstep_volume *vol)
 {
 	if (nla_put_string(skb, LOCKSTEP_ATTR_RES_NAME, vol->res->name) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_VOLUME, vol->number) || put_backing(skb, vol) ||
-	    put_sync(skb, vol) || put_generations(skb, &vol->meta) || put_counters(skb, vol))
+	    put_sync(skb, vol) || put_verify(skb, vol) || put_generations(skb, &vol->meta) ||
+	    put_counters(skb, vol))
 		return -EMSGSIZE;
 	return 0;
 }

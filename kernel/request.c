@@ -21,6 +21,7 @@ struct lockstep_request {
 	/* local disk, peer, and the submitter while it starts both */
 	atomic_t pending;
 	unsigned long start;		/* for I/O accounting */
+	u64 start_ns;			/* for the pacing of what runs beside it */
 	blk_status_t status;		/* of the local disk */
 	bool is_flush;			/* no data, no range */
 	bool both;			/* acknowledged by the peer: may clear marks */
@@ -65,6 +66,10 @@ static void finish(struct lockstep_request *req)
 	struct bio *master = req->master;
 
 	bio_end_io_acct(master, req->start);
+	if (!req->is_flush)
+		lockstep_engine_note_end(&vol->engine,
+					 op_is_write(bio_op(master)) ? PACE_WRITE : PACE_READ,
+					 ktime_get_ns() - req->start_ns);
 	atomic_dec(&vol->in_flight);
 	if (req->status)
 		master->bi_status = req->status;
@@ -374,6 +379,8 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	req->range.ready = range_ready;
 	INIT_LIST_HEAD(&req->node);
 	req->start = bio_start_io_acct(bio);
+	req->start_ns = ktime_get_ns();
+	lockstep_engine_note_begin(&vol->engine);
 	atomic_inc(&vol->in_flight);
 	return req;
 }

@@ -14,7 +14,7 @@
  *   4. stream.send_lock         mutex   who writes to the socket
  *   5. volume.ranges lock       spin    range conflicts
  *   6. resource.io_lock         spin    io_mode, held and orphaned requests
- *   7. volume.resync.lock       spin    requests of the resync
+ *   7. volume.engine.lock       spin    runs of resync and verify
  *   8. volume.marks.lock        spin    the bitmap
  *   9. stream.lock              spin    slots and the send queue
  *

@@ -200,6 +200,8 @@ int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
 		if (READ_ONCE(res->volume[i]))
 			flush_peer(res, i);
 	lockstep_resource_lock(res);
+	/* Its repairs are a primary's writes. */
+	lockstep_verify_end_locked(res);
 	err = flush_here(res, why, len);
 	if (!err)
 		err = lockstep_status_step_locked(res, STATE_EV_DEMOTE, 0, why, len);

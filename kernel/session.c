@@ -135,6 +135,11 @@ struct lockstep_stream *lockstep_session_stream(struct lockstep_session *s)
 	return s->stream[raw_smp_processor_id() % s->nr_streams];
 }
 
+struct lockstep_stream *lockstep_session_bulk_stream(struct lockstep_session *s, u32 turn)
+{
+	return s->nr_streams > 1 ? s->stream[1 + turn % (s->nr_streams - 1)] : s->stream[0];
+}
+
 /* ---- beginning ------------------------------------------------------------------------------ */
 
 struct lockstep_session *lockstep_session_open_locked(struct lockstep_resource *res, u64 id,

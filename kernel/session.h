@@ -66,6 +66,11 @@ void lockstep_session_fail(struct lockstep_session *s, const char *why, int err)
 
 /* The stream for a request submitted here. */
 struct lockstep_stream *lockstep_session_stream(struct lockstep_session *s);
+/*
+ * A stream for a large request that nobody waits for: one after the other, by `turn`, but not the
+ * first, which has what the session itself has to say, if there are several.
+ */
+struct lockstep_stream *lockstep_session_bulk_stream(struct lockstep_session *s, u32 turn);
 
 /*
  * Send a message without payload or slot on stream 0. `arg`: see wire.h. GFP_NOIO; failure ends the

@@ -264,6 +264,8 @@ static void run_effects(struct lockstep_resource *res, u32 eff)
 		tell_synced(res, s);
 	if (eff & STATE_EFF_ASK && s)
 		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_ASK, 0, 0, LOCKSTEP_ROLE_PRIMARY);
+	if (eff & STATE_EFF_GRANT)
+		lockstep_verify_stop_all_locked(res);
 	if (eff & STATE_EFF_GRANT && s)
 		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_ANSWER, 0, LOCKSTEP_WS_OK, 0);
 	if (eff & STATE_EFF_DENY && s)

@@ -7,10 +7,14 @@
 
 struct bio;
 
+/* Of `len` bytes, within one page, `at` bytes behind the beginning of the first vector. */
+__le64 lockstep_sum(const struct bio *bio, u32 at, u32 len);
+
 /*
  * Of the first `bytes` in the vectors of `bio`, whatever its iterator says; each vector is a whole
- * page of low memory, the last may be shorter. `ret` has room for wire_sums_bytes(bytes); it may be
- * the beginning of the first page: a sum is stored after its block, and all before, are read.
+ * page of low memory (here and above), the last may be shorter. `ret` has room for
+ * wire_sums_bytes(bytes); it may be the beginning of the first page: a sum is stored after its
+ * block, and all before, are read.
  */
 void lockstep_sums(const struct bio *bio, u32 bytes, __le64 *ret);
 

@@ -383,7 +383,9 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	mutex_init(&vol->open_lock);
 	init_completion(&vol->ref_done);
 	lockstep_ranges_init(&vol->ranges);
+	lockstep_engine_init(vol);
 	lockstep_resync_init(vol);
+	lockstep_verify_init(vol);
 	vol->meta_page = (void *)get_zeroed_page(GFP_KERNEL);
 	if (vol->meta_page && !percpu_ref_init(&vol->ref, ref_released, 0, GFP_KERNEL))
 		return vol;
@@ -395,6 +397,7 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 static void volume_free(struct lockstep_volume *vol)
 {
 	percpu_ref_exit(&vol->ref);
+	lockstep_verify_exit(vol);
 	lockstep_marks_exit(&vol->marks);
 	close_devices(vol);
 	free_page((unsigned long)vol->meta_page);
@@ -484,7 +487,8 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	percpu_ref_kill(&vol->ref);
 	res->wait = "requests at the local disk";
 	wait_for_completion(&vol->ref_done);
-	lockstep_resync_drain(vol);
+	lockstep_engine_stop(vol);
+	lockstep_engine_drain(vol);
 	res->wait = NULL;
 	put_disk(vol->disk);
 	close_metadata(vol);

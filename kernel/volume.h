@@ -12,11 +12,13 @@
 #include <linux/completion.h>
 #include <linux/sched.h>
 #include "compat.h"
+#include "engine.h"
 #include "gen.h"
 #include "marks.h"
 #include "meta.h"
 #include "ranges.h"
 #include "resync.h"
+#include "verify.h"
 
 struct lockstep_resource;
 
@@ -72,7 +74,9 @@ struct lockstep_volume {
 	bool stale;			/* our copy is not fit to be read; written under ctl */
 	struct lockstep_ranges ranges;
 	struct lockstep_marks marks;
+	struct lockstep_engine engine;
 	struct lockstep_resync resync;
+	struct lockstep_verify verify;
 
 	/* Counters for status; a lost update under contention is accepted. */
 	atomic_t in_flight;

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "engine.h"
+
+#include <linux/blkdev.h>
+#include "resource.h"
+#include "run.h"
+#include "session.h"
+#include "volume.h"
+
+/* A bound for small runs; large ones are bounded by the window. */
+#define MAX_RUNS	64u
+#define PROBE_TICK	(HZ / 50 ?: 1)
+
+void lockstep_engine_kick(struct lockstep_volume *vol)
+{
+	mod_delayed_work(lockstep_slow_wq, &vol->engine.work, 0);
+}
+
+void lockstep_engine_kick_later(struct lockstep_volume *vol, unsigned long delay)
+{
+	queue_delayed_work(lockstep_slow_wq, &vol->engine.work, delay);
+}
+
+struct lockstep_session *lockstep_engine_session(struct lockstep_volume *vol)
+{
+	struct lockstep_session *s;
+
+	s = srcu_dereference(vol->res->session, &vol->res->mode_srcu);
+	return s && s->id == READ_ONCE(vol->engine.session_id) ? s : NULL;
+}
+
+void lockstep_engine_fail_session(struct lockstep_volume *vol, const char *why, int err)
+{
+	struct lockstep_session *s;
+	int idx;
+
+	idx = srcu_read_lock(&vol->res->mode_srcu);
+	s = lockstep_engine_session(vol);
+	if (s)
+		lockstep_session_fail(s, why, err);
+	srcu_read_unlock(&vol->res->mode_srcu, idx);
+}
+
+/* ---- what is in flight ---------------------------------------------------------------------- */
+
+bool lockstep_engine_hold(struct lockstep_volume *vol, bool only_one)
+{
+	struct lockstep_engine *e = &vol->engine;
+	bool held;
+
+	spin_lock_irq(&e->lock);
+	held = e->running && !(only_one && e->in_flight);
+	if (held)
+		e->in_flight++;
+	spin_unlock_irq(&e->lock);
+	return held;
+}
+
+static void release_locked(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+
+	if (!--e->in_flight)
+		wake_up_all(&e->drained);
+}
+
+void lockstep_engine_release(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+	unsigned long flags;
+
+	spin_lock_irqsave(&e->lock, flags);
+	release_locked(vol);
+	/* Under the lock: once it is dropped and nothing is in flight, the volume may go. */
+	lockstep_engine_kick(vol);
+	spin_unlock_irqrestore(&e->lock, flags);
+}
+
+void lockstep_engine_release_quietly(struct lockstep_volume *vol)
+{
+	spin_lock_irq(&vol->engine.lock);
+	release_locked(vol);
+	spin_unlock_irq(&vol->engine.lock);
+}
+
+static unsigned long rest_of(const struct lockstep_engine *e)
+{
+	u32 us = READ_ONCE(e->pace.rest_us);
+
+	return us ? usecs_to_jiffies(us) : 0;
+}
+
+void lockstep_engine_run_ended(struct lockstep_volume *vol, struct list_head *node, u32 bytes)
+{
+	struct lockstep_engine *e = &vol->engine;
+	unsigned long rest = rest_of(e), flags;
+
+	spin_lock_irqsave(&e->lock, flags);
+	list_del(node);
+	e->bytes -= bytes;
+	WRITE_ONCE(e->rest_until, jiffies + rest);
+	release_locked(vol);
+	if (rest)
+		lockstep_engine_kick_later(vol, rest);
+	else
+		lockstep_engine_kick(vol);
+	spin_unlock_irqrestore(&e->lock, flags);
+}
+
+u64 lockstep_engine_oldest_bit(struct lockstep_volume *vol, u64 otherwise)
+{
+	struct lockstep_engine *e = &vol->engine;
+	u64 bit;
+
+	spin_lock_irq(&e->lock);
+	bit = list_empty(&e->runs) ? otherwise : lockstep_run_first_bit(e->runs.next);
+	spin_unlock_irq(&e->lock);
+	return bit;
+}
+
+/* ---- issuing -------------------------------------------------------------------------------- */
+
+enum issued {
+	ISSUED,
+	FULL,				/* as much as may be in flight is; its end brings us back */
+	NOTHING_LEFT,			/* at present */
+	LATER,				/* resting, probing, or short of memory */
+};
+
+/* Room for a run of this length? */
+static bool reserve(struct lockstep_engine *e, u32 bytes)
+{
+	bool may;
+
+	spin_lock_irq(&e->lock);
+	may = e->running && e->in_flight < MAX_RUNS &&
+	      (!e->bytes || e->bytes + bytes <= e->pace.window_bytes);
+	if (may)
+		e->in_flight++;
+	spin_unlock_irq(&e->lock);
+	return may;
+}
+
+static enum issued issue(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+	u32 max_bytes = pace_run_bytes(&e->pace), bytes;
+	struct lockstep_run *run;
+	u64 sect;
+
+	if (e->pace.pause || (e->pace.rest_us && time_before(jiffies, READ_ONCE(e->rest_until))))
+		return LATER;
+	if (!reserve(e, max_bytes))
+		return FULL;
+	bytes = e->job->next(vol, max_bytes / LOCKSTEP_BIT_BYTES, &sect) * LOCKSTEP_BIT_BYTES;
+	run = bytes ? lockstep_run_create(vol, sect, bytes) : NULL;
+	if (!run) {
+		/* A kick would make this work run for ever. */
+		lockstep_engine_release_quietly(vol);
+		return bytes ? LATER : NOTHING_LEFT;
+	}
+	spin_lock_irq(&e->lock);
+	list_add_tail(lockstep_run_node(run), &e->runs);
+	e->bytes += bytes;
+	spin_unlock_irq(&e->lock);
+	lockstep_run_start(run);
+	return ISSUED;
+}
+
+static void pace(struct lockstep_engine *e)
+{
+	u64 idle_us = jiffies_to_usecs(min_t(unsigned long, jiffies - READ_ONCE(e->app_last), HZ));
+	u32 runs = READ_ONCE(e->bytes);
+
+	pace_tick(&e->pace, ktime_to_us(ktime_get()), &e->counts, idle_us, runs);
+}
+
+static void engine_work(struct work_struct *work)
+{
+	struct lockstep_volume *vol = container_of(work, struct lockstep_volume, engine.work.work);
+	struct lockstep_engine *e = &vol->engine;
+	enum issued issued;
+
+	if (!READ_ONCE(e->running))
+		return;
+	pace(e);
+	do {
+		issued = issue(vol);
+	} while (issued == ISSUED);
+	if (issued == NOTHING_LEFT)
+		e->job->idle(vol);
+	else if (issued == LATER)
+		lockstep_engine_kick_later(vol, PROBE_TICK);
+	if (time_after(jiffies, e->ticked + HZ)) {
+		e->ticked = jiffies;
+		e->job->tick(vol);
+	}
+}
+
+/* ---- control -------------------------------------------------------------------------------- */
+
+int lockstep_engine_module_init(void)
+{
+	return lockstep_run_module_init();
+}
+
+void lockstep_engine_module_exit(void)
+{
+	lockstep_run_module_exit();
+}
+
+void lockstep_engine_init(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+
+	spin_lock_init(&e->lock);
+	INIT_LIST_HEAD(&e->runs);
+	INIT_DELAYED_WORK(&e->work, engine_work);
+	init_waitqueue_head(&e->drained);
+	pace_init(&e->pace);
+	e->app_last = jiffies - HZ;
+}
+
+int lockstep_engine_wait_locked(struct lockstep_volume *vol, struct lockstep_session *s)
+{
+	bool ended;
+
+	lockdep_assert_held(&vol->res->ctl);
+	/*
+	 * What an earlier session's job left behind ends by itself, now that requests move again;
+	 * unless this session fails too, whose end needs the lock we hold.
+	 */
+	lockstep_engine_stop(vol);
+	vol->res->wait = "requests of an earlier resync or verify";
+	ended = lockstep_engine_wait(vol, s);
+	vol->res->wait = NULL;
+	if (!ended)
+		return -ENOTCONN;
+	lockstep_engine_drain(vol);
+	return 0;
+}
+
+void lockstep_engine_start_locked(struct lockstep_volume *vol, struct lockstep_session *s,
+				  const struct lockstep_job *job, const struct lockstep_how *how)
+{
+	struct lockstep_engine *e = &vol->engine;
+
+	lockdep_assert_held(&vol->res->ctl);
+	e->job = job;
+	e->how = *how;
+	e->ticked = jiffies;
+	pace_init(&e->pace);
+	WRITE_ONCE(e->session_id, s->id);
+	spin_lock_irq(&e->lock);
+	WRITE_ONCE(e->running, true);
+	spin_unlock_irq(&e->lock);
+	lockstep_engine_kick(vol);
+}
+
+void lockstep_engine_stop(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+	unsigned long flags;
+
+	spin_lock_irqsave(&e->lock, flags);
+	WRITE_ONCE(e->running, false);
+	spin_unlock_irqrestore(&e->lock, flags);
+}
+
+bool lockstep_engine_is_running(const struct lockstep_volume *vol)
+{
+	return READ_ONCE(vol->engine.running);
+}
+
+void lockstep_engine_session_failed(struct lockstep_volume *vol)
+{
+	wake_up_all(&vol->engine.drained);
+}
+
+bool lockstep_engine_wait(struct lockstep_volume *vol, struct lockstep_session *s)
+{
+	struct lockstep_engine *e = &vol->engine;
+
+	wait_event(e->drained, !READ_ONCE(e->in_flight) || (s && atomic_read(&s->failed)));
+	return !READ_ONCE(e->in_flight);
+}
+
+void lockstep_engine_drain(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+
+	lockstep_engine_wait(vol, NULL);
+	/* The last one queues the work after that, but before it drops the lock. */
+	spin_lock_irq(&e->lock);
+	spin_unlock_irq(&e->lock);
+	cancel_delayed_work_sync(&e->work);
+}
