@@ -9,6 +9,8 @@
 
 enum { D_IDLE, D_OPEN, D_START1, D_START2, D_MARKS, D_SYNC };
 
+#define CRASHED	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY)
+
 void daemon_reset(void)
 {
 	w.daemon.step = D_IDLE;
@@ -43,14 +45,28 @@ static void hello_of(struct node *nd, struct gen_view *v)
 	memcpy(v->history, back_vol.history, sizeof(v->history));
 }
 
-/*
- * Somebody has to say whose data counts: the one with the larger id is made blank (or both stay
- * so).
- */
+/* Its copy counts for nothing any more, by a person's word. */
+static void make_blank(struct node *nd)
+{
+	int i;
+
+	trace("%d is made blank to resolve a split brain", nd->n);
+	nd->m.current_gen.id = nd->m.peer[0].since.id = 0;
+	nd->m.history_nr = 0;
+	memset(nd->m.history, 0, sizeof(nd->m.history));
+	nd->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
+	nd->durable_known = false;
+	for (i = 0; i < 2; i++)
+		meta_encode(&nd->m, nd->disk.sb[i]);
+	memset(w.done[nd->n], 0, sizeof(w.done[0]));
+	memset(w.flushed[nd->n], 0, sizeof(w.flushed[0]));
+	node_step(nd, STATE_EV_COPY, STATE_COPY_BLANK);
+}
+
+/* Somebody has to say whose data counts. */
 static void resolve(struct gen_result r)
 {
 	struct node *victim = &w.node[roll(2)], *winner = other(victim);
-	int i;
 
 	if (r.verdict == GEN_BLANK || r.verdict == GEN_INCONSISTENT) {
 		if (winner->st.role == LOCKSTEP_ROLE_SECONDARY &&
@@ -58,31 +74,26 @@ static void resolve(struct gen_result r)
 			node_step(winner, STATE_EV_PROMOTE, 1);
 		return;
 	}
-	w.stats_splits++;
+	w.stat[STAT_SPLITS]++;
 	CHECK((w.alone[0] && w.alone[1]) || w.forced || !w.met,
 	      "P5: split, but not both went on alone");
 	/* Unrelated: a lineage of its own, by force or before they ever met. */
 	CHECK(r.verdict == GEN_SPLIT || !w.met || w.forced, "P5: unrelated generations");
-	if (victim->st.role == LOCKSTEP_ROLE_PRIMARY) {
+	if (victim->st.role == LOCKSTEP_ROLE_PRIMARY)
 		victim->demoting = true;
-		return;
-	}
-	trace("%d is made blank to resolve a split brain", victim->n);
-	victim->m.current_gen.id = victim->m.peer[0].since.id = 0;
-	victim->m.history_nr = 0;
-	memset(victim->m.history, 0, sizeof(victim->m.history));
-	victim->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
-	victim->durable_known = false;
-	for (i = 0; i < 2; i++)
-		meta_encode(&victim->m, victim->disk.sb[i]);
-	memset(w.done[victim->n], 0, sizeof(w.done[0]));
-	memset(w.flushed[victim->n], 0, sizeof(w.flushed[0]));
-	node_step(victim, STATE_EV_COPY, STATE_COPY_BLANK);
+	else
+		make_blank(victim);
+}
+
+static bool is_awake(struct node *nd)
+{
+	return nd->alive && nd->paused_until <= w.now;
 }
 
 static bool is_ready(struct node *nd)
 {
-	return nd->alive && nd->st.link == LOCKSTEP_LINK_DOWN && !nd->st.narrowing && !nd->s.id;
+	return is_awake(nd) && nd->st.link == LOCKSTEP_LINK_DOWN && !nd->st.narrowing &&
+	       !nd->s.id;
 }
 
 static void say_hello(void)
@@ -98,6 +109,7 @@ static void say_hello(void)
 		w.daemon.verdict[i] = r[i].verdict;
 		w.daemon.current[i] = v[i].current_id;
 		w.daemon.since[i] = v[i].since_id;
+		w.daemon.flags[i] = v[i].flags;
 		w.daemon.boot[i] = w.node[i].boot_id;
 		w.daemon.role[i] = w.node[i].st.role;
 	}
@@ -121,6 +133,7 @@ static void say_hello(void)
 			 (r[0].verdict == GEN_NONE && roll(2));
 	w.daemon.adopt_id = r[0].adopt_id;
 	w.daemon.session_id = ++w.next_session;
+	w.daemon.epoch = max(w.node[0].m.epoch, w.node[1].m.epoch) + 1;
 	w.daemon.step = D_OPEN;
 }
 
@@ -128,9 +141,25 @@ static bool is_unchanged(int i)
 {
 	struct node *nd = &w.node[i];
 
-	return nd->alive && nd->boot_id == w.daemon.boot[i] &&
+	return is_awake(nd) && nd->boot_id == w.daemon.boot[i] &&
 	       nd->m.current_gen.id == w.daemon.current[i] &&
 	       nd->m.peer[0].since.id == w.daemon.since[i] && nd->st.role == w.daemon.role[i];
+}
+
+/*
+ * One of the two lost what was in its cache: what was written since the last flush of both is
+ * marked, on both sides, from what each knows of it.
+ */
+static void convert_regions(struct node *nd)
+{
+	bool own = w.daemon.flags[nd->n] & CRASHED && !MUTATED(NO_CONVERT_OWN);
+	bool peers = w.daemon.flags[!nd->n] & CRASHED && !MUTATED(NO_CONVERT_PEER);
+
+	if (own || peers)
+		node_mark_blocks(nd, node_regions_wanted(nd));
+	nd->s.compare = w.daemon.flags[0] & CRASHED || w.daemon.flags[1] & CRASHED;
+	if (nd->s.verdict != GEN_SOURCE && nd->s.verdict != GEN_TARGET)
+		nd->s.compare = false;
 }
 
 static void open_session(struct node *nd)
@@ -141,15 +170,21 @@ static void open_session(struct node *nd)
 		return;
 	memset(s, 0, sizeof(*s));
 	s->id = w.daemon.session_id;
-	s->epoch = w.next_epoch;
+	s->epoch = w.daemon.epoch;
 	s->verdict = w.daemon.verdict[nd->n];
 	s->peer_role = w.daemon.role[!nd->n];
 	s->adopt_id = w.daemon.adopt_id;
 	nd->sync_flush = FL_NONE;
+	if (MUTATED(UNION_TOO_EARLY))
+		s->early_marks = nd->marks | other(nd)->marks;
+	convert_regions(nd);
+	if (MUTATED(UNION_TOO_EARLY))
+		s->early_marks |= nd->marks;
+	w.stat[STAT_BY_MARKS] += s->verdict == GEN_SOURCE;
+	w.stat[STAT_FULL] += s->verdict == GEN_SOURCE_FULL;
 	/* Before the other side can give up its copy: from then on only these marks know. */
 	if (s->verdict == GEN_SOURCE_FULL)
-		while (oosmap_fill(&nd->map))
-			;
+		persist_fill(nd);
 }
 
 static void start_session(struct node *nd)
@@ -163,22 +198,28 @@ static void start_session(struct node *nd)
 static void exchange_marks(struct node *target, struct node *source)
 {
 	static _Alignas(8) u8 buf[256];
-	u64 pos = 0, first, count;
+	u64 nr_bits = target->map.nr_bits, pos = 0, first, count;
 	struct wire_marks m = { 0 }, back;
 	struct rle_iter it;
 	u8 runs[64];
 	size_t len;
 
-	while (pos < NR_BLOCKS) {
+	while (pos < nr_bits && !MUTATED(UNION_NOT_SENT)) {
 		m.first_bit = pos;
-		m.run_bytes = (u32)rle_encode(&target->map, &pos, runs, sizeof(runs), 1);
+		m.run_bytes = (u32)rle_encode(&target->map, &pos, runs, sizeof(runs), NR_PAGES);
+		if (!m.run_bytes)
+			continue;
 		m.runs = runs;
 		len = wire_marks_encode(&m, buf, sizeof(buf));
 		CHECK(wire_marks_decode(buf, len, &back) == WIRE_OK, "marks do not decode");
-		rle_iter_init(&it, back.runs, back.run_bytes, back.first_bit, NR_BLOCKS);
+		rle_iter_init(&it, back.runs, back.run_bytes, back.first_bit, nr_bits);
 		while (rle_iter_next(&it, &first, &count))
-			node_mark(source, (u32)first * 8, (u32)count * 8);
+			node_mark_bits(source, first, count);
 		CHECK(!it.bad, "runs do not decode");
+	}
+	if (MUTATED(UNION_TOO_EARLY) && source->s.verdict == GEN_SOURCE) {
+		node_clear_all(source);
+		node_mark_blocks(source, source->s.early_marks);
 	}
 }
 
@@ -207,12 +248,37 @@ static void after_start(void)
 	}
 }
 
-void daemon_advance(void)
+static void open_both(void)
 {
-	struct node *first = &w.node[w.daemon.first];
 	int i;
 
-	if (w.now < w.daemon.at || !w.link_up)
+	if (!is_unchanged(0) || !is_unchanged(1)) {
+		daemon_reset();
+		return;
+	}
+	for (i = 0; i < 2; i++)
+		open_session(&w.node[i]);
+	w.daemon.step = D_START1;
+	if (w.node[0].s.id != w.node[1].s.id)
+		net_break();
+}
+
+static void start_second(void)
+{
+	w.daemon.step = D_MARKS;
+	/* Between the two starts is where an order can be wrong. */
+	if (!w.quiet && roll(12) == 0)
+		net_break();
+	else
+		start_session(&w.node[!w.daemon.first]);
+}
+
+void daemon_advance(void)
+{
+	int i;
+
+	if (w.now < w.daemon.at || w.cut[0] || w.cut[1] || !is_awake(&w.node[0]) ||
+	    !is_awake(&w.node[1]))
 		return;
 	w.daemon.at = w.now + 1 + roll(12);
 	switch (w.daemon.step) {
@@ -221,31 +287,18 @@ void daemon_advance(void)
 			say_hello();
 		break;
 	case D_OPEN:
-		if (!is_unchanged(0) || !is_unchanged(1)) {
-			daemon_reset();
-			break;
-		}
-		w.next_epoch++;
-		for (i = 0; i < 2; i++)
-			open_session(&w.node[i]);
-		w.daemon.step = D_START1;
-		if (w.node[0].s.id != w.node[1].s.id)
-			net_break();
+		open_both();
 		break;
 	case D_START1:
 		w.daemon.step = D_START2;
-		start_session(first);
+		start_session(&w.node[w.daemon.first]);
 		break;
 	case D_START2:
-		w.daemon.step = D_MARKS;
-		/* Between the two starts is where an order can be wrong. */
-		if (!w.quiet && roll(12) == 0) {
-			net_break();
-			break;
-		}
-		start_session(other(first));
+		start_second();
 		break;
 	default:
 		after_start();
 	}
+	for (i = 0; i < 2; i++)
+		node_reap(&w.node[i]);
 }

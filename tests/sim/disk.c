@@ -1,74 +1,96 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A disk with a volatile cache: a crash keeps any subset of what was not flushed, sector by sector.
+ * A disk with a volatile cache: a crash keeps any subset of what was not flushed, cell by cell.
+ * Metadata on the same device shares the cache, on another it has its own.
  */
 #include "sim.h"
 
-void disk_flush(struct disk *d)
+static void flush_data(struct disk *d)
 {
-	memcpy(d->stable, d->view, sizeof(d->stable));
+	u32 left = d->cached;
+
+	for (; left; left &= left - 1) {
+		u32 first = (u32)__builtin_ctz(left) * LOCKSTEP_BIT_SECT;
+
+		memcpy(&d->stable[first], &d->view[first], LOCKSTEP_BIT_SECT * sizeof(u32));
+	}
+	d->cached = 0;
 }
 
-struct op *disk_submit(struct disk *d, enum op_type type, u64 due)
+void disk_flush(struct disk *d, bool meta)
 {
-	int i;
-
-	for (i = 0; i < MAX_OPS; i++) {
-		if (d->op[i].type == OP_NONE) {
-			memset(&d->op[i], 0, sizeof(d->op[i]));
-			d->op[i].type = type;
-			d->op[i].due = due;
-			d->nr_ops++;
-			return &d->op[i];
-		}
+	if (!meta || !d->external)
+		flush_data(d);
+	if ((meta || !d->external) && d->meta_cached) {
+		memcpy(&d->stable[CELL_MAP], &d->view[CELL_MAP],
+		       (NR_CELLS - CELL_MAP) * sizeof(u32));
+		d->meta_cached = false;
 	}
-	world_fail("simulator: too many disk operations");
-	return &d->op[0];
 }
 
 void disk_retire(struct disk *d, struct op *op)
 {
 	op->type = OP_NONE;
 	d->nr_ops--;
+	while (d->op_end && d->op[d->op_end - 1].type == OP_NONE)
+		d->op_end--;
+}
+
+static void note(struct disk *d, u32 blocks)
+{
+	u32 left;
+
+	w.touched |= blocks;
+	d->cached &= ~blocks;
+	for (left = blocks; left; left &= left - 1) {
+		u32 b = (u32)__builtin_ctz(left), first = b * LOCKSTEP_BIT_SECT;
+
+		if (memcmp(&d->view[first], &d->stable[first], LOCKSTEP_BIT_SECT * sizeof(u32)))
+			d->cached |= 1u << b;
+	}
+}
+
+void disk_write(struct disk *d, u32 first, u32 nr, const u32 *data, bool fua)
+{
+	memcpy(&d->view[first], data, nr * sizeof(u32));
+	if (fua)
+		memcpy(&d->stable[first], data, nr * sizeof(u32));
+	if (first >= CELL_MAP)
+		d->meta_cached |= !fua;
+	else
+		note(d, blocks_of(first, nr));
 }
 
 void disk_apply(struct disk *d, struct op *op)
 {
-	u32 i;
-
-	if (op->type == OP_FLUSH) {
-		disk_flush(d);
-		return;
-	}
-	for (i = 0; i < op->nr; i++) {
-		d->view[op->first + i] = op->data[i];
-		if (op->fua)
-			d->stable[op->first + i] = op->data[i];
-	}
+	if (op->type == OP_FLUSH)
+		disk_flush(d, false);
+	else
+		disk_write(d, op->first, op->nr, op->data, op->fua);
 }
 
-void disk_crash(struct disk *d, u64 *rng)
+void disk_crash(struct disk *d)
 {
-	u64 mood = *rng % 3, i, k;
+	u64 mood = roll(3), i, k;
 
-	d->nr_ops = 0;
 	/* What was on its way is there in part. */
-	for (i = 0; i < MAX_OPS; i++) {
+	for (i = 0; i < d->op_end; i++) {
 		struct op *op = &d->op[i];
 
 		for (k = 0; op->type == OP_WRITE && k < op->nr; k++)
 			if (roll(2))
-				d->view[op->first + k] = op->data[k];
+				disk_write(d, op->first + (u32)k, 1, &op->data[k], false);
 		op->type = OP_NONE;
 	}
-	for (i = 0; i < NR_SECT; i++) {
+	d->nr_ops = d->op_end = 0;
+	for (i = 0; i < NR_CELLS; i++) {
+		if (d->view[i] == d->stable[i])
+			continue;
 		if (mood == 0 || (mood == 1 && roll(2)))
 			d->view[i] = d->stable[i];
 		d->stable[i] = d->view[i];
 	}
-}
-
-bool disk_is_idle(const struct disk *d)
-{
-	return !d->nr_ops;
+	w.touched |= d->cached;
+	d->cached = 0;
+	d->meta_cached = false;
 }

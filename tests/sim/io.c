@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Application requests and the resync, as the module runs them: range first, then by mode; a write
- * in flight when the session ends is marked and kept (an orphan) until the set is narrowed.
+ * Application requests, as the module runs them: range first, then by mode, then the region's bit;
+ * a write in flight when the session ends is marked and kept (an orphan) until the set is narrowed.
  */
 #include "sim.h"
 
@@ -12,27 +12,28 @@ static const u32 *content(struct node *nd, const struct request *r)
 	u32 i;
 
 	for (i = 0; i < r->nr; i++)
-		payload[i] = r->is_resync ? nd->disk.view[r->first + i] : r->id;
+		payload[i] = r->kind == REQ_COPY ? nd->disk.view[r->first + i] : r->id;
 	return payload;
-}
-
-static struct request *free_request(struct node *nd, bool resync)
-{
-	int i;
-
-	/* The last two are the resync's. */
-	for (i = resync ? MAX_REQS - 2 : 0; i < (resync ? MAX_REQS : MAX_REQS - 2); i++)
-		if (nd->req[i].state == REQ_FREE)
-			return &nd->req[i];
-	return NULL;
 }
 
 bool io_in_flight(const struct node *nd)
 {
 	int i;
 
-	for (i = 0; i < MAX_REQS; i++)
+	for (i = 0; i < REQ_PASS; i++)
 		if (nd->req[i].state != REQ_FREE)
+			return true;
+	return false;
+}
+
+/* In its range, waiting or not. */
+bool io_is_in_region(const struct node *nd, u32 region)
+{
+	int i;
+
+	for (i = 0; i < MAX_REQS; i++)
+		if (nd->req[i].state != REQ_FREE && req_has_data(&nd->req[i]) &&
+		    nd->req[i].first / REGION_SECT == region)
 			return true;
 	return false;
 }
@@ -42,10 +43,35 @@ void io_forget(struct node *nd)
 {
 	memset(nd->req, 0, sizeof(nd->req));
 	memset(nd->disk.op, 0, sizeof(nd->disk.op));
-	nd->disk.nr_ops = 0;
+	nd->disk.nr_ops = nd->disk.op_end = 0;
 }
 
-static void start(struct node *nd, struct request *r);
+/* Some take long: a disk that is busy, or retries. */
+struct op *io_op(struct node *nd, enum op_type type, enum op_owner owner)
+{
+	static struct op nowhere;
+	struct disk *d = &nd->disk;
+	struct op *op = &nowhere;
+	u32 i;
+
+	node_point(nd);
+	for (i = 0; i < MAX_OPS && !nd->dying; i++) {
+		if (d->op[i].type != OP_NONE)
+			continue;
+		op = &d->op[i];
+		d->nr_ops++;
+		d->op_end = max(d->op_end, i + 1);
+		break;
+	}
+	if (op == &nowhere && !nd->dying)
+		world_fail("simulator: too many disk operations");
+	op->type = (u8)type;
+	op->owner = (u8)owner;
+	op->fua = false;
+	op->first = op->nr = 0;
+	op->due = w.now + 1 + roll(!w.quiet && roll(40) == 0 ? 400 : 10);
+	return op;
+}
 
 static void on_ready(struct iorange *range, void *ctx)
 {
@@ -57,41 +83,35 @@ static void on_ready(struct iorange *range, void *ctx)
 	(void)ctx;
 }
 
-static void leave_range(struct node *nd, struct request *r)
+void io_leave(struct node *nd, struct request *r)
 {
-	if (!r->is_flush && !MUTATED(NO_RANGES))
+	if (req_has_data(r) && !MUTATED(NO_RANGES))
 		iorange_leave(&nd->bucket, &r->range, on_ready, nd);
-}
-
-static void clear_marks(struct node *nd, const struct request *r)
-{
-	u32 first = (r->first + 7) / 8, end = (r->first + r->nr) / 8;
-	u64 *spare = nd->page[0].words ? NULL : nd->words;
-
-	if (end > first)
-		oosmap_clear(&nd->map, first, end - first, &spare);
+	r->state = REQ_FREE;
 }
 
 static void complete(struct node *nd, struct request *r)
 {
-	if (r->both && !r->is_flush)
-		clear_marks(nd, r);
-	leave_range(nd, r);
-	r->state = REQ_FREE;
-	if (r->is_resync)
+	/* In the session that it was acknowledged in: a later one may have marked it since. */
+	if (r->both && req_has_data(r) && (r->session_id == nd->s.id || MUTATED(CLEAR_LATE)))
+		node_clear(nd, r->first, r->nr);
+	io_leave(nd, r);
+	if (r->kind == REQ_PASS_FLUSH)
+		persist_flushed(nd);
+	if (r->kind > REQ_FLUSH)
 		return;
-	w.stats_writes++;
-	trace("%d completes %s %u at %u+%u", nd->n, r->is_flush ? "flush" : "write", r->id,
-	      r->first, r->nr);
+	w.stat[STAT_WRITES]++;
+	trace("%d completes %s %u at %u+%u", nd->n, r->kind == REQ_FLUSH ? "flush" : "write",
+	      r->id, r->first, r->nr);
 	check_completed(nd, r);
 }
 
 static void look_done(struct node *nd, struct request *r)
 {
-	bool peer = r->peer_done || (MUTATED(COMPLETE_ON_LOCAL) && !r->is_resync && !r->is_flush) ||
-		    (MUTATED(FLUSH_LOCAL_ONLY) && r->is_flush);
+	bool peer = r->peer_done || (MUTATED(COMPLETE_ON_LOCAL) && r->kind == REQ_WRITE) ||
+		    (MUTATED(FLUSH_LOCAL_ONLY) && r->kind == REQ_FLUSH);
 
-	if (r->state == REQ_RUNNING && r->local_done && peer)
+	if (r->state == REQ_RUNNING && r->local_done && peer && !nd->dying)
 		complete(nd, r);
 }
 
@@ -101,85 +121,89 @@ void io_local_done(struct node *nd, struct request *r)
 	look_done(nd, r);
 }
 
-void io_ack(struct node *nd, const struct wire_msg *m, int stream)
+void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg)
 {
-	struct request *r = slots_find(&nd->slots[stream], m->slot, m->slot_gen);
+	struct request *r = slots_find(&nd->slots[msg->stream], m->slot, m->slot_gen);
 
 	if (!r)
 		return;
-	slots_put(&nd->slots[stream], m->slot);
+	slots_put(&nd->slots[msg->stream], m->slot);
+	if (r->kind == REQ_COPY && !r->compared && nd->s.compare) {
+		sync_answer(nd, r, msg->data);
+		return;
+	}
 	r->peer_done = true;
 	r->both = true;
-	r->peer_boot = other(nd)->boot_id;
+	r->peer_boot = nd->m.peer[0].boot_id;
 	look_done(nd, r);
 }
 
-static void call_peer(struct node *nd, struct request *r)
+void io_call_peer(struct node *nd, struct request *r)
 {
-	struct wire_msg m = { .type = LOCKSTEP_WT_WRITE, .epoch = nd->s.epoch };
+	struct wire_msg m = { .type = LOCKSTEP_WT_FLUSH, .epoch = nd->s.epoch };
+	bool compare = r->kind == REQ_COPY && nd->s.compare && !r->compared;
 	u32 gen = 0;
 
 	r->stream = (u32)roll(NR_STREAMS);
 	r->slot = slots_get(&nd->slots[r->stream], r, &gen);
+	r->session_id = nd->s.id;
 	CHECK(r->slot != SLOT_NONE, "simulator: no slot");
 	m.slot = r->slot;
 	m.slot_gen = gen;
-	if (r->is_flush) {
-		m.type = LOCKSTEP_WT_FLUSH;
-	} else {
+	if (req_has_data(r)) {
+		m.type = compare ? SIM_CSUM : LOCKSTEP_WT_WRITE;
 		m.sector = r->first;
 		m.size_bytes = m.payload_bytes = r->nr * 512;
-		m.flags = (r->fua ? LOCKSTEP_WH_FUA : 0) | (r->is_resync ? LOCKSTEP_WH_RESYNC : 0);
+		m.flags = (r->fua ? LOCKSTEP_WH_FUA : 0) |
+			  (r->kind == REQ_COPY ? LOCKSTEP_WH_RESYNC : 0);
 	}
-	net_send(nd, (int)r->stream, &m, r->is_flush ? NULL : content(nd, r));
+	net_send(nd, (int)r->stream, &m, req_has_data(r) ? content(nd, r) : NULL);
 }
 
 static void local(struct node *nd, struct request *r)
 {
-	struct op *op = disk_submit(&nd->disk, r->is_flush ? OP_FLUSH : OP_WRITE,
-				    w.now + 1 + roll(10));
+	struct op *op = io_op(nd, r->kind == REQ_WRITE ? OP_WRITE : OP_FLUSH, OWN_REQUEST);
 
 	op->first = r->first;
 	op->nr = r->nr;
 	op->fua = r->fua;
 	op->req = r;
-	if (!r->is_flush)
+	if (r->kind == REQ_WRITE)
 		memcpy(op->data, content(nd, r), r->nr * sizeof(op->data[0]));
 }
 
-static void start_resync(struct node *nd, struct request *r)
+/* [R1] False: the region is not durable yet; it looks again when it is. */
+static bool may_dirty(struct node *nd, struct request *r)
 {
-	r->state = REQ_RUNNING;
-	r->local_done = true;
-	if (MUTATED(CLEAR_BEFORE_ACK))
-		clear_marks(nd, r);
-	call_peer(nd, r);
+	u32 region = r->first / REGION_SECT;
+
+	if (r->kind != REQ_WRITE ||
+	    regions_is_fast(*regions_fast_word(&nd->regions, region), region) ||
+	    regions_enter(&nd->regions, region) == REGIONS_GO)
+		return true;
+	persist_kick_map(nd, true);
+	return MUTATED(MARK_AFTER_SEND) ||
+	       (MUTATED(MARK_NOT_DURABLE) && regions_enter(&nd->regions, region) == REGIONS_GO);
 }
 
-static void start(struct node *nd, struct request *r)
+static void start_app(struct node *nd, struct request *r)
 {
-	enum lockstep_io_mode mode = state_io_mode(&nd->st);
-
-	if (r->is_resync) {
-		if (nd->st.sync == STATE_SYNC_SOURCE && !nd->s.lost_at) {
-			start_resync(nd, r);
-		} else {
-			leave_range(nd, r);
-			r->state = REQ_FREE;
-		}
-		return;
-	}
-	r->state = REQ_HELD;
-	switch (mode) {
+	switch (state_io_mode(&nd->st)) {
 	case LOCKSTEP_IO_BOTH:
+		r->state = REQ_MARKING;
+		if (!may_dirty(nd, r))
+			return;
 		r->state = REQ_RUNNING;
-		call_peer(nd, r);
+		io_call_peer(nd, r);
 		local(nd, r);
 		break;
 	case LOCKSTEP_IO_ALONE:
+		r->state = REQ_MARKING;
+		if (!may_dirty(nd, r))
+			return;
 		r->state = REQ_RUNNING;
 		r->peer_done = true;
-		if (!r->is_flush && !MUTATED(ALONE_WITHOUT_MARK))
+		if (r->kind == REQ_WRITE && !MUTATED(ALONE_WITHOUT_MARK))
 			node_mark(nd, r->first, r->nr);
 		local(nd, r);
 		break;
@@ -191,26 +215,45 @@ static void start(struct node *nd, struct request *r)
 	}
 }
 
-/* The mode may have changed: who is held looks again, orphans complete when it admits them. */
-void io_release(struct node *nd)
+void io_start(struct node *nd, struct request *r)
 {
-	u64 boot_id = nd->boot_id;
+	if (nd->dying)
+		return;
+	r->state = REQ_HELD;
+	if (r->kind > REQ_FLUSH)
+		sync_start(nd, r);
+	else
+		start_app(nd, r);
+}
+
+/* A map block has arrived: who waited looks again, at the mode too. */
+void io_region_durable(struct node *nd)
+{
 	int i;
 
-	for (i = 0; i < MAX_REQS; i++) {
-		struct request *r = &nd->req[i];
-		enum lockstep_io_mode mode = state_io_mode(&nd->st);
+	for (i = 0; i < MAX_REQS && !nd->dying; i++)
+		if (nd->req[i].state == REQ_MARKING)
+			io_start(nd, &nd->req[i]);
+}
 
-		if (r->state == REQ_ORPHAN &&
-		    (mode == LOCKSTEP_IO_ALONE || mode == LOCKSTEP_IO_BOTH)) {
+/*
+ * The mode may have changed: who is held looks again; orphans complete in ALONE only, that is after
+ * the set was durably narrowed (P4).
+ */
+void io_release(struct node *nd)
+{
+	int i;
+
+	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
+		struct request *r = &nd->req[i];
+
+		if (r->state == REQ_ORPHAN && state_io_mode(&nd->st) == LOCKSTEP_IO_ALONE) {
 			r->state = REQ_RUNNING;
 			r->peer_done = true;
 			look_done(nd, r);
 		} else if (r->state == REQ_HELD) {
-			start(nd, r);
+			io_start(nd, r);
 		}
-		if (!nd->alive || nd->boot_id != boot_id)
-			return;
 	}
 }
 
@@ -218,17 +261,22 @@ void io_session_lost(struct node *nd)
 {
 	int i;
 
-	for (i = 0; i < MAX_REQS; i++) {
+	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
 		struct request *r = &nd->req[i];
 
 		if (r->state != REQ_RUNNING || r->peer_done)
 			continue;
-		if (r->is_resync) {
-			leave_range(nd, r);
-			r->state = REQ_FREE;
+		if (r->kind == REQ_COPY || r->kind == REQ_SYNC_FLUSH) {
+			io_leave(nd, r);
 			continue;
 		}
-		if (!r->is_flush && !MUTATED(NO_ORPHAN_MARK))
+		/* Its local flush may still be at the disk. */
+		if (r->kind == REQ_PASS_FLUSH) {
+			r->peer_done = true;
+			look_done(nd, r);
+			continue;
+		}
+		if (r->kind == REQ_WRITE && !MUTATED(NO_ORPHAN_MARK))
 			node_mark(nd, r->first, r->nr);
 		r->state = REQ_ORPHAN;
 		if (MUTATED(COMPLETE_BEFORE_NARROW)) {
@@ -240,94 +288,48 @@ void io_session_lost(struct node *nd)
 	nd->sync_flush = FL_NONE;
 }
 
+/* Requests do not cross regions: the block layer cuts them there. */
 void io_submit(struct node *nd, u32 first, u32 nr, bool flush, bool fua)
 {
-	struct request *r = free_request(nd, false);
+	struct request *r = NULL;
+	int i;
 
+	for (i = 0; i < REQ_RESYNC && !r; i++)
+		if (nd->req[i].state == REQ_FREE)
+			r = &nd->req[i];
 	if (!r)
 		return;
-	memset(r, 0, sizeof(*r));
-	r->is_flush = flush;
+	memset(r, 0, offsetof(struct request, want));
+	r->kind = flush ? REQ_FLUSH : REQ_WRITE;
 	r->fua = fua && !flush;
-	r->first = first;
-	r->nr = flush ? 0 : nr;
+	r->first = flush ? 0 : first;
+	r->nr = flush ? 0 : min(nr, REGION_SECT - first % REGION_SECT);
 	r->id = ++w.next_write;
 	if (flush)
 		memcpy(r->want, w.done[nd->n], sizeof(r->want));
-	trace("%d submits %s %u at %u+%u", nd->n, flush ? "flush" : "write", r->id, first, r->nr);
+	trace("%d submits %s %u at %u+%u", nd->n, flush ? "flush" : "write", r->id, r->first,
+	      r->nr);
 	r->state = REQ_BLOCKED;
-	if (flush || MUTATED(NO_RANGES) || iorange_enter(&nd->bucket, &r->range, first, first + nr))
-		start(nd, r);
+	if (flush || MUTATED(NO_RANGES) ||
+	    iorange_enter(&nd->bucket, &r->range, r->first, r->first + r->nr))
+		io_start(nd, r);
 }
 
-/*
- * ---- resync
- * -------------------------------------------------------------------------------------------
- */
-
-static void copy_next(struct node *nd)
+/* For clearing regions: ours and the peer's cache at the same time. */
+bool io_flush_pass(struct node *nd, bool ours, bool peers)
 {
-	struct request *r = free_request(nd, true);
-	u64 first, next, from = roll(NR_BLOCKS);
+	struct request *r = &nd->req[REQ_PASS];
 
-	if (!r)
-		return;
-	if (!oosmap_find(&nd->map, from, 1, 1, &first, &next) &&
-	    !oosmap_find(&nd->map, 0, 1, 1, &first, &next))
-		return;
-	memset(r, 0, sizeof(*r));
-	r->is_resync = true;
-	r->first = (u32)first * 8;
-	r->nr = 8;
-	r->state = REQ_BLOCKED;
-	if (MUTATED(NO_RANGES) || iorange_enter(&nd->bucket, &r->range, r->first, r->first + 8))
-		start(nd, r);
-}
-
-static bool is_copying(const struct node *nd)
-{
-	return nd->req[MAX_REQS - 1].state != REQ_FREE || nd->req[MAX_REQS - 2].state != REQ_FREE;
-}
-
-/*
- * A flush on both sides, as a request that nobody waits for; then the target may say so on its
- * disk.
- */
-static void finish_sync(struct node *nd)
-{
-	struct request *r;
-
-	if (nd->sync_flush == FL_RUNNING) {
-		if (is_copying(nd))
-			return;
-		nd->sync_flush = FL_DONE;
-		nd->s.sync_told = true;
-		disk_flush(&nd->disk);
-		net_tell(nd, LOCKSTEP_WT_SYNC_DONE, 0, nd->m.current_gen.id);
-		return;
-	}
-	r = free_request(nd, true);
-	memset(r, 0, sizeof(*r));
-	r->is_resync = true;
-	r->is_flush = true;
-	nd->sync_flush = FL_RUNNING;
-	start(nd, r);
-}
-
-void sync_advance(struct node *nd)
-{
-	bool told_early = MUTATED(SYNC_DONE_EARLY) && nd->map.weight && roll(10) == 0;
-
-	if (nd->st.sync != STATE_SYNC_SOURCE || !nd->s.sync_started || nd->s.lost_at ||
-	    nd->s.sync_told)
-		return;
-	if (told_early) {
-		nd->s.sync_told = true;
-		net_tell(nd, LOCKSTEP_WT_SYNC_DONE, 0, nd->m.current_gen.id);
-	} else if (nd->map.weight) {
-		nd->sync_flush = FL_NONE;
-		copy_next(nd);
-	} else if (!is_copying(nd) || nd->sync_flush == FL_RUNNING) {
-		finish_sync(nd);
-	}
+	if (r->state != REQ_FREE || nd->dying)
+		return false;
+	memset(r, 0, offsetof(struct request, want));
+	r->kind = REQ_PASS_FLUSH;
+	r->state = REQ_RUNNING;
+	r->local_done = !ours;
+	r->peer_done = !peers;
+	if (peers)
+		io_call_peer(nd, r);
+	if (ours)
+		local(nd, r);
+	return true;
 }

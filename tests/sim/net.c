@@ -1,41 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Streams: in order each, in no order among themselves. Every message goes through the real codec.
- * A session that was cut delivers nothing more; each side notices in its own time.
+ * Streams: in order each, in no order among themselves; a message goes through the real codec. A
+ * direction that is cut holds messages back, as TCP does, until it heals or one side has waited too
+ * long. Of a session that breaks some still arrives, the rest is lost; and a few messages wander
+ * about and turn up in a later session, where only their epoch tells (P6).
  */
 #include "sim.h"
+
+#define SILENCE		90		/* steps without a word from the peer: it is gone */
+
+static bool is_raw(u8 type)
+{
+	return type == SIM_CSUM || type == SIM_CSUM_DATA;
+}
+
+static void remove_msg(u32 i)
+{
+	w.nr_msgs--;
+	memmove(&w.msg[i], &w.msg[i + 1], (w.nr_msgs - i) * sizeof(w.msg[0]));
+}
 
 void net_send(struct node *from, int stream, const struct wire_msg *m, const u32 *data)
 {
 	u64 due = w.now + 1 + roll(roll(8) ? 6 : 60);
-	struct message *free_slot = NULL;
-	int i;
+	bool late = from->s.lost_at;
+	struct message *msg;
+	u32 i;
 
-	if (!w.link_up || from->s.lost_at)
+	node_point(from);
+	if (from->dying || (late && roll(10)))
 		return;
-	for (i = 0; i < MAX_MSGS; i++) {
+	for (i = 0; i < w.nr_msgs; i++) {
 		struct message *o = &w.msg[i];
 
-		if (!o->used)
-			free_slot = o;
-		else if (o->to == !from->n && o->stream == stream && o->session_id == from->s.id)
+		if (o->to == !from->n && o->stream == stream && o->session_id == from->s.id)
 			due = max(due, o->due);
 	}
-	if (!free_slot) {
+	if (w.nr_msgs == MAX_MSGS) {
 		world_fail("simulator: too many messages");
 		return;
 	}
-	memset(free_slot, 0, sizeof(*free_slot));
-	free_slot->used = true;
-	w.nr_msgs++;
-	free_slot->to = !from->n;
-	free_slot->stream = stream;
-	free_slot->due = due;
-	free_slot->order = ++w.next_order;
-	free_slot->session_id = from->s.id;
-	wire_msg_encode(m, &free_slot->h);
+	msg = &w.msg[w.nr_msgs++];
+	memset(msg, 0, offsetof(struct message, data));
+	msg->late = late;
+	msg->to = !from->n;
+	msg->stream = stream;
+	msg->due = late ? due + roll(600) : due;
+	msg->session_id = from->s.id;
+	msg->raw = *m;
+	if (!is_raw(m->type))
+		wire_msg_encode(m, &msg->h);
 	if (data)
-		memcpy(free_slot->data, data, m->payload_bytes / 512 * sizeof(*data));
+		memcpy(msg->data, data, m->payload_bytes / 512 * sizeof(*data));
 }
 
 void net_tell(struct node *from, u8 type, u16 status, u64 arg)
@@ -47,50 +63,74 @@ void net_tell(struct node *from, u8 type, u16 status, u64 arg)
 	net_send(from, 0, &m, NULL);
 }
 
-/* Nothing of the session arrives any more, and both will notice. */
+/* Some of what is on its way still arrives, in order; both will notice. */
 void net_break(void)
 {
-	int i;
+	u32 left[2][NR_STREAMS], i, k;
 
-	for (i = 0; i < MAX_MSGS; i++)
-		w.msg[i].used = false;
-	w.nr_msgs = 0;
+	for (i = 0; i < 2; i++)
+		for (k = 0; k < NR_STREAMS; k++)
+			left[i][k] = roll(2) ? 0 : (u32)roll(4);
+	for (i = k = 0; i < w.nr_msgs; i++) {
+		struct message *m = &w.msg[i];
+
+		if (m->late || left[m->to][m->stream]) {
+			left[m->to][m->stream] -= !m->late;
+		} else if (roll(6)) {
+			continue;
+		} else {
+			m->late = true;
+			m->due += roll(600);
+		}
+		if (k != i)
+			w.msg[k] = *m;
+		k++;
+	}
+	w.nr_msgs = k;
 	for (i = 0; i < 2; i++)
 		if (w.node[i].alive && w.node[i].s.id && !w.node[i].s.lost_at)
 			w.node[i].s.lost_at = w.now + 1 + roll(80);
 	daemon_reset();
 }
 
-static void acknowledge(struct node *nd, int stream, const struct wire_msg *req)
+static void acknowledge(struct node *nd, int stream, const struct wire_msg *req, const u32 *data)
 {
 	struct wire_msg ack = {
 		.type = LOCKSTEP_WT_ACK, .slot = req->slot, .slot_gen = req->slot_gen,
 		.epoch = req->epoch,
 	};
 
-	net_send(nd, stream, &ack, NULL);
+	if (data) {
+		ack.type = SIM_CSUM_DATA;
+		ack.payload_bytes = req->size_bytes;
+	}
+	net_send(nd, stream, &ack, data);
 }
 
 static void take_write(struct node *nd, const struct message *m, const struct wire_msg *msg)
 {
 	bool flush = msg->type == LOCKSTEP_WT_FLUSH;
-	struct op *op = disk_submit(&nd->disk, flush ? OP_FLUSH : OP_WRITE, w.now + 1 + roll(10));
+	struct op *op = io_op(nd, flush ? OP_FLUSH : OP_WRITE, OWN_PEER);
 
 	op->first = (u32)msg->sector;
 	op->nr = msg->payload_bytes / 512;
 	op->fua = msg->flags & LOCKSTEP_WH_FUA;
 	op->msg = *msg;
 	op->stream = m->stream;
+	op->session_id = nd->s.id;
 	memcpy(op->data, m->data, op->nr * sizeof(op->data[0]));
 	if (MUTATED(ACK_BEFORE_DISK))
-		acknowledge(nd, m->stream, msg);
+		acknowledge(nd, m->stream, msg, NULL);
 }
 
 /* A write of the peer is on our disk. */
 void net_op_done(struct node *nd, struct op *op)
 {
-	if (op->msg.type && nd->s.id && !MUTATED(ACK_BEFORE_DISK))
-		acknowledge(nd, op->stream, &op->msg);
+	CHECK(op->session_id == nd->s.id,
+	      "P6: a write of session %llu reaches the disk of node %d after its end",
+	      (unsigned long long)op->session_id, nd->n);
+	if (nd->s.id && !MUTATED(ACK_BEFORE_DISK))
+		acknowledge(nd, op->stream, &op->msg, NULL);
 }
 
 static void take_sync_done(struct node *nd, u64 gen)
@@ -105,13 +145,19 @@ static void dispatch(struct node *nd, const struct message *m, const struct wire
 {
 	switch (msg->type) {
 	case LOCKSTEP_WT_WRITE:
-	case LOCKSTEP_WT_FLUSH:
-		CHECK(nd->st.role == LOCKSTEP_ROLE_SECONDARY || msg->type == LOCKSTEP_WT_FLUSH,
+		CHECK(nd->st.role == LOCKSTEP_ROLE_SECONDARY,
 		      "P7: node %d is primary and is written to", nd->n);
 		take_write(nd, m, msg);
 		break;
+	case LOCKSTEP_WT_FLUSH:
+		take_write(nd, m, msg);
+		break;
+	case SIM_CSUM:
+		acknowledge(nd, m->stream, msg, &nd->disk.view[msg->sector]);
+		break;
 	case LOCKSTEP_WT_ACK:
-		io_ack(nd, msg, m->stream);
+	case SIM_CSUM_DATA:
+		io_ack(nd, msg, m);
 		break;
 	case LOCKSTEP_WT_ROLE_ASK:
 		node_step(nd, STATE_EV_PEER_ASKS, 0);
@@ -120,7 +166,7 @@ static void dispatch(struct node *nd, const struct message *m, const struct wire
 		node_step(nd, msg->status ? STATE_EV_DENIED : STATE_EV_GRANTED, 0);
 		break;
 	case LOCKSTEP_WT_ROLE_TELL:
-		CHECK(node_step(nd, STATE_EV_PEER_ROLE, (u32)msg->sector) || !nd->alive ||
+		CHECK(node_step(nd, STATE_EV_PEER_ROLE, (u32)msg->sector) || nd->dying ||
 		      w.mutation, "node %d was told an impossible role", nd->n);
 		break;
 	case LOCKSTEP_WT_SYNC_DONE:
@@ -133,26 +179,98 @@ static void dispatch(struct node *nd, const struct message *m, const struct wire
 	}
 }
 
-void net_deliver(struct message *m)
+static void deliver(const struct message *m)
 {
 	struct node *nd = &w.node[m->to];
-	struct message copy = *m;
-	struct wire_msg msg;
+	struct wire_msg msg = m->raw;
 
-	/* Not started here yet: the stream waits. */
-	if (nd->alive && nd->s.id == m->session_id && nd->st.link == LOCKSTEP_LINK_OPENING) {
-		m->due = w.now + 2;
+	if (!is_raw(msg.type))
+		CHECK(wire_msg_decode(&m->h, &msg) == WIRE_OK, "message does not decode");
+	if (w.failed)
+		return;
+	if (msg.epoch != nd->s.epoch && !MUTATED(EPOCH_UNCHECKED)) {
+		w.stat[STAT_STALE]++;
 		return;
 	}
-	m->used = false;
-	w.nr_msgs--;
-	if (!nd->alive || nd->s.id != copy.session_id || nd->s.lost_at ||
-	    nd->st.link != LOCKSTEP_LINK_UP)
+	trace("%d <- %s sect %llu/%u id %u slot %u", nd->n,
+	      is_raw(msg.type) ? "checksum" : wire_type_name(msg.type),
+	      (unsigned long long)msg.sector, msg.size_bytes / 512, m->data[0], msg.slot);
+	CHECK(m->session_id == nd->s.id, "P6: node %d takes a %s of session %llu in session %llu",
+	      nd->n, wire_type_name(msg.type), (unsigned long long)m->session_id,
+	      (unsigned long long)nd->s.id);
+	node_point(nd);
+	if (!nd->dying)
+		dispatch(nd, m, &msg);
+	node_reap(nd);
+}
+
+enum fate { WAITS, GONE, ARRIVES };
+
+static enum fate fate_of(const struct message *m)
+{
+	struct node *nd = &w.node[m->to];
+
+	if (!nd->alive || (!m->late && nd->s.id != m->session_id))
+		return GONE;
+	if (m->due > w.now || w.cut[m->to] || nd->paused_until > w.now)
+		return WAITS;
+	if (nd->s.lost_at && w.now >= nd->s.lost_at)
+		return GONE;
+	/* Not started here yet: the stream waits. */
+	if (nd->s.id && nd->st.link == LOCKSTEP_LINK_OPENING)
+		return WAITS;
+	return nd->st.link == LOCKSTEP_LINK_UP ? ARRIVES : GONE;
+}
+
+static bool run_one(void)
+{
+	bool stuck[2][NR_STREAMS] = { { false } };
+	struct message m;
+	u32 i;
+
+	for (i = 0; i < w.nr_msgs; i++) {
+		bool *stream = &stuck[w.msg[i].to][w.msg[i].stream];
+		enum fate fate = fate_of(&w.msg[i]);
+
+		if (!w.msg[i].late && *stream)
+			continue;
+		if (fate == WAITS) {
+			*stream |= !w.msg[i].late;
+			continue;
+		}
+		m = w.msg[i];
+		remove_msg(i);
+		if (fate == ARRIVES)
+			deliver(&m);
+		return true;
+	}
+	return false;
+}
+
+/* Who has not heard from the peer for long gives the session up. */
+static void listen(struct node *nd)
+{
+	struct node *peer = other(nd);
+
+	if (!nd->s.id || nd->paused_until > w.now)
 		return;
-	CHECK(wire_msg_decode(&copy.h, &msg) == WIRE_OK, "message does not decode");
-	if (w.failed || msg.epoch < nd->m.epoch)
-		return;
-	trace("%d <- %s sect %llu/%u id %u slot %u", nd->n, wire_type_name(msg.type),
-	      (unsigned long long)msg.sector, msg.size_bytes / 512, copy.data[0], msg.slot);
-	dispatch(nd, &copy, &msg);
+	if (w.cut[nd->n] || !peer->alive || peer->paused_until > w.now)
+		nd->s.silent++;
+	else
+		nd->s.silent = 0;
+	if (nd->s.silent > SILENCE && !nd->s.lost_at) {
+		trace("%d has heard nothing for long", nd->n);
+		nd->s.lost_at = w.now;
+	}
+}
+
+void net_run(void)
+{
+	int i;
+
+	while (!w.failed && run_one())
+		;
+	for (i = 0; i < 2; i++)
+		if (w.node[i].alive)
+			listen(&w.node[i]);
 }

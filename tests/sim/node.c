@@ -8,6 +8,7 @@
 
 #define WHOLE	(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE)
 #define DOUBTS	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_OUTDATED)
+#define MAPS	(LOCKSTEP_MF_MARKS_VALID | LOCKSTEP_MF_REGIONS_VALID)
 
 static u64 new_id(void)
 {
@@ -15,33 +16,34 @@ static u64 new_id(void)
 }
 
 /*
- * ---- metadata
- * ---------------------------------------------------------------------------------------
+ * ---- metadata -----------------------------------------------------------------------------------
  */
 
-/* False: the node crashed over it; the copy may be old, new or torn. */
-static bool store(struct node *nd)
+/* PREFLUSH reaches the data too when it is the same device. */
+bool node_store(struct node *nd)
 {
 	_Alignas(8) u8 block[LOCKSTEP_SB_BYTES];
 	u8 *to = nd->disk.sb[!nd->sb_copy];
-	u64 fate = w.quiet ? 99 : roll(150);
+	u64 torn = roll(9);
 
+	node_point(nd);
+	if (nd->dying)
+		return false;
 	nd->m.sequence++;
 	nd->durable_known = false;
 	meta_encode(&nd->m, block);
-	if (fate == 0)
-		memcpy(to, block, 512 * (size_t)roll(9));
-	if (!nd->external && fate > 1)
-		/* PREFLUSH reaches the data when it is the same device */
-		disk_flush(&nd->disk);
-	if (fate > 1)
-		memcpy(to, block, sizeof(block));
-	if (fate <= 2) {
-		node_crash(nd);
+	node_point(nd);
+	if (nd->dying) {
+		memcpy(to, block, 512 * (size_t)torn);
 		return false;
 	}
+	disk_flush(&nd->disk, true);
+	memcpy(to, block, sizeof(block));
 	nd->sb_copy = !nd->sb_copy;
-	return true;
+	nd->durable = nd->m;
+	nd->durable_known = nd->durable_ok = true;
+	node_point(nd);
+	return !nd->dying;
 }
 
 const struct meta *node_durable(struct node *nd)
@@ -56,10 +58,33 @@ const struct meta *node_durable(struct node *nd)
 	return nd->durable_ok ? &nd->durable : NULL;
 }
 
+static void flush_data(struct node *nd)
+{
+	node_point(nd);
+	if (!nd->dying)
+		disk_flush(&nd->disk, false);
+}
+
 static void note_session(struct node *nd)
 {
+	CHECK(nd->dying || nd->s.epoch > nd->m.epoch || MUTATED(EPOCH_UNCHECKED),
+	      "P6: node %d starts a session of epoch %llu and has seen %llu", nd->n,
+	      (unsigned long long)nd->s.epoch, (unsigned long long)nd->m.epoch);
 	nd->m.epoch = max(nd->m.epoch, nd->s.epoch);
 	nd->m.peer[0].boot_id = other(nd)->boot_id;
+}
+
+static void change_source(struct node *nd)
+{
+	struct meta *m = &nd->m;
+
+	flush_data(nd);
+	m->flags |= WHOLE;
+	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
+	if (!m->peer[0].since.id)
+		meta_gen_narrow(m, 0, new_id());
+	m->peer[0].flags |= LOCKSTEP_PF_SYNCING;
+	note_session(nd);
 }
 
 static void change_meta(struct node *nd, u32 eff)
@@ -85,26 +110,21 @@ static void change_meta(struct node *nd, u32 eff)
 		note_session(nd);
 		break;
 	case STATE_EFF_META_SOURCE:
-		disk_flush(&nd->disk);
-		m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
-		m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
-		if (!m->peer[0].since.id)
-			meta_gen_narrow(m, 0, new_id());
-		m->peer[0].flags |= LOCKSTEP_PF_SYNCING;
-		note_session(nd);
+		change_source(nd);
 		break;
 	case STATE_EFF_META_EQUAL:
 		m->peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
 		if (m->flags & LOCKSTEP_MF_CLEAN && nd->s.adopt_id)
 			m->current_gen.id = nd->s.adopt_id;
 		meta_gen_together(m, 0);
-		m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
+		m->flags |= WHOLE;
 		m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN);
 		note_session(nd);
 		break;
 	case STATE_EFF_META_NARROW:
 		if (!MUTATED(NARROW_WITHOUT_FLUSH))
-			disk_flush(&nd->disk);
+			flush_data(nd);
+		check_narrows(nd);
 		m->peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
 		meta_gen_narrow(m, 0, new_id());
 		w.alone[nd->n] = true;		/* or about to be: a crash may come in between */
@@ -117,37 +137,46 @@ static void change_synced(struct node *nd, bool target)
 	struct meta_gen gen = { .id = nd->s.peer_gen, .nr = nd->m.current_gen.nr + 1 };
 
 	nd->m.peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
-	if (target) {
+	if (target)
 		meta_gen_adopt(&nd->m, 0, gen);
-		while (oosmap_empty(&nd->map))
-			;
-	} else {
+	else
 		meta_gen_together(&nd->m, 0);
-	}
-	nd->m.flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
+	nd->m.flags |= WHOLE;
 	nd->m.flags &= ~DOUBTS;
 }
 
 /*
- * ---- effects
- * ----------------------------------------------------------------------------------------
+ * ---- effects ------------------------------------------------------------------------------------
  */
+
+/* A target's maps go before it says that it is whole, or after: both have been flushed. */
+static bool run_synced(struct node *nd, bool target)
+{
+	bool before = target && roll(2);
+
+	if (before && !persist_empty(nd))
+		return false;
+	change_synced(nd, target);
+	return node_store(nd) && (!target || before || persist_empty(nd));
+}
 
 static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 {
 	if (eff == STATE_EFF_META_SYNCED)
-		change_synced(nd, target);
-	else
-		change_meta(nd, eff);
+		return run_synced(nd, target);
+	change_meta(nd, eff);
 	/* Forced: both in one write. */
 	if (eff == STATE_EFF_META_PRIMARY && effects & STATE_EFF_META_FORCE)
 		return true;
-	return store(nd);
+	return !nd->dying && node_store(nd);
 }
 
 static void run_effect(struct node *nd, u32 eff, bool target)
 {
 	switch (eff) {
+	case STATE_EFF_META_TARGET:
+		check_target(nd);
+		break;
 	case STATE_EFF_META_SYNCED:
 		if (target) {
 			check_caught_up(nd);
@@ -187,7 +216,7 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 
 #define META_EFFECTS	(STATE_EFF_ASK - 1)
 
-static void run_effects(struct node *nd, u32 effects, bool target, u64 boot_id)
+static void run_effects(struct node *nd, u32 effects, bool target)
 {
 	u32 bit;
 
@@ -197,8 +226,7 @@ static void run_effects(struct node *nd, u32 effects, bool target, u64 boot_id)
 		if (bit & META_EFFECTS && !run_meta(nd, bit, effects, target))
 			return;
 		run_effect(nd, bit, target);
-		/* It crashed in there, and may even be back. */
-		if (!nd->alive || nd->boot_id != boot_id || w.failed)
+		if (nd->dying || w.failed)
 			return;
 	}
 }
@@ -210,6 +238,8 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	enum state_refusal rf;
 	u32 effects;
 
+	if (nd->dying)
+		return false;
 	rf = state_step(&nd->st, ev, arg, &effects);
 	trace("%d %s(%u): %s; role %s link %s set %u sync %u copy %u io %s", nd->n,
 	      state_event_name(ev), arg, rf ? state_refusal_text(rf) : "ok",
@@ -225,31 +255,15 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	}
 	if (effects & STATE_EFF_META_PRIMARY)
 		check_promoted(nd, effects & STATE_EFF_META_FORCE);
+	/* Before the first write that goes to the peer too. */
 	if (ev == STATE_EV_START)
-		check_start(nd);
-	run_effects(nd, effects, target, nd->boot_id);
-	return nd->alive;
+		regions_session_begins(&nd->regions);
+	run_effects(nd, effects, target);
+	return !nd->dying;
 }
 
 /*
- * ---- marks
- * ------------------------------------------------------------------------------------------
- */
-
-void node_mark(struct node *nd, u32 first_sect, u32 nr)
-{
-	u64 *spare = roll(20) ? nd->words : NULL;
-	u32 first = first_sect / LOCKSTEP_BIT_SECT;
-	u32 end = (first_sect + nr + LOCKSTEP_BIT_SECT - 1) / LOCKSTEP_BIT_SECT;
-
-	if (nd->page[0].words)
-		spare = NULL;		/* the one page there is is in use */
-	oosmap_set(&nd->map, first, end - first, &spare);
-}
-
-/*
- * ---- life
- * -------------------------------------------------------------------------------------------
+ * ---- life ---------------------------------------------------------------------------------------
  */
 
 static u32 copy_of(const struct meta *m)
@@ -268,86 +282,108 @@ static u32 copy_of(const struct meta *m)
 	return STATE_COPY_UP_TO_DATE;
 }
 
-static void found_flags(struct node *nd)
+u32 node_found_flags(u32 flags)
 {
-	struct meta *m = &nd->m;
-
-	if (m->flags & LOCKSTEP_MF_ATTACHED && !MUTATED(CRASH_UNNOTICED)) {
-		m->flags |= LOCKSTEP_MF_UNCLEAN;
-		m->flags &= ~LOCKSTEP_MF_MARKS_VALID;
-		if (MUTATED(MAPS_SURVIVE_CRASH))
-			m->flags |= LOCKSTEP_MF_MARKS_VALID | LOCKSTEP_MF_REGIONS_VALID;
-		if (m->flags & LOCKSTEP_MF_PRIMARY)
-			m->flags |= LOCKSTEP_MF_CRASHED_PRIMARY;
+	if (flags & LOCKSTEP_MF_ATTACHED && !MUTATED(CRASH_UNNOTICED)) {
+		flags |= LOCKSTEP_MF_UNCLEAN;
+		if (flags & LOCKSTEP_MF_PRIMARY)
+			flags |= LOCKSTEP_MF_CRASHED_PRIMARY;
 	}
-	m->flags &= ~LOCKSTEP_MF_PRIMARY;
-	m->flags |= LOCKSTEP_MF_ATTACHED;
+	return flags & ~LOCKSTEP_MF_PRIMARY;
+}
+
+static void take_up(struct node *nd)
+{
+	int i;
+
+	nd->alive = true;
+	nd->rw = nd->demoting = false;
+	nd->boot_id = new_id();
+	nd->paused_until = 0;
+	memset(&nd->s, 0, sizeof(nd->s));
+	iorange_bucket_init(&nd->bucket);
+	for (i = 0; i < NR_STREAMS; i++)
+		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
+	memset(nd->req, 0, sizeof(nd->req));
+	state_init(&nd->st, nd->n == 0);
 }
 
 void node_attach(struct node *nd)
 {
 	enum meta_err err;
 	u32 detail;
-	int copy, i;
+	int copy;
 
 	copy = meta_pick(nd->disk.sb[0], nd->disk.sb[1], &nd->m, &err, &detail);
 	CHECK(copy >= 0, "node %d: no usable superblock: %s", nd->n, meta_err_name(err));
 	if (copy < 0)
 		return;
 	nd->sb_copy = copy;
-	nd->alive = true;
-	nd->rw = nd->demoting = false;
-	nd->boot_id = new_id();
-	memset(&nd->s, 0, sizeof(nd->s));
-	oosmap_init(&nd->map, nd->page, NR_BLOCKS);
-	iorange_bucket_init(&nd->bucket);
-	for (i = 0; i < NR_STREAMS; i++)
-		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
-	memset(nd->req, 0, sizeof(nd->req));
-	state_init(&nd->st, nd->n == 0);
-	found_flags(nd);
+	take_up(nd);
+	if (!(nd->m.flags & LOCKSTEP_MF_REGIONS_VALID))
+		persist_format(nd);
+	persist_load(nd);
+	nd->m.flags = node_found_flags(nd->m.flags);
+	nd->m.flags |= LOCKSTEP_MF_ATTACHED | MAPS;
 	nd->m.boot_id = nd->boot_id;
-	trace("%d attached: flags %x current %llu since %llu", nd->n, nd->m.flags,
-	      (unsigned long long)nd->m.current_gen.id,
-	      (unsigned long long)nd->m.peer[0].since.id);
-	if (store(nd))
+	trace("%d attached: flags %x current %llu since %llu, marks %06x regions %06x", nd->n,
+	      nd->m.flags, (unsigned long long)nd->m.current_gen.id,
+	      (unsigned long long)nd->m.peer[0].since.id, nd->marks, node_regions_wanted(nd));
+	if (node_store(nd))
 		node_step(nd, STATE_EV_COPY, copy_of(&nd->m));
 }
 
 static void gone(struct node *nd)
 {
-	nd->alive = false;
+	nd->alive = nd->dying = false;
 	nd->s.id = 0;
 	nd->restart_at = w.now + 1 + roll(150);
 	io_forget(nd);
 	net_break();
 }
 
-void node_crash(struct node *nd)
+void node_die(struct node *nd)
 {
+	if (!nd->alive || nd->dying)
+		return;
 	trace("%d CRASH", nd->n);
-	w.stats_crashes++;
-	nd->alive = false;
+	w.stat[STAT_CRASHES]++;
+	nd->dying = true;
+}
+
+void node_point(struct node *nd)
+{
+	if (!nd->alive || nd->dying)
+		return;
+	if (++w.points == w.crash_at || (!w.quiet && !w.crash_at && roll(400) == 0))
+		node_die(nd);
+}
+
+void node_reap(struct node *nd)
+{
+	if (!nd->dying)
+		return;
 	check_crashed(nd);
-	disk_crash(&nd->disk, &w.rng);
+	disk_crash(&nd->disk);
 	gone(nd);
 }
 
 /*
- * Order: the session goes, caches are flushed, then the flag that says we are here. Secondary only.
+ * Order: the session goes, caches are flushed, the maps are stored, then the flag that says we are
+ * here. Secondary only.
  */
 void node_close(struct node *nd)
 {
 	if (nd->s.id)
 		node_lose_session(nd);
-	if (!nd->alive)
+	if (nd->dying || io_in_flight(nd))
 		return;
-	trace("%d closed", nd->n);
-	disk_flush(&nd->disk);
+	trace("%d closes", nd->n);
+	if (!persist_close(nd))
+		return;
+	flush_data(nd);
 	nd->m.flags &= ~LOCKSTEP_MF_ATTACHED;
-	if (nd->map.weight)
-		nd->m.flags &= ~LOCKSTEP_MF_MARKS_VALID;
-	if (store(nd))
+	if (node_store(nd))
 		gone(nd);
 }
 
@@ -357,12 +393,12 @@ void node_close(struct node *nd)
  */
 static void drain_peer_ops(struct node *nd)
 {
-	int i;
+	u32 i;
 
-	for (i = 0; i < MAX_OPS; i++) {
+	for (i = 0; i < nd->disk.op_end && !nd->dying && !MUTATED(NO_DRAIN); i++) {
 		struct op *op = &nd->disk.op[i];
 
-		if (op->type != OP_NONE && op->msg.type) {
+		if (op->type != OP_NONE && op->owner == OWN_PEER) {
 			disk_apply(&nd->disk, op);
 			disk_retire(&nd->disk, op);
 		}
@@ -376,15 +412,17 @@ void node_lose_session(struct node *nd)
 
 	trace("%d notices the end of session %llu", nd->n, (unsigned long long)nd->s.id);
 	drain_peer_ops(nd);
+	net_break();
+	regions_session_ended(&nd->regions);
+	persist_session_ended(nd);
 	io_session_lost(nd);
 	for (in_flight = false, i = 0; i < MAX_REQS; i++)
 		in_flight |= nd->req[i].state == REQ_ORPHAN;
 	memset(&nd->s, 0, sizeof(nd->s));
 	for (i = 0; i < NR_STREAMS; i++)
 		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
-	net_break();
 	node_step(nd, STATE_EV_LOST, in_flight);
-	if (nd->alive)
+	if (!nd->dying)
 		io_release(nd);
 }
 
@@ -392,11 +430,14 @@ void node_init_disk(struct node *nd)
 {
 	struct meta_layout l;
 	struct meta m;
+	u32 i;
 
-	CHECK(!meta_layout(1 << 16, nd->external ? 1 << 16 : 0, &l), "layout");
-	meta_init(&m, &l, 1 << 16, "sim", nd->n ? "beta" : "alpha", (u32)nd->n, 0, nd->external,
-		  w.seed % 4 ? new_id() : 0);
-	nd->durable_known = false;
-	memset(nd->disk.sb, 0, sizeof(nd->disk.sb));
+	CHECK(!meta_layout(1 << 16, nd->disk.external ? 1 << 16 : 0, &l), "layout");
+	meta_init(&m, &l, 1 << 16, "sim", nd->n ? "beta" : "alpha", (u32)nd->n, 0,
+		  nd->disk.external, w.seed % 4 ? new_id() : 0);
 	meta_encode(&m, nd->disk.sb[0]);
+	/* Whatever was on that disk before. */
+	for (i = CELL_MAP; i < NR_CELLS; i++)
+		nd->disk.view[i] = nd->disk.stable[i] = (u32)roll(i >= CELL_INDEX &&
+								  i < CELL_BITS ? 3 : 2);
 }

@@ -4,12 +4,17 @@
  * process, one seed, no clock. A seed replays exactly: sim --seed N -v.
  *
  * What is modelled of the drivers is the order in which they carry out what core says; node.c
- * executes effects strictly by their bit numbers. Scope, as the module is today: the bitmap lives
- * in memory only (MARKS_VALID is unset by a crash, and by a close with bits set); REGIONS_VALID is
- * never set. One volume. No witness. Disks do not fail, they forget.
+ * executes effects strictly by their bit numbers, persist.c keeps the maps on disk. One volume, no
+ * witness; disks do not fail, they forget.
+ *
+ * The world is small so that everything meets: NR_REGIONS regions of REGION_BLOCKS blocks, a bitmap
+ * page for every two regions. Bitmap pages of core are far larger; the bits behind the last block
+ * of a page are never used, see node_clear().
  *
  * The content of a sector is the number of the write that wrote it. Writes are numbered as they are
- * submitted and overlapping ones are ordered, so "has this write or a later one" is >=.
+ * submitted and overlapping ones are ordered, so "has this write or a later one" is >=. The cells
+ * of a disk behind its sectors are metadata: one a region, one a bitmap page (its index entry), one
+ * a block (its bit). A cell is what a crash keeps or loses as a whole.
  */
 #ifndef LOCKSTEP_SIM_H
 #define LOCKSTEP_SIM_H
@@ -19,105 +24,201 @@
 #include "meta.h"
 #include "oosmap.h"
 #include "os.h"
+#include "regions.h"
 #include "rle.h"
 #include "slots.h"
 #include "state.h"
 #include "wire.h"
 
-#define NR_BLOCKS	24u
+#define NR_REGIONS	4u
+#define REGION_BLOCKS	6u
+#define NR_PAGES	2u
+#define NR_BLOCKS	(NR_REGIONS * REGION_BLOCKS)
+#define PAGE_BLOCKS	(NR_BLOCKS / NR_PAGES)
 #define NR_SECT		(NR_BLOCKS * LOCKSTEP_BIT_SECT)
+#define REGION_SECT	(REGION_BLOCKS * LOCKSTEP_BIT_SECT)
+#define ALL_BLOCKS	((1u << NR_BLOCKS) - 1)
+
+#define CELL_MAP	NR_SECT
+#define CELL_INDEX	(CELL_MAP + NR_REGIONS)
+#define CELL_BITS	(CELL_INDEX + NR_PAGES)
+#define NR_CELLS	(CELL_BITS + NR_BLOCKS)
+
 #define NR_STREAMS	2
-#define NR_SLOTS	64u
-#define MAX_OPS		96
-#define MAX_MSGS	256
-#define MAX_REQS	10
+#define NR_SLOTS	32u
+#define MAX_OPS		64
+#define MAX_MSGS	128
+#define MAX_REQS	11		/* the last three: two of the resync, one of the pass */
+#define REQ_RESYNC	(MAX_REQS - 3)
+#define REQ_PASS	(MAX_REQS - 1)
 #define MAX_WRITE_SECT	20u
+#define MAX_OP_CELLS	24u
+
+enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 
 /* Deliberate mistakes: each must be caught (sim --mutations). */
-enum mutation {
-	MUT_NONE,
-	MUT_COMPLETE_BEFORE_NARROW,	/* writes in flight at the loss complete at once */
-	MUT_COMPLETE_ON_LOCAL,		/* a write completes without the peer's ACK */
-	MUT_ACK_BEFORE_DISK,		/* the peer acknowledges on receipt */
-	MUT_CLEAR_BEFORE_ACK,		/* resync clears its mark when it sends */
-	MUT_NO_ORPHAN_MARK,		/* writes in flight at the loss are not marked */
-	MUT_TARGET_STAYS_CONSISTENT,	/* META_TARGET is not written */
-	MUT_FLUSH_LOCAL_ONLY,		/* a flush completes without the peer's */
-	MUT_CRASH_UNNOTICED,		/* ATTACHED found at attach is ignored */
-	MUT_MAPS_SURVIVE_CRASH,		/* MARKS_VALID and REGIONS_VALID though memory was lost */
-	MUT_NO_RANGES,			/* overlapping writes are not ordered */
-	/* a source whose resync was cut goes on in its generation */
-	MUT_CUT_RESYNC_ALONE,
-	MUT_PROMOTE_UNASKED,		/* the peer's answer to ROLE_ASK is not waited for */
-	MUT_ALONE_WITHOUT_MARK,		/* writes alone are not marked */
-	MUT_SYNC_DONE_EARLY,		/* SYNC_DONE is sent while blocks are still to be copied */
-	/* the new generation is durable, the data before it is not */
-	MUT_NARROW_WITHOUT_FLUSH,
-	MUT_NR
-};
+#define MUTATIONS(m)									\
+	/* writes in flight at the loss complete at once */				\
+	m(COMPLETE_BEFORE_NARROW, "complete-before-narrow")				\
+	/* a write completes without the peer's ACK */					\
+	m(COMPLETE_ON_LOCAL, "complete-on-local")					\
+	/* the peer acknowledges on receipt */						\
+	m(ACK_BEFORE_DISK, "ack-before-disk")						\
+	/* resync clears its mark when it sends */					\
+	m(CLEAR_BEFORE_ACK, "clear-before-ack")						\
+	/* writes in flight at the loss are not marked */				\
+	m(NO_ORPHAN_MARK, "no-orphan-mark")						\
+	/* META_TARGET is not written */						\
+	m(TARGET_STAYS_CONSISTENT, "target-stays-consistent")				\
+	/* a flush completes without the peer's */					\
+	m(FLUSH_LOCAL_ONLY, "flush-local-only")						\
+	/* ATTACHED found at attach is ignored */					\
+	m(CRASH_UNNOTICED, "crash-unnoticed")						\
+	/* overlapping writes are not ordered */					\
+	m(NO_RANGES, "no-ranges")							\
+	/* a source whose resync was cut goes on in its generation */			\
+	m(CUT_RESYNC_ALONE, "cut-resync-alone")						\
+	/* the peer's answer to ROLE_ASK is not waited for */				\
+	m(PROMOTE_UNASKED, "promote-unasked")						\
+	/* writes alone are not marked */						\
+	m(ALONE_WITHOUT_MARK, "alone-without-mark")					\
+	/* SYNC_DONE is sent while blocks are still to be copied */			\
+	m(SYNC_DONE_EARLY, "sync-done-early")						\
+	/* the new generation is durable, the data before it is not */			\
+	m(NARROW_WITHOUT_FLUSH, "narrow-without-flush")					\
+	/* [R1] a write goes although its region is only being marked */		\
+	m(MARK_AFTER_SEND, "mark-after-send")						\
+	/* [R1] a map block counts when it is submitted */				\
+	m(MARK_NOT_DURABLE, "mark-not-durable")						\
+	/* regions found at attach are forgotten: maps are not there, flags say so */	\
+	m(MAPS_LOST_IN_CRASH, "maps-lost-in-crash")					\
+	/* [R2] regions are cleared before the flush */					\
+	m(CLEAR_BEFORE_FLUSH, "clear-before-flush")					\
+	/* [R2] after our flush alone, after the peer's alone */			\
+	m(CLEAR_OUR_FLUSH, "clear-after-our-flush")					\
+	m(CLEAR_PEER_FLUSH, "clear-after-peer-flush")					\
+	/* [R2] though a request is in the region */					\
+	m(CLEAR_IN_FLIGHT, "clear-in-flight")						\
+	/* [R2] though its marks are not on the disk */					\
+	m(CLEAR_WITHOUT_MARKS, "clear-without-marks")					\
+	/* [R3] pinned ones, without a session */					\
+	m(CLEAR_PINNED, "clear-pinned")							\
+	/* [R4] what the resync wrote is not noted */					\
+	m(RESYNC_NOT_NOTED, "resync-not-noted")						\
+	/* the index says STORED before the page is */					\
+	m(INDEX_BEFORE_PAGE, "index-before-page")					\
+	/* [B2] marks go from the disk before the flush, after our flush alone */	\
+	m(BITS_BEFORE_FLUSH, "bits-before-flush")					\
+	m(BITS_OUR_FLUSH, "bits-after-our-flush")					\
+	/* [B2] marks go from the disk without a session */				\
+	m(BITS_ALONE, "bits-alone")							\
+	/* [B2] the page is written as it is then, not as it was before the flush */	\
+	m(BITS_NO_SNAPSHOT, "bits-no-snapshot")						\
+	/* the marks that count are those of before replication was on */		\
+	m(UNION_TOO_EARLY, "union-too-early")						\
+	/* the target keeps its marks for itself */					\
+	m(UNION_NOT_SENT, "union-not-sent")						\
+	/* regions do not become marks: for a peer that crashed, for our own crash */	\
+	m(NO_CONVERT_PEER, "no-convert-peer")						\
+	m(NO_CONVERT_OWN, "no-convert-own")						\
+	/* closed in an orderly way, marks in memory only */				\
+	m(CLOSE_WITHOUT_MARKS, "close-without-marks")					\
+	/* a message of an old epoch is taken */					\
+	m(EPOCH_UNCHECKED, "epoch-unchecked")						\
+	/* the end of a write of an earlier session clears its mark in this one */	\
+	m(CLEAR_LATE, "clear-late")							\
+	/* what the peer sent is not awaited before a promotion */			\
+	m(NO_DRAIN, "no-drain")
+
+#define MUTATION_ENUM(name, text)	MUT_##name,
+enum mutation { MUT_NONE, MUTATIONS(MUTATION_ENUM) MUT_NR };
 
 /*
  * ---- disk ---------------------------------------------------------------------------------------
  */
 
 enum op_type { OP_NONE, OP_WRITE, OP_FLUSH };
+enum op_owner { OWN_REQUEST, OWN_PEER, OWN_MAP, OWN_PAGE, OWN_INDEX };
 
 struct op {
-	enum op_type type;
-	u64 due;
-	u32 first, nr;			/* sectors */
+	u8 type, owner;
 	bool fua;
-	u32 data[MAX_WRITE_SECT];
-	/* Whose it is: an application request, or a message of the peer to be acknowledged. */
-	struct request *req;
-	struct wire_msg msg;
+	u64 due;
+	u32 first, nr;			/* cells */
+	u32 data[MAX_OP_CELLS];
+	struct request *req;		/* OWN_REQUEST */
+	struct wire_msg msg;		/* OWN_PEER: to be acknowledged */
 	int stream;
+	u64 session_id;
 };
 
 struct disk {
-	u32 view[NR_SECT];		/* what a read returns */
-	u32 stable[NR_SECT];		/* what survives a crash for certain */
+	bool external;			/* metadata has a cache of its own */
+	u32 view[NR_CELLS];		/* what a read returns */
+	u32 stable[NR_CELLS];		/* what survives a crash for certain */
+	u32 cached;			/* blocks where the two differ */
+	bool meta_cached;
 	_Alignas(8) u8 sb[2][LOCKSTEP_SB_BYTES];
-	u32 nr_ops;
+	u32 nr_ops, op_end;
 	struct op op[MAX_OPS];
 };
 
-void disk_flush(struct disk *d);
+void disk_flush(struct disk *d, bool meta);
 void disk_retire(struct disk *d, struct op *op);
-struct op *disk_submit(struct disk *d, enum op_type type, u64 due);
 void disk_apply(struct disk *d, struct op *op);
-void disk_crash(struct disk *d, u64 *rng);
-bool disk_is_idle(const struct disk *d);
+void disk_write(struct disk *d, u32 first, u32 nr, const u32 *data, bool fua);
+void disk_crash(struct disk *d);
 
 /*
  * ---- node ---------------------------------------------------------------------------------------
  */
 
-enum req_state { REQ_FREE, REQ_BLOCKED, REQ_HELD, REQ_RUNNING, REQ_ORPHAN };
+enum req_kind { REQ_WRITE, REQ_FLUSH, REQ_COPY, REQ_SYNC_FLUSH, REQ_PASS_FLUSH };
+/* blocked: by a range; held: by the mode; marking: region not durable yet */
+enum req_state { REQ_FREE, REQ_BLOCKED, REQ_HELD, REQ_MARKING, REQ_RUNNING, REQ_ORPHAN };
 
 struct request {
 	struct iorange range;		/* first */
+	enum req_kind kind;
 	enum req_state state;
-	bool is_flush, is_resync, both, local_done, peer_done, fua;
+	bool both, local_done, peer_done, fua, compared;
 	u32 id, first, nr;
 	u32 slot, stream;
 	u64 peer_boot;			/* instance of the peer that acknowledged */
+	u64 session_id;			/* in which it was called */
 	u32 want[NR_SECT];		/* flush: what it promises to make stable */
 };
+
+static inline bool req_has_data(const struct request *r)
+{
+	return r->kind == REQ_WRITE || r->kind == REQ_COPY;
+}
 
 struct session {
 	u64 id, epoch;			/* id 0: none */
 	enum gen_verdict verdict;
 	u64 peer_gen, adopt_id;
-	u32 peer_role;
-	bool marks_exchanged, sync_started, sync_told;
+	u32 peer_role, early_marks;
+	bool compare, sync_started, sync_told;
+	u32 silent;			/* steps in which the peer could not be heard */
 	u64 lost_at;			/* when this side notices; 0: all is well */
+};
+
+/* A round of clearing regions and of keeping the bitmap on disk up to date. */
+struct pass {
+	enum { PASS_IDLE, PASS_FLUSH, PASS_PAGES, PASS_INDEX } step;
+	bool both;			/* begun in a session that still is */
+	u64 next;			/* when to begin another */
+	u32 marks;			/* snapshot: blocks */
+	u8 index[NR_PAGES];		/* and what the index is to say */
+	u32 pending;			/* page writes under way */
+	u32 had[NR_SECT];		/* what both copies had then, for check_unmarked() */
 };
 
 struct node {
 	int n;
-	bool alive, external, rw, demoting;
-	u64 boot_id;
+	bool alive, dying, rw, demoting;
+	u64 boot_id, paused_until, restart_at;
 	struct lockstep_state st;
 	struct meta m;
 	int sb_copy;			/* where m was last written */
@@ -126,29 +227,47 @@ struct node {
 	struct meta durable;
 	bool durable_known, durable_ok;
 	struct oosmap map;
-	struct oosmap_page page[1];
-	u64 words[NR_BLOCKS ? 512 : 0];
+	struct oosmap_page page[NR_PAGES];
+	u64 words[NR_PAGES][512];
+	u32 marks;			/* the same as `map`, by blocks */
+	struct regions regions;
+	struct regions_block region_block;
+	u64 region_words[5 * REGIONS_BLOCK_WORDS];
+	_Alignas(8) u8 map_buf[4096];
+	bool map_writing;
+	struct pass pass;
+	u8 disk_index[NR_PAGES];	/* what is on the disk, as far as we know */
+	u32 disk_bits;
 	struct iorange_bucket bucket;
 	struct slots slots[NR_STREAMS];
 	struct slot storage[NR_STREAMS][NR_SLOTS];
 	struct request req[MAX_REQS];
 	struct session s;
 	enum { FL_NONE, FL_RUNNING, FL_DONE } sync_flush;
-	u64 restart_at;
 };
 
 struct message {
-	bool used;
 	int to, stream;
-	u64 due, session_id, order;
+	bool late;			/* of a session that has ended: wanders about */
+	u64 due, session_id;
+	struct wire_msg raw;		/* what the codec does not know yet */
 	struct lockstep_wire_hdr h;
 	u32 data[MAX_WRITE_SECT];
 };
 
+/* Checksums asked for and answered: the contents themselves here. */
+#define SIM_CSUM	200
+#define SIM_CSUM_DATA	201
+
+enum stat { STAT_WRITES, STAT_CRASHES, STAT_SYNCS, STAT_SPLITS, STAT_PASSES, STAT_BY_MARKS,
+	    STAT_FULL, STAT_COPIED, STAT_COMPARED, STAT_STALE, STAT_P3, STAT_NR };
+
 struct world {
-	u64 rng, seed, now, next_order, next_id, next_session, next_epoch;
+	u64 rng, seed, now, next_id, next_session;
+	u64 points, crash_at;		/* of node crash_node; 0: never */
 	enum mutation mutation;
-	bool verbose, failed, quiet, forced, link_up, met;
+	bool verbose, failed, quiet, forced, met;
+	bool cut[2];			/* messages to node 0, to node 1 */
 	char why[200];
 	struct node node[2];
 	u32 nr_msgs;
@@ -156,17 +275,25 @@ struct world {
 	u32 next_write;
 	/* What has been promised to the applications, as far as each node's line of life knows. */
 	u32 done[2][NR_SECT], flushed[2][NR_SECT];
+	struct {
+		u64 gen;
+		u32 done[NR_SECT], flushed[NR_SECT];
+	} left[2];			/* the generation each narrowed from, as it was then */
+	u32 habit;			/* what the application does at present */
 	bool alone[2];			/* went on without the other since they were last in sync */
+	u32 touched;			/* blocks that changed on a disk since the last check */
+	u32 differ;			/* blocks of which the two views differ */
 	struct {
 		int step;
 		u64 at;
 		enum gen_verdict verdict[2];
-		u64 current[2], since[2], boot[2], adopt_id;
+		u64 current[2], since[2], boot[2], adopt_id, epoch;
+		u32 flags[2];
 		u8 role[2];
 		u64 session_id;
 		int first;		/* who starts first */
 	} daemon;
-	u64 stats_syncs, stats_splits, stats_writes, stats_crashes;
+	u64 stat[STAT_NR];
 };
 
 extern struct world w;
@@ -175,33 +302,80 @@ extern struct world w;
 #define MUTATED(name)	(w.mutation == MUT_##name)
 
 __attribute__((format(printf, 1, 2))) void world_fail(const char *fmt, ...);
-__attribute__((format(printf, 1, 2))) void trace(const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void world_trace(const char *fmt, ...);
+#define trace(...) do { if (w.verbose) world_trace(__VA_ARGS__); } while (0)
 u64 roll(u64 n);			/* 0 to n - 1 */
 
-/* node.c */
+/* world.c */
+void world_init(u64 seed, enum mutation m, bool verbose);
+bool world_run(u32 steps);
+
+/*
+ * node.c. A node that dies does nothing any more that anybody else could see; what is under way
+ * unwinds, then node_reap() takes it away.
+ */
+void node_die(struct node *nd);
+void node_point(struct node *nd);	/* it may die here */
+void node_reap(struct node *nd);
 bool node_step(struct node *nd, enum state_event ev, u32 arg);
 void node_attach(struct node *nd);
-void node_crash(struct node *nd);
 void node_close(struct node *nd);
 void node_lose_session(struct node *nd);
+bool node_store(struct node *nd);	/* superblock; false: died over it */
 const struct meta *node_durable(struct node *nd);
-void node_mark(struct node *nd, u32 first_sect, u32 nr);
 void node_init_disk(struct node *nd);
+u32 node_found_flags(u32 flags);
+
+/* marks.c */
+void node_mark(struct node *nd, u32 first_sect, u32 nr);
+void node_mark_blocks(struct node *nd, u32 blocks);
+void node_mark_page(struct node *nd, u32 page);
+void node_mark_bits(struct node *nd, u64 first, u64 count);
+void node_clear(struct node *nd, u32 first_sect, u32 nr);	/* what is wholly inside */
+void node_clear_all(struct node *nd);
+u32 node_regions_wanted(const struct node *nd);			/* as blocks */
+/* Covered for certain by what is on the disk, whatever of it a crash keeps: as blocks. */
+u32 marks_on_disk(const struct disk *d);
+u32 regions_on_disk(const struct disk *d);
+
+/* persist.c */
+void persist_format(struct node *nd);
+void persist_load(struct node *nd);
+void persist_kick_map(struct node *nd, bool urgent);
+void persist_advance(struct node *nd);
+void persist_session_ended(struct node *nd);
+void persist_flushed(struct node *nd);
+void persist_op_done(struct node *nd, struct op *op);
+bool persist_fill(struct node *nd);
+bool persist_empty(struct node *nd);
+bool persist_close(struct node *nd);
+u32 persist_marks(const struct node *nd);
 
 /* io.c */
+struct op *io_op(struct node *nd, enum op_type type, enum op_owner owner);
 void io_submit(struct node *nd, u32 first, u32 nr, bool flush, bool fua);
 void io_release(struct node *nd);
 void io_session_lost(struct node *nd);
-void io_ack(struct node *nd, const struct wire_msg *m, int stream);
+void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg);
 void io_local_done(struct node *nd, struct request *req);
+void io_region_durable(struct node *nd);
 bool io_in_flight(const struct node *nd);
+bool io_is_in_region(const struct node *nd, u32 region);
 void io_forget(struct node *nd);
+bool io_flush_pass(struct node *nd, bool ours, bool peers);
+void io_start(struct node *nd, struct request *r);
+void io_leave(struct node *nd, struct request *r);
+void io_call_peer(struct node *nd, struct request *r);
+
+/* sync.c */
 void sync_advance(struct node *nd);
+void sync_start(struct node *nd, struct request *r);
+void sync_answer(struct node *nd, struct request *r, const u32 *peers);
 
 /* net.c */
 void net_send(struct node *from, int stream, const struct wire_msg *m, const u32 *data);
 void net_tell(struct node *from, u8 type, u16 status, u64 arg);
-void net_deliver(struct message *m);
+void net_run(void);
 void net_break(void);
 void net_op_done(struct node *nd, struct op *op);
 
@@ -212,15 +386,41 @@ void daemon_reset(void);
 /* check.c */
 void check_step(void);
 void check_completed(struct node *nd, const struct request *req);
-void check_start(struct node *nd);
+void check_target(struct node *nd);
 void check_promoted(struct node *nd, bool forced);
 void check_crashed(struct node *nd);
+void check_narrows(struct node *nd);
 void check_caught_up(struct node *target);
 void check_synced(void);
+bool check_is_in_set(struct node *nd, struct node *as);
+
+/* check-marks.c */
+void check_snapshot(struct node *nd);
+void check_unmarked(const struct node *nd, u32 blocks);
+void check_marks(void);
 
 static inline struct node *other(const struct node *nd)
 {
 	return &w.node[!nd->n];
+}
+
+/* Blocks touched by a run of sectors. */
+static inline u32 blocks_of(u32 first_sect, u32 nr)
+{
+	u32 first = first_sect / LOCKSTEP_BIT_SECT;
+	u32 end = (first_sect + nr + LOCKSTEP_BIT_SECT - 1) / LOCKSTEP_BIT_SECT;
+
+	return (u32)((1ull << end) - (1ull << first));
+}
+
+static inline u32 region_blocks(u32 region)
+{
+	return ((1u << REGION_BLOCKS) - 1) << region * REGION_BLOCKS;
+}
+
+static inline u32 page_blocks(u32 page)
+{
+	return ((1u << PAGE_BLOCKS) - 1) << page * PAGE_BLOCKS;
 }
 
 #endif /* LOCKSTEP_SIM_H */

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The maps on disk, as the module keeps them: the region map by group commit, urgent while somebody
+ * waits for it; the bitmap and the clearing of regions in rounds. A round picks candidates and
+ * takes a snapshot of the bitmap, has both copies flush (without a session: nobody), writes the
+ * pages, then the index, then clears the candidates that still are.
+ */
+#include "sim.h"
+
+/*
+ * ---- writes that somebody waits for -------------------------------------------------------------
+ */
+
+/* FUA. False: the node died over it; any of the cells may be old or new. */
+static bool store_cells(struct node *nd, u32 first, u32 nr, const u32 *cell)
+{
+	u32 i;
+
+	node_point(nd);
+	if (nd->dying)
+		return false;
+	node_point(nd);
+	if (nd->dying) {
+		for (i = 0; i < nr; i++)
+			if (roll(2))
+				disk_write(&nd->disk, first + i, 1, cell + i, true);
+		return false;
+	}
+	disk_write(&nd->disk, first, nr, cell, true);
+	node_point(nd);
+	return !nd->dying;
+}
+
+/* Whatever is being written arrives now. */
+static void drain(struct node *nd)
+{
+	u32 i, again;
+
+	do {
+		for (i = again = 0; i < nd->disk.op_end && !nd->dying; i++) {
+			struct op op = nd->disk.op[i];
+
+			if (op.type == OP_NONE || op.owner < OWN_MAP)
+				continue;
+			disk_apply(&nd->disk, &op);
+			disk_retire(&nd->disk, &nd->disk.op[i]);
+			persist_op_done(nd, &op);
+			again = 1;
+		}
+	} while (again && !nd->dying);
+}
+
+static void forget_pass(struct node *nd)
+{
+	u32 cursor = 0;
+
+	regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_NONE);
+	nd->pass.step = PASS_IDLE;
+}
+
+static u8 index_of(u32 marks, u32 page)
+{
+	u32 all = page_blocks(page);
+
+	return !(marks & all) ? INDEX_EMPTY : (marks & all) == all ? INDEX_FULL : INDEX_STORED;
+}
+
+u32 persist_marks(const struct node *nd)
+{
+	u32 p, marks = 0;
+
+	for (p = 0; p < NR_PAGES; p++) {
+		if (nd->disk_index[p] == INDEX_FULL)
+			marks |= page_blocks(p);
+		else if (nd->disk_index[p] == INDEX_STORED)
+			marks |= nd->disk_bits & page_blocks(p);
+	}
+	return marks;
+}
+
+static bool store_index(struct node *nd, u8 all)
+{
+	u32 cell[NR_PAGES], p;
+
+	for (p = 0; p < NR_PAGES; p++)
+		cell[p] = nd->disk_index[p] = all;
+	return store_cells(nd, CELL_INDEX, NR_PAGES, cell);
+}
+
+/* A full verdict, before READY: from then on only our marks know what the other side lacks. */
+bool persist_fill(struct node *nd)
+{
+	drain(nd);
+	if (nd->pass.step != PASS_IDLE && nd->pass.step != PASS_FLUSH)
+		return false;
+	while (oosmap_fill(&nd->map))
+		;
+	nd->marks = ALL_BLOCKS;
+	return store_index(nd, INDEX_FULL);
+}
+
+/* The end of a resync at the target: both copies have flushed, and are the same. */
+bool persist_empty(struct node *nd)
+{
+	static const u32 none[NR_REGIONS];
+
+	drain(nd);
+	forget_pass(nd);
+	memset(nd->region_words, 0, sizeof(nd->region_words));
+	memset(&nd->region_block, 0, sizeof(nd->region_block));
+	regions_init(&nd->regions, nd->region_words, &nd->region_block, NR_REGIONS);
+	regions_session_begins(&nd->regions);
+	node_clear_all(nd);
+	return store_cells(nd, CELL_MAP, NR_REGIONS, none) && store_index(nd, INDEX_EMPTY);
+}
+
+/* Orderly end: first the map, then the bitmap, of which nothing is taken away. */
+bool persist_close(struct node *nd)
+{
+	u32 cell[NR_BLOCKS], i, marks;
+
+	drain(nd);
+	forget_pass(nd);
+	for (i = 0; i < NR_REGIONS; i++)
+		cell[i] = regions_is_dirty(&nd->regions, i);
+	if (!store_cells(nd, CELL_MAP, NR_REGIONS, cell))
+		return false;
+	if (MUTATED(CLOSE_WITHOUT_MARKS))
+		return true;
+	marks = nd->marks | persist_marks(nd);
+	for (i = 0; i < NR_BLOCKS; i++)
+		cell[i] = marks >> i & 1;
+	if (!store_cells(nd, CELL_BITS, NR_BLOCKS, cell))
+		return false;
+	for (i = 0; i < NR_PAGES; i++)
+		cell[i] = index_of(marks, i);
+	return store_cells(nd, CELL_INDEX, NR_PAGES, cell);
+}
+
+/* First attach: what happens to be there means nothing. */
+void persist_format(struct node *nd)
+{
+	static const u32 none[NR_REGIONS + NR_PAGES];
+
+	store_cells(nd, CELL_MAP, NR_REGIONS + NR_PAGES, none);
+}
+
+static void load_page(struct node *nd, u32 page)
+{
+	u32 index = nd->disk.view[CELL_INDEX + page], i;
+
+	nd->disk_index[page] = (u8)index;
+	/* One that cannot be read is all marked. */
+	if (index == INDEX_FULL || (index == INDEX_STORED && roll(50) == 0))
+		node_mark_page(nd, page);
+	for (i = page * PAGE_BLOCKS; index == INDEX_STORED && i < (page + 1) * PAGE_BLOCKS; i++)
+		if (nd->disk.view[CELL_BITS + i])
+			node_mark_blocks(nd, 1u << i);
+}
+
+void persist_load(struct node *nd)
+{
+	u32 r, p;
+
+	memset(nd->region_words, 0, sizeof(nd->region_words));
+	memset(&nd->region_block, 0, sizeof(nd->region_block));
+	regions_init(&nd->regions, nd->region_words, &nd->region_block, NR_REGIONS);
+	memset(nd->map_buf, 0, sizeof(nd->map_buf));
+	for (r = 0; r < NR_REGIONS; r++)
+		nd->map_buf[0] |= (u8)(nd->disk.view[CELL_MAP + r] << r);
+	if (!MUTATED(MAPS_LOST_IN_CRASH) || !(nd->m.flags & LOCKSTEP_MF_ATTACHED))
+		regions_load(&nd->regions, 0, nd->map_buf);
+	nd->map_writing = false;
+	memset(&nd->pass, 0, sizeof(nd->pass));
+	nd->pass.next = w.now + 1 + roll(100);
+	oosmap_init(&nd->map, nd->page, (NR_PAGES - 1) * OOSMAP_PAGE_BITS + PAGE_BLOCKS);
+	nd->marks = 0;
+	nd->disk_bits = 0;
+	for (p = 0; p < NR_BLOCKS; p++)
+		nd->disk_bits |= nd->disk.view[CELL_BITS + p] << p;
+	for (p = 0; p < NR_PAGES; p++)
+		load_page(nd, p);
+}
+
+/*
+ * ---- the region map -----------------------------------------------------------------------------
+ */
+
+void persist_kick_map(struct node *nd, bool urgent)
+{
+	struct op *op;
+	u32 i;
+
+	if (nd->map_writing || nd->dying ||
+	    regions_map_next(&nd->regions, 0, urgent, nd->map_buf) == nd->regions.nr_blocks)
+		return;
+	nd->map_writing = true;
+	op = io_op(nd, OP_WRITE, OWN_MAP);
+	op->fua = true;
+	op->first = CELL_MAP;
+	op->nr = NR_REGIONS;
+	for (i = 0; i < NR_REGIONS; i++)
+		op->data[i] = nd->map_buf[0] >> i & 1;
+	if (MUTATED(MARK_NOT_DURABLE))
+		regions_map_done(&nd->regions, 0, nd->map_buf, true);
+}
+
+static void map_done(struct node *nd)
+{
+	nd->map_writing = false;
+	regions_map_done(&nd->regions, 0, nd->map_buf, true);
+	io_region_durable(nd);
+	persist_kick_map(nd, true);
+}
+
+/*
+ * ---- the round ----------------------------------------------------------------------------------
+ */
+
+static void finish(struct node *nd);
+
+static void store_pages(struct node *nd);
+
+static void write_index(struct node *nd)
+{
+	struct op *op;
+	u32 p;
+
+	nd->pass.step = PASS_INDEX;
+	if (!memcmp(nd->pass.index, nd->disk_index, sizeof(nd->disk_index))) {
+		if (MUTATED(INDEX_BEFORE_PAGE))
+			store_pages(nd);
+		else
+			finish(nd);
+		return;
+	}
+	op = io_op(nd, OP_WRITE, OWN_INDEX);
+	op->fua = true;
+	op->first = CELL_INDEX;
+	op->nr = NR_PAGES;
+	for (p = 0; p < NR_PAGES; p++)
+		op->data[p] = nd->pass.index[p];
+}
+
+static bool is_page_to_be_written(const struct node *nd, u32 p)
+{
+	return nd->pass.index[p] == INDEX_STORED &&
+	       (nd->disk_index[p] != INDEX_STORED || MUTATED(INDEX_BEFORE_PAGE) ||
+		(nd->disk_bits ^ nd->pass.marks) & page_blocks(p));
+}
+
+static void store_pages(struct node *nd)
+{
+	struct op *op;
+	u32 p, i;
+
+	nd->pass.step = PASS_PAGES;
+	nd->pass.pending = 0;
+	if (MUTATED(BITS_NO_SNAPSHOT)) {
+		nd->pass.marks = nd->marks;
+		for (p = 0; p < NR_PAGES; p++)
+			nd->pass.index[p] = index_of(nd->marks, p);
+	}
+	check_unmarked(nd, persist_marks(nd) & ~nd->pass.marks);
+	for (p = 0; p < NR_PAGES; p++) {
+		if (!is_page_to_be_written(nd, p))
+			continue;
+		op = io_op(nd, OP_WRITE, OWN_PAGE);
+		op->fua = true;
+		op->first = CELL_BITS + p * PAGE_BLOCKS;
+		op->nr = PAGE_BLOCKS;
+		for (i = 0; i < PAGE_BLOCKS; i++)
+			op->data[i] = nd->pass.marks >> (p * PAGE_BLOCKS + i) & 1;
+		nd->pass.pending++;
+	}
+	if (nd->pass.pending)
+		return;
+	if (MUTATED(INDEX_BEFORE_PAGE))
+		finish(nd);
+	else
+		write_index(nd);
+}
+
+static void write_pages(struct node *nd)
+{
+	if (MUTATED(CLEAR_WITHOUT_MARKS)) {
+		finish(nd);
+		return;
+	}
+	if (MUTATED(INDEX_BEFORE_PAGE))
+		write_index(nd);
+	else
+		store_pages(nd);
+}
+
+/* Candidates that still are, and whose marks have reached the disk. */
+static void finish(struct node *nd)
+{
+	struct pass *p = &nd->pass;
+	u32 r, cursor = 0, lacking = nd->marks & ~persist_marks(nd);
+
+	for (r = 0; r < NR_REGIONS; r++)
+		if ((lacking & region_blocks(r) && !MUTATED(CLEAR_WITHOUT_MARKS)) ||
+		    (io_is_in_region(nd, r) && !MUTATED(CLEAR_IN_FLIGHT)))
+			regions_keep(&nd->regions, r);
+	regions_finish(&nd->regions, &cursor,
+		       p->both || MUTATED(CLEAR_PINNED) ? REGIONS_CLEAR_ALL :
+		       REGIONS_CLEAR_UNPINNED);
+	trace("%d ends a round, %s: marks on disk %06x, regions %06x", nd->n,
+	      p->both ? "both" : "alone", persist_marks(nd), node_regions_wanted(nd));
+	w.stat[STAT_PASSES]++;
+	p->step = PASS_IDLE;
+	/* There is no hurry, and nothing may depend on it. */
+	if (w.quiet || roll(4) == 0)
+		persist_kick_map(nd, false);
+}
+
+static void pick(struct node *nd)
+{
+	u32 out[NR_REGIONS + 64], cursor = 0, nr, i;
+
+	nr = regions_pick(&nd->regions, &cursor, out, ARRAY_SIZE(out));
+	for (i = 0; i < nr; i++)
+		if (io_is_in_region(nd, out[i]) && !MUTATED(CLEAR_IN_FLIGHT))
+			regions_keep(&nd->regions, out[i]);
+}
+
+static bool is_up(const struct node *nd)
+{
+	return nd->st.link == LOCKSTEP_LINK_UP && !nd->s.lost_at;
+}
+
+/* Nothing is taken from the disk unless both copies have flushed. */
+static void snapshot(struct node *nd)
+{
+	struct pass *p = &nd->pass;
+	u32 i;
+
+	p->marks = nd->marks;
+	if ((!p->both && !MUTATED(BITS_ALONE)) || MUTATED(CLEAR_OUR_FLUSH) ||
+	    MUTATED(CLEAR_PEER_FLUSH) || MUTATED(CLEAR_BEFORE_FLUSH))
+		p->marks |= persist_marks(nd);
+	for (i = 0; i < NR_PAGES; i++)
+		p->index[i] = index_of(p->marks, i);
+	check_snapshot(nd);
+}
+
+static void begin(struct node *nd)
+{
+	struct pass *p = &nd->pass;
+	bool ours = !MUTATED(CLEAR_PEER_FLUSH);
+	bool peers = !MUTATED(CLEAR_OUR_FLUSH) && !MUTATED(BITS_OUR_FLUSH);
+	u32 cursor = 0;
+
+	p->next = w.now + 1 + roll(roll(2) ? 12 : 120);
+	p->both = is_up(nd);
+	pick(nd);
+	if (p->both && MUTATED(CLEAR_BEFORE_FLUSH) && !(nd->marks & ~persist_marks(nd)))
+		regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_ALL);
+	if (MUTATED(BITS_OUR_FLUSH) || MUTATED(BITS_BEFORE_FLUSH))
+		regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_NONE);
+	snapshot(nd);
+	p->step = PASS_FLUSH;
+	if (!p->both || MUTATED(BITS_BEFORE_FLUSH))
+		write_pages(nd);
+	else if (!io_flush_pass(nd, ours, peers))
+		forget_pass(nd);
+}
+
+void persist_flushed(struct node *nd)
+{
+	if (nd->pass.step == PASS_FLUSH)
+		write_pages(nd);
+}
+
+/* Candidates of this session are none; pages whose flush has ended go on. */
+void persist_session_ended(struct node *nd)
+{
+	if (nd->pass.step == PASS_IDLE)
+		return;
+	if (nd->pass.step == PASS_FLUSH) {
+		forget_pass(nd);
+	} else if (nd->pass.both) {
+		u32 cursor = 0;
+
+		regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_NONE);
+		nd->pass.both = false;
+	}
+}
+
+static bool is_dirty(const struct node *nd)
+{
+	return nd->regions.nr_want || nd->region_block.dirty || nd->marks != persist_marks(nd);
+}
+
+/* A session that has failed and not ended yet is neither: nothing is pinned, nobody flushes. */
+void persist_advance(struct node *nd)
+{
+	if (!is_up(nd) && !nd->regions.alone)
+		return;
+	if (nd->pass.step == PASS_IDLE && w.now >= nd->pass.next &&
+	    nd->st.link != LOCKSTEP_LINK_OPENING && is_dirty(nd))
+		begin(nd);
+}
+
+void persist_op_done(struct node *nd, struct op *op)
+{
+	u32 i;
+
+	switch (op->owner) {
+	case OWN_MAP:
+		map_done(nd);
+		break;
+	case OWN_PAGE:
+		for (i = 0; i < op->nr; i++) {
+			nd->disk_bits &= ~(1u << (op->first - CELL_BITS + i));
+			nd->disk_bits |= op->data[i] << (op->first - CELL_BITS + i);
+		}
+		if (!--nd->pass.pending && MUTATED(INDEX_BEFORE_PAGE))
+			finish(nd);
+		else if (!nd->pass.pending)
+			write_index(nd);
+		break;
+	case OWN_INDEX:
+		for (i = 0; i < NR_PAGES; i++)
+			nd->disk_index[i] = (u8)op->data[i];
+		if (MUTATED(INDEX_BEFORE_PAGE))
+			store_pages(nd);
+		else
+			finish(nd);
+		break;
+	}
+}
