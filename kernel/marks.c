@@ -13,16 +13,20 @@
 /* One loop under the lock looks at this many bitmap pages at the most: some ten microseconds. */
 #define BUDGET_PAGES	256
 
-int lockstep_marks_init(struct lockstep_marks *m, u64 nr_sect)
+int lockstep_marks_init_max(struct lockstep_marks *m, u64 nr_sect, u64 max_sect)
 {
-	u64 bits = DIV_ROUND_UP(nr_sect, LOCKSTEP_BIT_SECT);
-
 	spin_lock_init(&m->lock);
-	m->pages = kvcalloc(oosmap_pages(bits), sizeof(*m->pages), GFP_KERNEL);
+	m->max_pages = oosmap_pages(DIV_ROUND_UP(max_sect, LOCKSTEP_BIT_SECT));
+	m->pages = kvcalloc(m->max_pages, sizeof(*m->pages), GFP_KERNEL);
 	if (!m->pages)
 		return -ENOMEM;
-	oosmap_init(&m->bitmap, m->pages, bits);
+	oosmap_init(&m->bitmap, m->pages, DIV_ROUND_UP(nr_sect, LOCKSTEP_BIT_SECT));
 	return 0;
+}
+
+int lockstep_marks_init(struct lockstep_marks *m, u64 nr_sect)
+{
+	return lockstep_marks_init_max(m, nr_sect, nr_sect);
 }
 
 void lockstep_marks_exit(struct lockstep_marks *m)
@@ -34,20 +38,45 @@ void lockstep_marks_exit(struct lockstep_marks *m)
 	m->pages = NULL;
 }
 
+static int grow(struct lockstep_marks *m, u32 max_pages)
+{
+	struct oosmap_page *pages, *old = m->pages;
+	unsigned long flags;
+
+	pages = kvcalloc(max_pages, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	spin_lock_irqsave(&m->lock, flags);
+	memcpy(pages, old, m->max_pages * sizeof(*pages));
+	m->pages = pages;
+	m->bitmap.page = pages;
+	m->max_pages = max_pages;
+	spin_unlock_irqrestore(&m->lock, flags);
+	kvfree(old);
+	return 0;
+}
+
 int lockstep_marks_resize(struct lockstep_marks *m, u64 nr_sect)
 {
-	bool any = m->bitmap.weight;
-	struct lockstep_marks new;
+	u64 bits = DIV_ROUND_UP(nr_sect, LOCKSTEP_BIT_SECT);
+	unsigned long flags;
+	bool finished;
+	u64 *page;
 	int err;
 
-	err = lockstep_marks_init(&new, nr_sect);
-	if (err)
-		return err;
-	lockstep_marks_exit(m);
-	m->pages = new.pages;
-	m->bitmap = new.bitmap;
-	if (any)
-		lockstep_marks_fill(m);
+	if (oosmap_pages(bits) > m->max_pages) {
+		err = grow(m, oosmap_pages(bits));
+		if (err)
+			return err;
+	}
+	do {
+		spin_lock_irqsave(&m->lock, flags);
+		page = oosmap_resize(&m->bitmap, bits);
+		finished = !m->bitmap.cursor;
+		spin_unlock_irqrestore(&m->lock, flags);
+		free_page((unsigned long)page);
+		cond_resched();
+	} while (!finished);
 	return 0;
 }
 
@@ -176,7 +205,7 @@ u64 lockstep_marks_weight(struct lockstep_marks *m)
 	u64 weight;
 
 	spin_lock_irqsave(&m->lock, flags);
-	weight = m->bitmap.weight;
+	weight = m->bitmap.weight + m->bitmap.nr_unread;
 	spin_unlock_irqrestore(&m->lock, flags);
 	return weight;
 }

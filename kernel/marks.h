@@ -13,13 +13,16 @@ struct lockstep_marks {
 	spinlock_t lock;	/* interrupts off: disk and network completions clear marks */
 	struct oosmap bitmap;
 	struct oosmap_page *pages;
+	u32 max_pages;		/* that there is room for */
 };
 
+/* Room for max_sect, which is what it may be resized to without memory. */
+int lockstep_marks_init_max(struct lockstep_marks *m, u64 nr_sect, u64 max_sect);
 int lockstep_marks_init(struct lockstep_marks *m, u64 nr_sect);
 void lockstep_marks_exit(struct lockstep_marks *m);
 /*
  * The volume's size has changed: marks exist for its blocks only, or those beyond it would wait for
- * ever to be copied. If anything was marked, everything is afterwards. Nobody else may use them
+ * ever to be copied. Those there are stay; what is new is not marked. Nobody else may use them
  * meanwhile.
  */
 int lockstep_marks_resize(struct lockstep_marks *m, u64 nr_sect);
@@ -37,6 +40,7 @@ void lockstep_marks_clear(struct lockstep_marks *m, u64 sect, u64 nr);
 void lockstep_marks_clear_sleep(struct lockstep_marks *m, u64 sect, u64 nr);
 void lockstep_marks_fill(struct lockstep_marks *m);
 void lockstep_marks_empty(struct lockstep_marks *m);
+/* While pages are still to be read from the disk, at least one for each of them. */
 u64 lockstep_marks_weight(struct lockstep_marks *m);
 bool lockstep_marks_are_clear(struct lockstep_marks *m, u64 first_bit, u32 count);
 

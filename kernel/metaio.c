@@ -25,6 +25,83 @@ static int block_io(struct lockstep_volume *vol, u64 sect, void *block, blk_opf_
 	return err;
 }
 
+struct batch {
+	atomic_t left;
+	struct completion done;
+	unsigned long failed;
+	int err;
+};
+
+struct batch_bio {
+	struct batch *batch;
+	u32 nr;
+	struct bio bio;			/* last */
+};
+
+/*
+ * Bios of our own: these writes let application writes go on, which may be what memory waits for.
+ * Each is submitted before the next is taken, so a small reserve is enough for all volumes.
+ */
+static struct bio_set batch_bios;
+
+int lockstep_metaio_init(void)
+{
+	return bioset_init(&batch_bios, LOCKSTEP_META_BATCH, offsetof(struct batch_bio, bio), 0);
+}
+
+void lockstep_metaio_exit(void)
+{
+	bioset_exit(&batch_bios);
+}
+
+static void batch_done(struct batch *b)
+{
+	if (atomic_dec_and_test(&b->left))
+		complete(&b->done);
+}
+
+static void batch_endio(struct bio *bio)
+{
+	struct batch_bio *bb = container_of(bio, struct batch_bio, bio);
+	struct batch *b = bb->batch;
+
+	if (bio->bi_status) {
+		WRITE_ONCE(b->err, blk_status_to_errno(bio->bi_status));
+		set_bit(bb->nr, &b->failed);
+	}
+	bio_put(bio);
+	batch_done(b);
+}
+
+int lockstep_metaio_blocks(struct lockstep_volume *vol, bool write, u32 nr, const u64 *sect,
+			   void *const *block, unsigned long *failed)
+{
+	blk_opf_t opf = write ? REQ_OP_WRITE | REQ_META | REQ_SYNC | REQ_FUA :
+				REQ_OP_READ | REQ_META | REQ_SYNC;
+	struct batch b = { .left = ATOMIC_INIT(nr + 1) };
+	struct batch_bio *bb;
+	struct bio *bio;
+	u32 i;
+
+	init_completion(&b.done);
+	for (i = 0; i < nr; i++) {
+		bio = bio_alloc_bioset(vol->md.bdev, 1, opf, GFP_NOIO, &batch_bios);
+		bb = container_of(bio, struct batch_bio, bio);
+		bb->batch = &b;
+		bb->nr = i;
+		bio->bi_iter.bi_sector = sect[i];
+		bio->bi_end_io = batch_endio;
+		__bio_add_page(bio, virt_to_page(block[i]), LOCKSTEP_SB_BYTES,
+			       offset_in_page(block[i]));
+		submit_bio(bio);
+	}
+	batch_done(&b);
+	wait_for_completion_io(&b.done);
+	if (failed)
+		*failed = b.failed;
+	return b.err;
+}
+
 static u64 md_sect(const struct lockstep_volume *vol)
 {
 	return vol->md.bdev == vol->data.bdev ? 0 : bdev_nr_sectors(vol->md.bdev);

@@ -10,6 +10,9 @@
 
 struct lockstep_volume;
 
+int lockstep_metaio_init(void);
+void lockstep_metaio_exit(void);
+
 /*
  * Read both copies, take the newer whole one into vol->meta. Returns 0 or -errno with a sentence in
  * `why`.
@@ -22,6 +25,15 @@ int lockstep_metaio_load(struct lockstep_volume *vol, char *why, size_t len);
  * the claim is. ctl held.
  */
 int lockstep_metaio_store(struct lockstep_volume *vol);
+
+/*
+ * Blocks of 4 KiB to or from the metadata device, at the same time, up to LOCKSTEP_META_BATCH;
+ * returns when all are done: 0, or an error one of them had. Writes are on stable storage then.
+ * `failed`, if not NULL, gets a bit for each that failed.
+ */
+#define LOCKSTEP_META_BATCH	8u
+int lockstep_metaio_blocks(struct lockstep_volume *vol, bool write, u32 nr, const u64 *sect,
+			   void *const *block, unsigned long *failed);
 
 /* Flush the data device. */
 int lockstep_metaio_flush_data(struct lockstep_volume *vol);

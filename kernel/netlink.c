@@ -328,18 +328,43 @@ static int agree(struct lockstep_resource *res, char *why)
 	return err;
 }
 
-/*
- * Before we say that we are ready, and so before the other side can give up its own copy: from then
- * on only our marks know what it lacks.
- */
-static void mark_everything(struct lockstep_resource *res)
+static int check_loaded(struct lockstep_resource *res, char *why)
 {
 	struct lockstep_volume *vol;
 	int i;
 
-	resource_for_each_volume(res, i, vol)
-		if (vol->peer.verdict == GEN_SOURCE_FULL)
-			lockstep_marks_fill(&vol->marks);
+	resource_for_each_volume(res, i, vol) {
+		if (!lockstep_bitmap_is_loading(vol))
+			continue;
+		snprintf(why, WHY_BYTES, "volume %d: its bitmap is being read", i);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/*
+ * Before we say that we are ready, and so before the other side can give up its own copy: from then
+ * on only our marks know what it lacks, also after a crash. And before the daemons exchange marks:
+ * what the cache of either side may have lost becomes marks.
+ */
+static int mark_suspects(struct lockstep_resource *res, char *why)
+{
+	struct lockstep_volume *vol;
+	int i, err = 0;
+
+	resource_for_each_volume(res, i, vol) {
+		if ((vol->meta.flags | vol->peer.flags) & LOCKSTEP_MF_UNCLEAN)
+			lockstep_regions_to_marks(vol);
+		if (vol->peer.verdict != GEN_SOURCE_FULL)
+			continue;
+		lockstep_marks_fill(&vol->marks);
+		err = lockstep_bitmap_save(vol);
+		if (!err)
+			continue;
+		snprintf(why, WHY_BYTES, "volume %d: writing metadata failed (error %d)", i, err);
+		break;
+	}
+	return err;
 }
 
 static int session_open(struct genl_info *info, struct lockstep_resource *res, char *why)
@@ -354,16 +379,16 @@ static int session_open(struct genl_info *info, struct lockstep_resource *res, c
 			 epoch, res->epoch);
 		return -ESTALE;
 	}
-	err = parse_peer_volumes(info, res, why) ?: check_expected(res, why) ?:
+	err = parse_peer_volumes(info, res, why) ?: check_loaded(res, why) ?:
+	      check_expected(res, why) ?:
 	      lockstep_status_step_locked(res, STATE_EV_OPEN, 0, why, WHY_BYTES);
 	if (err)
 		return err;
-	err = agree(res, why);
+	err = agree(res, why) ?: mark_suspects(res, why);
 	if (err) {
 		lockstep_status_step_locked(res, STATE_EV_LOST, 0, NULL, 0);
 		return err;
 	}
-	mark_everything(res);
 	s = lockstep_session_open_locked(res, id, epoch,
 					 get_u64(info, LOCKSTEP_ATTR_PEER_BOOT_ID),
 					 get_u32(info, LOCKSTEP_ATTR_PEER_ROLE,
@@ -588,6 +613,8 @@ static int cmd_marks_merge(struct sk_buff *skb, struct genl_info *info)
 	if (!res)
 		return err;
 	vol = volume_of(info, res, &err);
+	if (vol)
+		lockstep_bitmap_kick(vol);
 	if (vol)
 		err = lockstep_marks_merge(&vol->marks, get_u64(info, LOCKSTEP_ATTR_FIRST_BIT),
 					   nla_data(info->attrs[LOCKSTEP_ATTR_RUNS]),

@@ -33,6 +33,19 @@ bool lockstep_range_enter(struct lockstep_ranges *rs, struct lockstep_range *r, 
 	return go;
 }
 
+bool lockstep_ranges_busy(struct lockstep_ranges *rs, u64 sect, u32 nr)
+{
+	struct lockstep_bucket *b = bucket_of(rs, sect);
+	struct iorange all = { .first_sect = sect, .end_sect = sect + nr }, *r;
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->lock, flags);
+	for (r = b->ranges.oldest; r && !iorange_overlaps(r, &all); r = r->next)
+		;
+	spin_unlock_irqrestore(&b->lock, flags);
+	return r;
+}
+
 static void ready(struct iorange *range, void *ctx)
 {
 	struct lockstep_range *r = container_of(range, struct lockstep_range, range);

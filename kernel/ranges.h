@@ -29,6 +29,8 @@ void lockstep_ranges_init(struct lockstep_ranges *rs);
 
 /* [sect, sect + nr) lies in one region. True: go on; false: ready() will be called. */
 bool lockstep_range_enter(struct lockstep_ranges *rs, struct lockstep_range *r, u64 sect, u32 nr);
+/* Is any range there, waiting or not, that overlaps [sect, sect + nr), which lies in one region? */
+bool lockstep_ranges_busy(struct lockstep_ranges *rs, u64 sect, u32 nr);
 void lockstep_range_leave(struct lockstep_ranges *rs, struct lockstep_range *r);
 
 #endif /* LOCKSTEP_RANGES_H */

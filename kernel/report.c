@@ -109,6 +109,8 @@ static int put_sync(struct sk_buff *skb, struct lockstep_volume *vol)
 	u64 left = lockstep_marks_weight(&vol->marks), rate = here ? READ_ONCE(rs->rate) : 0;
 
 	if (nla_put_u32(skb, LOCKSTEP_ATTR_SYNC, rs->sync) ||
+	    (lockstep_bitmap_is_loading(vol) && nla_put_flag(skb, LOCKSTEP_ATTR_LOADING)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_DIRTY_REGIONS, lockstep_regions_weight(vol)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_OOS_BITS, left) ||
 	    put_u64(skb, LOCKSTEP_ATTR_SYNC_TOTAL_BITS, rs->total_bits) ||
 	    put_u64(skb, LOCKSTEP_ATTR_SYNC_MS, ms) ||
@@ -150,6 +152,7 @@ static int put_backing(struct sk_buff *skb, struct lockstep_volume *vol)
 	    nla_put_u32(skb, LOCKSTEP_ATTR_PEER_DISK, vol->peer.valid ? vol->peer.disk : 0) ||
 	    put_u64(skb, LOCKSTEP_ATTR_DATA_SECT, vol->meta.data_sect) ||
 	    put_u64(skb, LOCKSTEP_ATTR_DATA_MAX_SECT, vol->data_max_sect) ||
+	    put_u64(skb, LOCKSTEP_ATTR_DEVICE_SECT, vol->meta.device_sect) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_LOGICAL_BYTES,
 			max(l->logical_bytes, vol->meta.block_bytes)) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_PHYSICAL_BYTES, l->physical_bytes) ||

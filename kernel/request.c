@@ -16,6 +16,7 @@ struct lockstep_request {
 	struct lockstep_volume *vol;
 	struct bio *master;		/* the application's */
 	struct lockstep_range range;
+	struct lockstep_region_wait region;
 	struct list_head node;		/* held, orphans or ready of the resource */
 	struct lockstep_call call;
 	/* local disk, peer, and the submitter while it starts both */
@@ -253,13 +254,19 @@ static void refuse(struct lockstep_request *req)
 	finish(req);
 }
 
-/* Its range is free: by mode, under mode_srcu from looking until it is with the peer or marked. */
+/*
+ * Its range is free. First its region has to be in the map on the disk (R1), whatever the mode;
+ * then by mode, under mode_srcu from looking until it is with the peer or marked.
+ */
 static void start(struct lockstep_request *req)
 {
 	struct lockstep_resource *res = req->vol->res;
 	struct lockstep_session *s;
 	int idx;
 
+	if (!req->is_flush &&
+	    !lockstep_regions_begin(req->vol, req->range.range.first_sect, &req->region))
+		return;
 again:
 	idx = srcu_read_lock(&res->mode_srcu);
 	switch (READ_ONCE(res->io_mode)) {
@@ -303,9 +310,8 @@ void lockstep_request_ready_work(struct work_struct *work)
 }
 
 /* Nothing blocks it any more; not started here, because this may be a disk's completion. */
-static void range_ready(struct lockstep_range *r)
+static void start_later(struct lockstep_request *req)
 {
-	struct lockstep_request *req = container_of(r, struct lockstep_request, range);
 	struct lockstep_resource *res = req->vol->res;
 	unsigned long flags;
 
@@ -313,6 +319,16 @@ static void range_ready(struct lockstep_range *r)
 	list_add_tail(&req->node, &res->ready);
 	spin_unlock_irqrestore(&res->io_lock, flags);
 	queue_work(lockstep_io_wq, &res->ready_work);
+}
+
+static void range_ready(struct lockstep_range *r)
+{
+	start_later(container_of(r, struct lockstep_request, range));
+}
+
+static void region_ready(struct lockstep_region_wait *w)
+{
+	start_later(container_of(w, struct lockstep_request, region));
 }
 
 /* ---- modes ---------------------------------------------------------------------------------- */
@@ -377,6 +393,7 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	req->both = false;
 	req->is_flush = !bio_sectors(bio);
 	req->range.ready = range_ready;
+	req->region.ready = region_ready;
 	INIT_LIST_HEAD(&req->node);
 	req->start = bio_start_io_acct(bio);
 	req->start_ns = ktime_get_ns();

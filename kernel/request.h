@@ -2,8 +2,8 @@
 /*
  * Life of one application bio:
  *
- *   submit -> split at regions -> enter its range (waits behind earlier overlapping ones) -> look
- *   at the io mode:
+ *   submit -> split at regions -> enter its range (waits behind earlier overlapping ones) -> have
+ *   its region in the map on the disk (waits for a write of it) -> look at the io mode:
  *     BOTH    call to the peer and local bio at the same time; done when both are (P1)
  *     ALONE   marked, then the local bio
  *     LAZY, NARROW   held; LAZY asks the state worker to narrow the set

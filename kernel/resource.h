@@ -11,16 +11,19 @@
  *                                       for the peer (its silence ends the session by a timer that
  *                                       does not need ctl).
  *   3. volume.open_lock         mutex   openers against role changes
- *   4. stream.send_lock         mutex   who writes to the socket
- *   5. volume.ranges lock       spin    range conflicts
- *   6. resource.io_lock         spin    io_mode, held and orphaned requests
- *   7. volume.engine.lock       spin    runs of resync and verify
- *   8. volume.marks.lock        spin    the bitmap
- *   9. stream.lock              spin    slots and the send queue
+ *   4. volume.bitmap_io.lock    mutex   who saves the bitmap; not held while the peer is waited for
+ *   5. volume.regions.map_lock  mutex   who writes the region map
+ *   6. stream.send_lock         mutex   who writes to the socket
+ *   7. volume.ranges lock       spin    range conflicts
+ *   8. volume.regions.lock      spin    the region map
+ *   9. resource.io_lock         spin    io_mode, held and orphaned requests
+ *  10. volume.engine.lock       spin    runs of resync and verify
+ *  11. volume.marks.lock        spin    the bitmap
+ *  12. stream.lock              spin    slots and the send queue
  *
- * 5 to 9 are taken with interrupts off, because disk completions take them. resource.mode_srcu is
+ * 7 to 12 are taken with interrupts off, because disk completions take them. resource.mode_srcu is
  * held for reading by a request from looking at io_mode until it is with the peer or marked; it may
- * be held around 4 to 9, never around 1 to 3, and synchronize_srcu() is called under 2.
+ * be held around 6 to 12, never around 1 to 5, and synchronize_srcu() is called under 2.
  */
 #ifndef LOCKSTEP_RESOURCE_H
 #define LOCKSTEP_RESOURCE_H

@@ -25,6 +25,8 @@ static void clear(struct lockstep_volume *vol, u64 first, u32 count)
 {
 	struct lockstep_resync *rs = &vol->resync;
 
+	/* It may be in a cache only: known to the region map before it is no longer marked (R4). */
+	lockstep_regions_note(vol, first * LOCKSTEP_BIT_SECT, count * LOCKSTEP_BIT_SECT);
 	lockstep_marks_clear_sleep(&vol->marks, first * LOCKSTEP_BIT_SECT,
 				   count * LOCKSTEP_BIT_SECT);
 	atomic64_add(count, &rs->settled_bits);

@@ -4,14 +4,11 @@
 #include "role.h"
 
 #include <linux/blkdev.h>
-#include <linux/completion.h>
-#include <linux/slab.h>
 #include "metaio.h"
 #include "request.h"
 #include "resource.h"
 #include "session.h"
 #include "status.h"
-#include "stream.h"
 #include "volume.h"
 
 /* ---- promotion ------------------------------------------------------------------------------ */
@@ -83,67 +80,6 @@ int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, 
 
 /* ---- demotion ------------------------------------------------------------------------------- */
 
-struct flush_wait {
-	struct lockstep_call call;
-	struct completion done;
-	refcount_t refs;
-};
-
-static void flush_put(struct flush_wait *f)
-{
-	if (refcount_dec_and_test(&f->refs))
-		kfree(f);
-}
-
-static void flush_done(struct lockstep_call *call, int status)
-{
-	struct flush_wait *f = container_of(call, struct flush_wait, call);
-
-	/* What it cannot make stable it does not have: go on without it. */
-	if (status != LOCKSTEP_WS_OK && status != LOCKSTEP_CALL_LOST)
-		lockstep_session_fail(call->stream->session, "the peer could not flush", 0);
-	complete(&f->done);
-	flush_put(f);
-}
-
-/*
- * The peer's cache. Without a session there is nothing to flush there that the marks or the
- * generation do not cover.
- */
-static void flush_peer(struct lockstep_resource *res, u32 number)
-{
-	struct flush_wait *f = kzalloc(sizeof(*f), GFP_KERNEL);
-	struct lockstep_session *s;
-	bool called = false;
-	int idx;
-
-	if (!f)
-		return;
-	init_completion(&f->done);
-	refcount_set(&f->refs, 2);
-	f->call.done = flush_done;
-	idx = srcu_read_lock(&res->mode_srcu);
-	s = srcu_dereference(res->session, &res->mode_srcu);
-	if (s && s->started) {
-		f->call.msg = (struct wire_msg){
-			.type = LOCKSTEP_WT_FLUSH,
-			.volume = number,
-			.epoch = s->epoch,
-		};
-		called = lockstep_stream_call(lockstep_session_stream(s), &f->call);
-	}
-	srcu_read_unlock(&res->mode_srcu, idx);
-	if (called)
-		/*
-		 * Ended by the answer or by the session's end; the limit only guards against a disk
-		 * that hangs there.
-		 */
-		wait_for_completion_timeout(&f->done, msecs_to_jiffies(LOCKSTEP_ANSWER_MS) * 2);
-	else
-		flush_put(f);
-	flush_put(f);
-}
-
 /*
  * Order: no more openers; flush both copies, so that a clean demote leaves nothing in any cache (a
  * later crash of either side as a secondary then loses nothing); then the flag PRIMARY goes,
@@ -198,7 +134,7 @@ int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
 		return err;
 	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++)
 		if (READ_ONCE(res->volume[i]))
-			flush_peer(res, i);
+			lockstep_session_flush_peer(res, i, true);
 	lockstep_resource_lock(res);
 	/* Its repairs are a primary's writes. */
 	lockstep_verify_end_locked(res);

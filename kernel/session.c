@@ -140,6 +140,74 @@ struct lockstep_stream *lockstep_session_bulk_stream(struct lockstep_session *s,
 	return s->nr_streams > 1 ? s->stream[1 + turn % (s->nr_streams - 1)] : s->stream[0];
 }
 
+/* ---- a flush of the peer -------------------------------------------------------------------- */
+
+struct flush_wait {
+	struct lockstep_call call;
+	struct completion done;
+	refcount_t refs;
+	bool must;
+	int err;
+};
+
+static void flush_put(struct flush_wait *f)
+{
+	if (refcount_dec_and_test(&f->refs))
+		kfree(f);
+}
+
+static void flush_done(struct lockstep_call *call, int status)
+{
+	struct flush_wait *f = container_of(call, struct flush_wait, call);
+
+	if (status == LOCKSTEP_WS_OK)
+		f->err = 0;
+	else
+		f->err = status == LOCKSTEP_CALL_LOST ? -ENOTCONN : -EIO;
+	if (f->err == -EIO && f->must)
+		lockstep_session_fail(call->stream->session, "the peer could not flush", 0);
+	complete(&f->done);
+	flush_put(f);
+}
+
+int lockstep_session_flush_peer(struct lockstep_resource *res, u32 number, bool must)
+{
+	struct flush_wait *f = kzalloc(sizeof(*f), GFP_NOIO);
+	struct lockstep_session *s;
+	int idx, err = -ENOTCONN;
+
+	if (!f)
+		return -ENOMEM;
+	init_completion(&f->done);
+	refcount_set(&f->refs, 2);
+	f->must = must;
+	f->call.done = flush_done;
+	idx = srcu_read_lock(&res->mode_srcu);
+	s = srcu_dereference(res->session, &res->mode_srcu);
+	if (s && READ_ONCE(s->started)) {
+		f->call.msg = (struct wire_msg){
+			.type = LOCKSTEP_WT_FLUSH,
+			.volume = number,
+			.epoch = s->epoch,
+		};
+		if (lockstep_stream_call(lockstep_session_stream(s), &f->call))
+			err = 0;
+	}
+	srcu_read_unlock(&res->mode_srcu, idx);
+	if (err)
+		flush_put(f);
+	/*
+	 * Ended by the answer or by the session's end; the limit only guards against a disk that
+	 * hangs there.
+	 */
+	else if (!wait_for_completion_timeout(&f->done, msecs_to_jiffies(LOCKSTEP_ANSWER_MS) * 2))
+		err = -ETIMEDOUT;
+	else
+		err = f->err;
+	flush_put(f);
+	return err;
+}
+
 /* ---- beginning ------------------------------------------------------------------------------ */
 
 struct lockstep_session *lockstep_session_open_locked(struct lockstep_resource *res, u64 id,

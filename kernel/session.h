@@ -81,6 +81,13 @@ void lockstep_session_tell(struct lockstep_session *s, u8 type, u16 volume, u16 
 /* Answer a ping; several that come before the answer is sent get one. */
 void lockstep_session_pong(struct lockstep_session *s);
 
+/*
+ * Have the peer flush its copy of a volume, and wait for it. `must`: if it cannot, the session
+ * ends, because what it cannot make stable it does not have. 0, -ENOTCONN (no session, or it
+ * ended), -EIO, -ETIMEDOUT. Not with ctl held: the end of the session ends the waiting.
+ */
+int lockstep_session_flush_peer(struct lockstep_resource *res, u32 number, bool must);
+
 /* A peer's request is in our hands / no longer. */
 void lockstep_session_busy(struct lockstep_session *s);
 void lockstep_session_idle(struct lockstep_session *s);

@@ -76,10 +76,7 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 {
 	struct meta *m = &vol->meta;
 
-	if (vol->peer.verdict == GEN_SOURCE_FULL) {
-		lockstep_marks_fill(&vol->marks);
-		m->flags |= LOCKSTEP_MF_MARKS_VALID;
-	}
+	/* A full one was marked as such, durably, when the session was opened. */
 	m->flags |= WHOLE;
 	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
 	if (!m->peer[LOCKSTEP_PEER].since.id)
@@ -157,8 +154,10 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 		meta_gen_narrow(&vol->meta, LOCKSTEP_PEER, c->id);
 	if (c->effects & STATE_EFF_META_SYNCED)
 		change_synced(vol);
-	if (c->effects & (STATE_EFF_META_TARGET | STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL))
+	if (c->effects & (STATE_EFF_META_TARGET | STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL)) {
 		note_session(vol, c->session);
+		lockstep_regions_session_begins(vol);
+	}
 }
 
 #define META_EFFECTS	(STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE |		\
@@ -200,6 +199,17 @@ static void undo(struct lockstep_resource *res)
 	}
 }
 
+/*
+ * Target, copied, and both have flushed: what it had marked goes, on the disk too, before it claims
+ * to be what the source is.
+ */
+static int save_marks(struct lockstep_volume *vol, u32 effects)
+{
+	if (!(effects & STATE_EFF_META_SYNCED) || vol->resync.sync != LOCKSTEP_SYNC_TARGET)
+		return 0;
+	return lockstep_bitmap_save(vol);
+}
+
 static int run_meta(struct lockstep_resource *res, u32 effects)
 {
 	struct meta_change c = {
@@ -217,7 +227,7 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 		vol->meta_before = vol->meta;
 	resource_for_each_volume(res, i, vol) {
 		change(vol, &c);
-		err = lockstep_metaio_store(vol);
+		err = save_marks(vol, effects) ?: lockstep_metaio_store(vol);
 		if (err)
 			break;
 	}
@@ -409,10 +419,15 @@ static void forget_peer(struct lockstep_resource *res)
 
 static void end_session(struct lockstep_resource *res)
 {
+	struct lockstep_volume *vol;
 	bool application;
+	int i;
 
 	pr_info("%s: session with %s ended: %s\n", res->name, res->peer_name, res->lost_why);
 	application = lockstep_session_end_locked(res);
+	/* Nothing more gets to the peer, and nothing goes on alone yet (R3). */
+	resource_for_each_volume(res, i, vol)
+		lockstep_regions_session_ended(vol);
 	step(res, STATE_EV_LOST, application, NULL, 0);
 	/* Whatever the step said: what was held for the end of the session looks again. */
 	lockstep_request_set_mode(res, state_io_mode(&res->state));

@@ -25,6 +25,8 @@ static void differs(struct lockstep_volume *vol, u64 first, u32 count)
 
 static void moved(struct lockstep_volume *vol, u64 first, u32 count)
 {
+	/* Into the peer's cache, like any write. */
+	lockstep_regions_note(vol, first * LOCKSTEP_BIT_SECT, count * LOCKSTEP_BIT_SECT);
 	atomic64_add(count, &vol->verify.repaired_bits);
 }
 

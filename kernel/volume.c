@@ -63,13 +63,29 @@ static const struct block_device_operations volume_fops = {
 
 int lockstep_volume_init(void)
 {
+	int err;
+
+	err = lockstep_metaio_init();
+	if (err)
+		return err;
+	err = lockstep_regions_module_init();
+	if (err)
+		goto metaio;
 	major = register_blkdev(0, "lockstep");
-	return major < 0 ? major : 0;
+	if (major >= 0)
+		return 0;
+	err = major;
+	lockstep_regions_module_exit();
+metaio:
+	lockstep_metaio_exit();
+	return err;
 }
 
 void lockstep_volume_exit(void)
 {
 	unregister_blkdev(major, "lockstep");
+	lockstep_regions_module_exit();
+	lockstep_metaio_exit();
 }
 
 /* ---- limits --------------------------------------------------------------------------------- */
@@ -142,9 +158,15 @@ int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t 
 		err = in_use(vol, "it cannot become smaller now", why, len);
 	else if (vol->openers && l.logical_bytes != queue_logical_block_size(vol->disk->queue))
 		err = in_use(vol, "its block size cannot change now", why, len);
-	/* Nobody has it open if its size changes, so nobody marks. */
-	if (!err && vol->data_sect != sect)
+	/*
+	 * Nobody has it open if it becomes smaller, so nobody marks what goes. A job that saves
+	 * marks must not see it half done.
+	 */
+	if (!err && vol->data_sect != sect) {
+		mutex_lock(&vol->bitmap_io.lock);
 		err = lockstep_marks_resize(&vol->marks, sect);
+		mutex_unlock(&vol->bitmap_io.lock);
+	}
 	if (!err) {
 		vol->meta.data_sect = sect;
 		vol->meta.block_bytes = l.logical_bytes;
@@ -283,26 +305,22 @@ static int check_identity(struct lockstep_volume *vol, char *why, size_t len)
 }
 
 /*
- * What the flags mean when they are found: ATTACHED set means that nobody closed it: the marks,
- * which were in memory, are lost, and a primary may have writes in the disk's cache that never
- * became stable. Noted durably before anything else happens, so that a second crash does not hide
- * the first.
+ * Noted durably before anything else happens, so that a second crash does not hide the first. The
+ * maps come before it: what it says of them is then so.
  */
 static int take_up(struct lockstep_volume *vol, char *why, size_t len)
 {
-	struct meta *m = &vol->meta;
+	bool unclean = vol->meta.flags & LOCKSTEP_MF_ATTACHED;
+	bool primary = vol->meta.flags & LOCKSTEP_MF_PRIMARY;
 	int err;
 
-	if (m->flags & LOCKSTEP_MF_ATTACHED) {
-		m->flags |= LOCKSTEP_MF_UNCLEAN;
-		m->flags &= ~(LOCKSTEP_MF_MARKS_VALID | LOCKSTEP_MF_REGIONS_VALID);
-		if (m->flags & LOCKSTEP_MF_PRIMARY)
-			m->flags |= LOCKSTEP_MF_CRASHED_PRIMARY;
-		pr_warn("%s/%u: %s was not closed cleanly%s\n", vol->res->name, vol->number,
-			vol->backing, m->flags & LOCKSTEP_MF_PRIMARY ? ", while primary" : "");
-	}
-	m->flags &= ~LOCKSTEP_MF_PRIMARY;
-	m->flags |= LOCKSTEP_MF_ATTACHED;
+	err = lockstep_bitmap_attach(vol, meta_attach(&vol->meta), why, len);
+	if (err)
+		return err;
+	if (unclean)
+		pr_warn("%s/%u: %s was not closed cleanly%s: %u regions of 4 MiB may differ\n",
+			vol->res->name, vol->number, vol->backing,
+			primary ? ", while primary" : "", lockstep_regions_weight(vol));
 	err = lockstep_metaio_store(vol);
 	if (err)
 		snprintf(why, len, "metadata on %s cannot be written (error %d)", vol->backing,
@@ -310,25 +328,16 @@ static int take_up(struct lockstep_volume *vol, char *why, size_t len)
 	return err;
 }
 
-/*
- * Closed cleanly: the data is flushed, then the superblock says so. The bitmap lives in memory in
- * this version: only an empty one is known afterwards (MARKS_VALID); anything else means a full
- * copy at the next meeting, which is slow and right.
- */
+/* Closed cleanly: data and maps are stable, then the superblock says so. */
 static void close_metadata(struct lockstep_volume *vol)
 {
-	struct meta *m = &vol->meta;
-	bool empty = !lockstep_marks_weight(&vol->marks);
+	int err;
 
-	if (lockstep_metaio_flush_data(vol)) {
-		pr_err("%s/%u: flushing %s failed: left as not closed\n", vol->res->name,
-		       vol->number, vol->backing);
-		return;
-	}
-	m->flags &= ~(LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_PRIMARY);
-	if (!empty)
-		m->flags &= ~LOCKSTEP_MF_MARKS_VALID;
-	lockstep_metaio_store(vol);
+	lockstep_bitmap_stop(vol);
+	err = lockstep_bitmap_close(vol);
+	if (err)
+		pr_err("%s/%u: closing %s failed (error %d): left as not closed\n", vol->res->name,
+		       vol->number, vol->backing, err);
 }
 
 static void ref_released(struct percpu_ref *ref)
@@ -386,6 +395,7 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	lockstep_engine_init(vol);
 	lockstep_resync_init(vol);
 	lockstep_verify_init(vol);
+	lockstep_bitmap_init(vol);
 	vol->meta_page = (void *)get_zeroed_page(GFP_KERNEL);
 	if (vol->meta_page && !percpu_ref_init(&vol->ref, ref_released, 0, GFP_KERNEL))
 		return vol;
@@ -399,6 +409,8 @@ static void volume_free(struct lockstep_volume *vol)
 	percpu_ref_exit(&vol->ref);
 	lockstep_verify_exit(vol);
 	lockstep_marks_exit(&vol->marks);
+	lockstep_regions_exit(vol);
+	lockstep_bitmap_exit(vol);
 	close_devices(vol);
 	free_page((unsigned long)vol->meta_page);
 	pr_debug("%s/%u: volume destroyed\n", vol->res->name, vol->number);
@@ -420,7 +432,8 @@ static int attach(struct lockstep_volume *vol, char *why, size_t len)
 		return err;
 	read_limits(vol);
 	vol->data_sect = vol->meta.data_sect ?: vol->data_max_sect;
-	err = lockstep_marks_init(&vol->marks, vol->data_sect);
+	err = lockstep_marks_init_max(&vol->marks, vol->data_sect, vol->data_max_sect) ?:
+	      lockstep_regions_init(vol, vol->data_max_sect);
 	if (err)
 		return err;
 	/* Until the state machine has seen it. */
@@ -450,6 +463,7 @@ int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 mi
 		close_metadata(vol);
 		goto free;
 	}
+	lockstep_bitmap_start(vol);
 	res->volume[number] = vol;
 	res->nr_volumes++;
 	res->epoch = max(res->epoch, vol->meta.epoch);

@@ -12,11 +12,13 @@
 #include <linux/completion.h>
 #include <linux/sched.h>
 #include "compat.h"
+#include "bitmapio.h"
 #include "engine.h"
 #include "gen.h"
 #include "marks.h"
 #include "meta.h"
 #include "ranges.h"
+#include "regionmap.h"
 #include "resync.h"
 #include "verify.h"
 
@@ -75,6 +77,8 @@ struct lockstep_volume {
 	struct lockstep_ranges ranges;
 	struct lockstep_marks marks;
 	struct lockstep_engine engine;
+	struct lockstep_regions regions;
+	struct lockstep_bitmap_io bitmap_io;
 	struct lockstep_resync resync;
 	struct lockstep_verify verify;
 

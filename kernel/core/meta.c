@@ -495,6 +495,28 @@ enum meta_err meta_check_device(const struct meta *m, u64 data_dev_sect, u64 met
 	       META_OK : META_MOVED;
 }
 
+/* ---- attach and close ------------------------------------------------------------------------ */
+
+bool meta_attach(struct meta *m)
+{
+	const u32 maps = LOCKSTEP_MF_REGIONS_VALID | LOCKSTEP_MF_MARKS_VALID;
+	bool fresh = (m->flags & maps) != maps;
+
+	if (m->flags & LOCKSTEP_MF_ATTACHED) {
+		m->flags |= LOCKSTEP_MF_UNCLEAN;
+		if (m->flags & LOCKSTEP_MF_PRIMARY)
+			m->flags |= LOCKSTEP_MF_CRASHED_PRIMARY;
+	}
+	m->flags &= ~LOCKSTEP_MF_PRIMARY;
+	m->flags |= LOCKSTEP_MF_ATTACHED | maps;
+	return fresh;
+}
+
+void meta_close(struct meta *m)
+{
+	m->flags &= ~(LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_PRIMARY);
+}
+
 /* ---- generations ---------------------------------------------------------------------------- */
 
 void meta_history_push(struct meta *m, struct meta_gen gen)

@@ -113,6 +113,15 @@ int meta_pick(const void *copy0, const void *copy1, struct meta *ret, enum meta_
 enum meta_err meta_check_device(const struct meta *m, u64 data_dev_sect, u64 meta_dev_sect);
 
 /*
+ * Attach: what the flags that are found mean, and what they are while it is attached. ATTACHED
+ * found set means that nobody closed it: the disk's cache may have lost writes that were completed.
+ * True: the maps have never been used and have to be zeroed before this is written.
+ */
+bool meta_attach(struct meta *m);
+/* Close: data and maps are stable. */
+void meta_close(struct meta *m);
+
+/*
  * Generation changes, as described in gen.h. Each prepares `m` for the next encode; nothing is
  * durable until the caller has written it.
  */

@@ -164,9 +164,9 @@ void regions_map_done(struct regions *r, u32 b, const void *buf, bool ok)
 
 static void pick_word(struct regions *r, u32 w, u32 *out, u32 *nr)
 {
-	u64 quiet = r->want[w] & ~r->fast[w] & ~r->cand[w];
+	u64 quiet = r->want[w] & ~r->fast[w];
 
-	r->cand[w] |= quiet;
+	r->cand[w] = quiet;
 	for (; quiet; quiet &= quiet - 1)
 		out[(*nr)++] = w * 64 + (u32)__ffs64(quiet);
 	r->fast[w] = 0;

@@ -118,7 +118,10 @@ void regions_map_done(struct regions *r, u32 b, const void *buf, bool ok);
 u32 regions_pick(struct regions *r, u32 *cursor, u32 *out, u32 cap);
 /* No candidate after all: somebody is in it. */
 void regions_keep(struct regions *r, u32 region);
-/* Candidates that still are: clear them as far as may be, the others go on. One block a call. */
+/*
+ * Candidates that still are: clear them as far as may be, the others go on. One block a call. With
+ * CLEAR_NONE also for whoever has turned regions into marks that a pass under way has not saved.
+ */
 void regions_finish(struct regions *r, u32 *cursor, enum regions_clear clear);
 
 /* ---- sessions ------------------------------------------------------------------------------- */

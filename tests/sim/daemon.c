@@ -184,7 +184,7 @@ static void open_session(struct node *nd)
 	w.stat[STAT_FULL] += s->verdict == GEN_SOURCE_FULL;
 	/* Before the other side can give up its copy: from then on only these marks know. */
 	if (s->verdict == GEN_SOURCE_FULL)
-		persist_fill(nd);
+		maps_fill(nd);
 }
 
 static void start_session(struct node *nd)

@@ -97,7 +97,7 @@ static void complete(struct node *nd, struct request *r)
 		node_clear(nd, r->first, r->nr);
 	io_leave(nd, r);
 	if (r->kind == REQ_PASS_FLUSH)
-		persist_flushed(nd);
+		maps_flushed(nd);
 	if (r->kind > REQ_FLUSH)
 		return;
 	w.stat[STAT_WRITES]++;
@@ -181,7 +181,7 @@ static bool may_dirty(struct node *nd, struct request *r)
 	    regions_is_fast(*regions_fast_word(&nd->regions, region), region) ||
 	    regions_enter(&nd->regions, region) == REGIONS_GO)
 		return true;
-	persist_kick_map(nd, true);
+	maps_kick_map(nd, true);
 	return MUTATED(MARK_AFTER_SEND) ||
 	       (MUTATED(MARK_NOT_DURABLE) && regions_enter(&nd->regions, region) == REGIONS_GO);
 }

@@ -154,10 +154,10 @@ static bool run_synced(struct node *nd, bool target)
 {
 	bool before = target && roll(2);
 
-	if (before && !persist_empty(nd))
+	if (before && !maps_empty(nd))
 		return false;
 	change_synced(nd, target);
-	return node_store(nd) && (!target || before || persist_empty(nd));
+	return node_store(nd) && (!target || before || maps_empty(nd));
 }
 
 static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
@@ -321,8 +321,8 @@ void node_attach(struct node *nd)
 	nd->sb_copy = copy;
 	take_up(nd);
 	if (!(nd->m.flags & LOCKSTEP_MF_REGIONS_VALID))
-		persist_format(nd);
-	persist_load(nd);
+		maps_format(nd);
+	maps_load(nd);
 	nd->m.flags = node_found_flags(nd->m.flags);
 	nd->m.flags |= LOCKSTEP_MF_ATTACHED | MAPS;
 	nd->m.boot_id = nd->boot_id;
@@ -379,7 +379,7 @@ void node_close(struct node *nd)
 	if (nd->dying || io_in_flight(nd))
 		return;
 	trace("%d closes", nd->n);
-	if (!persist_close(nd))
+	if (!maps_close(nd))
 		return;
 	flush_data(nd);
 	nd->m.flags &= ~LOCKSTEP_MF_ATTACHED;
@@ -414,7 +414,7 @@ void node_lose_session(struct node *nd)
 	drain_peer_ops(nd);
 	net_break();
 	regions_session_ended(&nd->regions);
-	persist_session_ended(nd);
+	maps_session_ended(nd);
 	io_session_lost(nd);
 	for (in_flight = false, i = 0; i < MAX_REQS; i++)
 		in_flight |= nd->req[i].state == REQ_ORPHAN;

@@ -4,7 +4,7 @@
  * process, one seed, no clock. A seed replays exactly: sim --seed N -v.
  *
  * What is modelled of the drivers is the order in which they carry out what core says; node.c
- * executes effects strictly by their bit numbers, persist.c keeps the maps on disk. One volume, no
+ * executes effects strictly by their bit numbers, maps.c keeps the maps on disk. One volume, no
  * witness; disks do not fail, they forget.
  *
  * The world is small so that everything meets: NR_REGIONS regions of REGION_BLOCKS blocks, a bitmap
@@ -338,18 +338,18 @@ u32 node_regions_wanted(const struct node *nd);			/* as blocks */
 u32 marks_on_disk(const struct disk *d);
 u32 regions_on_disk(const struct disk *d);
 
-/* persist.c */
-void persist_format(struct node *nd);
-void persist_load(struct node *nd);
-void persist_kick_map(struct node *nd, bool urgent);
-void persist_advance(struct node *nd);
-void persist_session_ended(struct node *nd);
-void persist_flushed(struct node *nd);
-void persist_op_done(struct node *nd, struct op *op);
-bool persist_fill(struct node *nd);
-bool persist_empty(struct node *nd);
-bool persist_close(struct node *nd);
-u32 persist_marks(const struct node *nd);
+/* maps.c */
+void maps_format(struct node *nd);
+void maps_load(struct node *nd);
+void maps_kick_map(struct node *nd, bool urgent);
+void maps_advance(struct node *nd);
+void maps_session_ended(struct node *nd);
+void maps_flushed(struct node *nd);
+void maps_op_done(struct node *nd, struct op *op);
+bool maps_fill(struct node *nd);
+bool maps_empty(struct node *nd);
+bool maps_close(struct node *nd);
+u32 maps_marks(const struct node *nd);
 
 /* io.c */
 struct op *io_op(struct node *nd, enum op_type type, enum op_owner owner);

@@ -61,7 +61,7 @@ static void run_disk(struct node *nd)
 		else if (op.owner == OWN_PEER)
 			net_op_done(nd, &op);
 		else
-			persist_op_done(nd, &op);
+			maps_op_done(nd, &op);
 	}
 }
 
@@ -126,7 +126,7 @@ static void run_node(struct node *nd)
 	run_application(nd);
 	sync_advance(nd);
 	if (!nd->dying)
-		persist_advance(nd);
+		maps_advance(nd);
 	run_demotion(nd);
 	node_reap(nd);
 }

@@ -72,6 +72,7 @@ enum resize_step {
 	RESIZE_NONE,
 	RESIZE_ASKED,		/* the peer, for its disk */
 	RESIZE_AGAIN,		/* connecting anew, with the new size */
+	RESIZE_SYNC,		/* and once more, so that what is new is copied */
 };
 
 struct peer_resizing {
@@ -220,5 +221,7 @@ void peer_resize_hello(struct peer *p);
 void peer_resize_over(struct peer *p, const struct err *why);
 /* The connection ended. */
 void peer_resize_lost(struct peer *p);
+/* Connected: is there more to do? */
+void peer_resize_go_on(struct peer *p);
 
 #endif /* LOCKSTEPD_PEER_PHASE_H */

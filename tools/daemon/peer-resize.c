@@ -5,8 +5,9 @@
  * Whoever was asked has its disk looked at first (request.c), then asks the peer for the same
  * (RESIZE), so that both could hold the new size before anything changes. Then it closes the
  * session and says hello with the new size in the place of its own; agree() takes the larger of
- * the two, and each kernel makes it durable before replication is on again. To become smaller both
- * must say so, so there the peer keeps the size in mind as well.
+ * the two, and each kernel makes it durable before replication is on again. One of them has marked
+ * what is new by then; the hello after that one finds the marks, and has them copied. To become
+ * smaller both must say so, so there the peer keeps the size in mind as well.
  *
  * A side that dies anywhere in this leaves two sizes at worst, and the next hello mends that.
  */
@@ -48,7 +49,8 @@ static int on_resize_late(sd_event_source *s, uint64_t now, void *arg)
 	} else {
 		err_set(&e, -ETIMEDOUT, "not-connected", "%s is not connected again yet",
 			p->other->name);
-		err_means(&e, "The volume takes the new size as soon as it is");
+		if (p->resizing.step == RESIZE_AGAIN)
+			err_means(&e, "The volume takes the new size as soon as it is");
 		err_mend(&e, "lockstep status %s", p->conf->name);
 	}
 	reply(p, &e, 0);
@@ -246,9 +248,29 @@ void peer_resize_over(struct peer *p, const struct err *why)
 		err_mend(&e, "lockstep resize %s again", p->conf->name);
 		why = &e;
 	}
+	if (!why && p->resizing.step == RESIZE_AGAIN && sect > p->resizing.ask.now_sect)
+		p->resizing.step = RESIZE_SYNC;
 	/* A session that was agreed on before the peer was asked ends nothing. */
-	if (p->resizing.step == RESIZE_AGAIN || why)
+	else if (p->resizing.step >= RESIZE_AGAIN || why)
 		reply(p, why, sect);
+}
+
+void peer_resize_go_on(struct peer *p)
+{
+	struct peer_job *j;
+	struct err e;
+
+	/* The size has been agreed on in this session: its marks are for the next one. */
+	if (p->resizing.step != RESIZE_SYNC || p->job)
+		return;
+	j = peer_job_create(p, peer_run_close, closed);
+	if (!j) {
+		err_set(&e, -ENOMEM, "no-memory", "no memory to ask the kernel");
+		reply(p, &e, 0);
+		return;
+	}
+	j->session_id = p->session_id;
+	peer_job_start(p, j);
 }
 
 void peer_resize_lost(struct peer *p)

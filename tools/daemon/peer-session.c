@@ -344,6 +344,9 @@ static int on_ping(sd_event_source *s, uint64_t now, void *arg)
 			       p->other->name);
 		return 0;
 	}
+	peer_resize_go_on(p);	/* if something was in its way before */
+	if (p->phase != PEER_CONNECTED)
+		return 0;
 	peer_send(p, LOCKSTEP_CT_PING, NULL, 0);
 	loop_timer(p->env->event, &p->pinger, p->env->ping_ms, on_ping, p);
 	return 0;
@@ -362,4 +365,6 @@ void peer_connected(struct peer *p, bool adopted)
 	loop_timer(p->env->event, &p->pinger, p->env->ping_ms, on_ping, p);
 	peer_plan_marks(p, adopted);
 	peer_send_marks(p);
+	if (!adopted)
+		peer_resize_go_on(p);
 }

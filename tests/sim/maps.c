@@ -44,7 +44,7 @@ static void drain(struct node *nd)
 				continue;
 			disk_apply(&nd->disk, &op);
 			disk_retire(&nd->disk, &nd->disk.op[i]);
-			persist_op_done(nd, &op);
+			maps_op_done(nd, &op);
 			again = 1;
 		}
 	} while (again && !nd->dying);
@@ -65,7 +65,7 @@ static u8 index_of(u32 marks, u32 page)
 	return !(marks & all) ? INDEX_EMPTY : (marks & all) == all ? INDEX_FULL : INDEX_STORED;
 }
 
-u32 persist_marks(const struct node *nd)
+u32 maps_marks(const struct node *nd)
 {
 	u32 p, marks = 0;
 
@@ -88,7 +88,7 @@ static bool store_index(struct node *nd, u8 all)
 }
 
 /* A full verdict, before READY: from then on only our marks know what the other side lacks. */
-bool persist_fill(struct node *nd)
+bool maps_fill(struct node *nd)
 {
 	drain(nd);
 	if (nd->pass.step != PASS_IDLE && nd->pass.step != PASS_FLUSH)
@@ -100,7 +100,7 @@ bool persist_fill(struct node *nd)
 }
 
 /* The end of a resync at the target: both copies have flushed, and are the same. */
-bool persist_empty(struct node *nd)
+bool maps_empty(struct node *nd)
 {
 	static const u32 none[NR_REGIONS];
 
@@ -115,7 +115,7 @@ bool persist_empty(struct node *nd)
 }
 
 /* Orderly end: first the map, then the bitmap, of which nothing is taken away. */
-bool persist_close(struct node *nd)
+bool maps_close(struct node *nd)
 {
 	u32 cell[NR_BLOCKS], i, marks;
 
@@ -127,7 +127,7 @@ bool persist_close(struct node *nd)
 		return false;
 	if (MUTATED(CLOSE_WITHOUT_MARKS))
 		return true;
-	marks = nd->marks | persist_marks(nd);
+	marks = nd->marks | maps_marks(nd);
 	for (i = 0; i < NR_BLOCKS; i++)
 		cell[i] = marks >> i & 1;
 	if (!store_cells(nd, CELL_BITS, NR_BLOCKS, cell))
@@ -138,7 +138,7 @@ bool persist_close(struct node *nd)
 }
 
 /* First attach: what happens to be there means nothing. */
-void persist_format(struct node *nd)
+void maps_format(struct node *nd)
 {
 	static const u32 none[NR_REGIONS + NR_PAGES];
 
@@ -158,7 +158,7 @@ static void load_page(struct node *nd, u32 page)
 			node_mark_blocks(nd, 1u << i);
 }
 
-void persist_load(struct node *nd)
+void maps_load(struct node *nd)
 {
 	u32 r, p;
 
@@ -186,7 +186,7 @@ void persist_load(struct node *nd)
  * ---- the region map -----------------------------------------------------------------------------
  */
 
-void persist_kick_map(struct node *nd, bool urgent)
+void maps_kick_map(struct node *nd, bool urgent)
 {
 	struct op *op;
 	u32 i;
@@ -210,7 +210,7 @@ static void map_done(struct node *nd)
 	nd->map_writing = false;
 	regions_map_done(&nd->regions, 0, nd->map_buf, true);
 	io_region_durable(nd);
-	persist_kick_map(nd, true);
+	maps_kick_map(nd, true);
 }
 
 /*
@@ -261,7 +261,7 @@ static void store_pages(struct node *nd)
 		for (p = 0; p < NR_PAGES; p++)
 			nd->pass.index[p] = index_of(nd->marks, p);
 	}
-	check_unmarked(nd, persist_marks(nd) & ~nd->pass.marks);
+	check_unmarked(nd, maps_marks(nd) & ~nd->pass.marks);
 	for (p = 0; p < NR_PAGES; p++) {
 		if (!is_page_to_be_written(nd, p))
 			continue;
@@ -297,7 +297,7 @@ static void write_pages(struct node *nd)
 static void finish(struct node *nd)
 {
 	struct pass *p = &nd->pass;
-	u32 r, cursor = 0, lacking = nd->marks & ~persist_marks(nd);
+	u32 r, cursor = 0, lacking = nd->marks & ~maps_marks(nd);
 
 	for (r = 0; r < NR_REGIONS; r++)
 		if ((lacking & region_blocks(r) && !MUTATED(CLEAR_WITHOUT_MARKS)) ||
@@ -307,12 +307,12 @@ static void finish(struct node *nd)
 		       p->both || MUTATED(CLEAR_PINNED) ? REGIONS_CLEAR_ALL :
 		       REGIONS_CLEAR_UNPINNED);
 	trace("%d ends a round, %s: marks on disk %06x, regions %06x", nd->n,
-	      p->both ? "both" : "alone", persist_marks(nd), node_regions_wanted(nd));
+	      p->both ? "both" : "alone", maps_marks(nd), node_regions_wanted(nd));
 	w.stat[STAT_PASSES]++;
 	p->step = PASS_IDLE;
 	/* There is no hurry, and nothing may depend on it. */
 	if (w.quiet || roll(4) == 0)
-		persist_kick_map(nd, false);
+		maps_kick_map(nd, false);
 }
 
 static void pick(struct node *nd)
@@ -339,7 +339,7 @@ static void snapshot(struct node *nd)
 	p->marks = nd->marks;
 	if ((!p->both && !MUTATED(BITS_ALONE)) || MUTATED(CLEAR_OUR_FLUSH) ||
 	    MUTATED(CLEAR_PEER_FLUSH) || MUTATED(CLEAR_BEFORE_FLUSH))
-		p->marks |= persist_marks(nd);
+		p->marks |= maps_marks(nd);
 	for (i = 0; i < NR_PAGES; i++)
 		p->index[i] = index_of(p->marks, i);
 	check_snapshot(nd);
@@ -355,7 +355,7 @@ static void begin(struct node *nd)
 	p->next = w.now + 1 + roll(roll(2) ? 12 : 120);
 	p->both = is_up(nd);
 	pick(nd);
-	if (p->both && MUTATED(CLEAR_BEFORE_FLUSH) && !(nd->marks & ~persist_marks(nd)))
+	if (p->both && MUTATED(CLEAR_BEFORE_FLUSH) && !(nd->marks & ~maps_marks(nd)))
 		regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_ALL);
 	if (MUTATED(BITS_OUR_FLUSH) || MUTATED(BITS_BEFORE_FLUSH))
 		regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_NONE);
@@ -367,14 +367,14 @@ static void begin(struct node *nd)
 		forget_pass(nd);
 }
 
-void persist_flushed(struct node *nd)
+void maps_flushed(struct node *nd)
 {
 	if (nd->pass.step == PASS_FLUSH)
 		write_pages(nd);
 }
 
 /* Candidates of this session are none; pages whose flush has ended go on. */
-void persist_session_ended(struct node *nd)
+void maps_session_ended(struct node *nd)
 {
 	if (nd->pass.step == PASS_IDLE)
 		return;
@@ -390,11 +390,11 @@ void persist_session_ended(struct node *nd)
 
 static bool is_dirty(const struct node *nd)
 {
-	return nd->regions.nr_want || nd->region_block.dirty || nd->marks != persist_marks(nd);
+	return nd->regions.nr_want || nd->region_block.dirty || nd->marks != maps_marks(nd);
 }
 
 /* A session that has failed and not ended yet is neither: nothing is pinned, nobody flushes. */
-void persist_advance(struct node *nd)
+void maps_advance(struct node *nd)
 {
 	if (!is_up(nd) && !nd->regions.alone)
 		return;
@@ -403,7 +403,7 @@ void persist_advance(struct node *nd)
 		begin(nd);
 }
 
-void persist_op_done(struct node *nd, struct op *op)
+void maps_op_done(struct node *nd, struct op *op)
 {
 	u32 i;
 

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "bitmapio.h"
+
+#include <linux/slab.h>
+#include "diskfail.h"
+#include "persist.h"
+#include "resource.h"
+#include "session.h"
+#include "volume.h"
+
+#define PASS_JIFFIES	(10 * HZ)
+/* So many pages are read before attach returns; more are read afterwards. */
+#define LOAD_AT_ONCE	256u
+#define LOOK_AT_ONCE	4096u
+
+static u64 page_sect(const struct lockstep_volume *vol, u32 page)
+{
+	return vol->meta.bitmap_sect + (u64)page * LOCKSTEP_BIT_SECT;
+}
+
+static u64 index_sect(const struct lockstep_volume *vol, u32 index)
+{
+	return vol->meta.index_sect + (u64)index * LOCKSTEP_BIT_SECT;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static int load_index(struct lockstep_volume *vol)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	u32 i, nr = oosmap_index_blocks(vol->marks.bitmap.nr_pages);
+	u64 sect;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		sect = index_sect(vol, i);
+		err = lockstep_metaio_blocks(vol, false, 1, &sect, io->buf, NULL);
+		if (err)
+			return err;
+		spin_lock_irq(&vol->marks.lock);
+		oosmap_index_load(&vol->marks.bitmap, i, io->buf[0]);
+		spin_unlock_irq(&vol->marks.lock);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* The next pages to read, up to a batch; *from goes on behind. */
+static u32 unread_batch(struct lockstep_volume *vol, u32 *from, u64 *sect)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	struct oosmap *map = &vol->marks.bitmap;
+	u32 nr = 0;
+
+	while (nr < LOCKSTEP_META_BATCH && *from < map->nr_pages) {
+		u32 at, end = min(*from + LOOK_AT_ONCE, map->nr_pages);
+
+		spin_lock_irq(&vol->marks.lock);
+		at = oosmap_next_unread(map, *from, LOOK_AT_ONCE);
+		spin_unlock_irq(&vol->marks.lock);
+		*from = at;
+		if (at >= end)
+			continue;
+		io->page[nr] = at;
+		sect[nr++] = page_sect(vol, at);
+		(*from)++;
+	}
+	return nr;
+}
+
+static void load_page(struct lockstep_volume *vol, u32 page, const void *buf)
+{
+	u64 *spare = (u64 *)__get_free_page(GFP_NOIO | __GFP_NOWARN);
+
+	spin_lock_irq(&vol->marks.lock);
+	oosmap_page_load(&vol->marks.bitmap, page, buf, &spare);
+	spin_unlock_irq(&vol->marks.lock);
+	free_page((unsigned long)spare);
+}
+
+/* A page that cannot be read is marked as a whole: that costs copying, and no block. */
+static void load_pages(struct lockstep_volume *vol)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	u64 sect[LOCKSTEP_META_BATCH];
+	unsigned long failed;
+	u32 from = 0, nr, i;
+
+	while ((nr = unread_batch(vol, &from, sect))) {
+		lockstep_metaio_blocks(vol, false, nr, sect, io->buf, &failed);
+		for (i = 0; i < nr; i++) {
+			if (test_bit(i, &failed))
+				pr_warn("%s/%u: page %u of the bitmap cannot be read: its 128 MiB "
+					"are marked\n", vol->res->name, vol->number, io->page[i]);
+			load_page(vol, io->page[i], test_bit(i, &failed) ? NULL : io->buf[i]);
+		}
+		cond_resched();
+	}
+}
+
+static void load_work(struct work_struct *work)
+{
+	struct lockstep_volume *vol = container_of(work, struct lockstep_volume,
+						   bitmap_io.load_work);
+
+	mutex_lock(&vol->bitmap_io.lock);
+	load_pages(vol);
+	mutex_unlock(&vol->bitmap_io.lock);
+	pr_info("%s/%u: bitmap read, %llu KiB out of sync\n", vol->res->name, vol->number,
+		lockstep_marks_weight(&vol->marks) * (LOCKSTEP_BIT_BYTES / 1024));
+}
+
+bool lockstep_bitmap_is_loading(struct lockstep_volume *vol)
+{
+	return READ_ONCE(vol->marks.bitmap.nr_unread);
+}
+
+/* ---- writing: the steps of a job ------------------------------------------------------------ */
+
+/* 1: there is something to be written, 0: nothing is left. */
+static int take_snapshot(struct lockstep_volume *vol)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	struct oosmap *map = &vol->marks.bitmap;
+
+	while (io->cursor < map->nr_pages) {
+		io->from = io->cursor;
+		spin_lock_irq(&vol->marks.lock);
+		io->nr_pages = oosmap_save(map, &io->cursor, LOCKSTEP_META_BATCH, io->buf,
+					   io->page, &io->index);
+		spin_unlock_irq(&vol->marks.lock);
+		if (io->nr_pages || io->index != U32_MAX)
+			return 1;
+		/* Nothing to write, but maybe to be noted as saved: back to what the disk has. */
+		spin_lock_irq(&vol->marks.lock);
+		oosmap_saved(map, io->from, io->cursor, true);
+		spin_unlock_irq(&vol->marks.lock);
+		cond_resched();
+	}
+	return 0;
+}
+
+static int write_pages(struct lockstep_volume *vol)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	u64 sect[LOCKSTEP_META_BATCH];
+	u32 i;
+
+	for (i = 0; i < io->nr_pages; i++)
+		sect[i] = page_sect(vol, io->page[i]);
+	return io->nr_pages ? lockstep_metaio_blocks(vol, true, io->nr_pages, sect, io->buf, NULL) :
+			      0;
+}
+
+/* The pages are written: their buffers are free. */
+static int write_index(struct lockstep_volume *vol)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	u64 sect;
+
+	if (io->index == U32_MAX)
+		return 0;
+	sect = index_sect(vol, io->index);
+	spin_lock_irq(&vol->marks.lock);
+	oosmap_index_encode(&vol->marks.bitmap, io->index, io->buf[0]);
+	spin_unlock_irq(&vol->marks.lock);
+	return lockstep_metaio_blocks(vol, true, 1, &sect, io->buf, NULL);
+}
+
+static void saved(struct lockstep_volume *vol, bool ok)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+
+	spin_lock_irq(&vol->marks.lock);
+	oosmap_saved(&vol->marks.bitmap, io->from, io->cursor, ok);
+	spin_unlock_irq(&vol->marks.lock);
+}
+
+/* Not under io->lock: the end of a session ends the waiting, and may need the lock for its own. */
+static int flush_both(struct lockstep_volume *vol)
+{
+	int err;
+
+	mutex_unlock(&vol->bitmap_io.lock);
+	err = lockstep_session_flush_peer(vol->res, vol->number, false);
+	if (!err) {
+		err = lockstep_metaio_flush_data(vol);
+		if (err)
+			lockstep_disk_failed(vol, "a flush", err);
+		/* Whatever it says, it is not that there is no session. */
+		err = err ? -EIO : 0;
+	}
+	mutex_lock(&vol->bitmap_io.lock);
+	return err;
+}
+
+static int write_super(struct lockstep_volume *vol)
+{
+	int err = lockstep_metaio_flush_data(vol);
+
+	if (err)
+		return err;
+	meta_close(&vol->meta);
+	return lockstep_metaio_store(vol);
+}
+
+static int run_step(struct lockstep_volume *vol, struct persist *p)
+{
+	switch (p->step) {
+	case PERSIST_PICK:
+		lockstep_regions_pick(vol);
+		return 0;
+	case PERSIST_SNAPSHOT:
+		return take_snapshot(vol);
+	case PERSIST_MAP:
+		return lockstep_regions_commit(vol);
+	case PERSIST_PAGES:
+		return write_pages(vol);
+	case PERSIST_INDEX:
+		return write_index(vol);
+	case PERSIST_SAVED:
+		saved(vol, true);
+		return 0;
+	case PERSIST_LOST:
+		saved(vol, false);
+		return 0;
+	case PERSIST_FLUSH:
+		return flush_both(vol);
+	case PERSIST_FINISH:
+		lockstep_regions_finish(vol, p->clear);
+		return 0;
+	case PERSIST_SUPER:
+		return write_super(vol);
+	case PERSIST_DONE:
+		break;
+	}
+	return 0;
+}
+
+static int run(struct lockstep_volume *vol, enum persist_job job)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	struct regions *map = &vol->regions.map;
+	enum persist_step step;
+	struct persist p;
+	int result;
+
+	mutex_lock(&io->lock);
+	io->cursor = 0;
+	spin_lock_irq(&vol->regions.lock);
+	step = persist_begin(&p, job, map);
+	spin_unlock_irq(&vol->regions.lock);
+	while (step != PERSIST_DONE) {
+		result = run_step(vol, &p);
+		if (result < 0 && (step == PERSIST_PAGES || step == PERSIST_INDEX))
+			lockstep_disk_failed(vol, "a metadata write", result);
+		spin_lock_irq(&vol->regions.lock);
+		step = persist_next(&p, map, result);
+		spin_unlock_irq(&vol->regions.lock);
+	}
+	mutex_unlock(&io->lock);
+	return p.err;
+}
+
+int lockstep_bitmap_save(struct lockstep_volume *vol)
+{
+	return run(vol, PERSIST_SAVE);
+}
+
+int lockstep_bitmap_close(struct lockstep_volume *vol)
+{
+	return run(vol, PERSIST_CLOSE);
+}
+
+/* ---- the pass ------------------------------------------------------------------------------- */
+
+void lockstep_bitmap_kick(struct lockstep_volume *vol)
+{
+	if (READ_ONCE(vol->bitmap_io.running))
+		queue_delayed_work(lockstep_slow_wq, &vol->bitmap_io.pass_work, PASS_JIFFIES);
+}
+
+static void pass_work(struct work_struct *work)
+{
+	struct lockstep_volume *vol = container_of(work, struct lockstep_volume,
+						   bitmap_io.pass_work.work);
+	int err = 0;
+
+	if (READ_ONCE(vol->regions.gone))
+		return;
+	if (!lockstep_bitmap_is_loading(vol))
+		err = run(vol, PERSIST_PASS);
+	if (!err && lockstep_regions_weight(vol))
+		lockstep_bitmap_kick(vol);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+void lockstep_bitmap_init(struct lockstep_volume *vol)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+
+	mutex_init(&io->lock);
+	INIT_DELAYED_WORK(&io->pass_work, pass_work);
+	INIT_WORK(&io->load_work, load_work);
+}
+
+void lockstep_bitmap_exit(struct lockstep_volume *vol)
+{
+	int i;
+
+	for (i = 0; i < LOCKSTEP_META_BATCH; i++) {
+		free_page((unsigned long)vol->bitmap_io.buf[i]);
+		vol->bitmap_io.buf[i] = NULL;
+	}
+}
+
+static int zero_maps(struct lockstep_volume *vol)
+{
+	const struct meta *m = &vol->meta;
+	int err;
+
+	err = blkdev_issue_zeroout(vol->md.bdev, m->region_map_sect,
+				   (u64)m->region_map_4k * LOCKSTEP_BIT_SECT, GFP_NOIO, 0);
+	if (err)
+		return err;
+	/* Stable with the superblock, which is written with a flush in front. */
+	return blkdev_issue_zeroout(vol->md.bdev, m->index_sect,
+				    (u64)m->index_4k * LOCKSTEP_BIT_SECT, GFP_NOIO, 0);
+}
+
+int lockstep_bitmap_attach(struct lockstep_volume *vol, bool fresh, char *why, size_t len)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	const char *dev = vol->meta_path[0] ? vol->meta_path : vol->backing;
+	int i, err;
+
+	for (i = 0; i < LOCKSTEP_META_BATCH; i++) {
+		io->buf[i] = (void *)get_zeroed_page(GFP_KERNEL);
+		if (!io->buf[i])
+			return -ENOMEM;
+	}
+	if (fresh) {
+		err = zero_maps(vol);
+		if (err)
+			snprintf(why, len, "metadata on %s cannot be written (error %d)", dev, err);
+		return err;
+	}
+	mutex_lock(&io->lock);
+	err = lockstep_regions_load(vol) ?: load_index(vol);
+	if (err)
+		snprintf(why, len, "the region map or the bitmap's index on %s cannot be read "
+			 "(error %d): what is out of sync is not known; lockstep init makes it a "
+			 "new copy", dev, err);
+	else if (vol->marks.bitmap.nr_unread <= LOAD_AT_ONCE)
+		load_pages(vol);
+	mutex_unlock(&io->lock);
+	return err;
+}
+
+void lockstep_bitmap_start(struct lockstep_volume *vol)
+{
+	WRITE_ONCE(vol->bitmap_io.running, true);
+	if (lockstep_bitmap_is_loading(vol))
+		queue_work(lockstep_slow_wq, &vol->bitmap_io.load_work);
+	if (lockstep_regions_weight(vol))
+		lockstep_bitmap_kick(vol);
+}
+
+void lockstep_bitmap_stop(struct lockstep_volume *vol)
+{
+	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+
+	/* Pages that were not read have marks that only the disk has: not before they are. */
+	flush_work(&io->load_work);
+	WRITE_ONCE(io->running, false);
+	/* A pass that runs may have looked before and queue itself once more. */
+	cancel_delayed_work_sync(&io->pass_work);
+	flush_work(&vol->regions.commit_work);
+}
