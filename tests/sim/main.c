@@ -3,6 +3,10 @@
  * sim --seeds N [--first S] [--jobs J]   N seeds on J processors (all), silent unless one fails;
  *                                        then its trace
  * sim --seed S [-v]                      one seed again, exactly
+ * sim --crash-points [--seeds N] [--first S]
+ *                             each seed once for each point at which a node could die (metadata
+ *                             write, flush, message, disk operation), in a short life, dying there
+ * sim --seed S --crash-at P -v           one of these
  * sim --mutations [--seeds N]            each deliberate mistake must be caught within N seeds
  * sim --mutation NAME --seed S [-v]      one of them, one seed
  * sim --mutation NAME [--seeds N]        the first seed that catches it
@@ -14,6 +18,7 @@
 #include "sim.h"
 
 #define STEPS		2500
+#define SHORT_STEPS	350		/* of a life for each crash point */
 
 #define MUTATION_NAME(name, text)	text,
 
@@ -69,6 +74,47 @@ static int run_seeds(u64 first, u64 nr, u32 jobs)
 		       i + 1 < STAT_NR ? "," : "\n");
 	return 0;
 }
+
+/*
+ * ---- crash points -------------------------------------------------------------------------------
+ */
+
+/* Fate throws no crashes of its own: crash_at says which, ~0 none. */
+static bool run_to_point(u64 seed, u64 point, bool verbose)
+{
+	world_init(seed, MUT_NONE, verbose);
+	w.crash_at = point;
+	return world_run(SHORT_STEPS);
+}
+
+static bool every_point(u64 seed)
+{
+	u64 points, i;
+	bool ok = run_to_point(seed, ~0ull, false);
+
+	points = w.points;
+	for (i = 1; i <= points && ok; i++) {
+		ok = run_to_point(seed, i, false);
+		jobs_add(0, 1);
+	}
+	if (!ok)
+		printf("sim: --seed %llu --crash-at %llu failed: %s\n", (unsigned long long)seed,
+		       (unsigned long long)w.crash_at, w.why);
+	return ok;
+}
+
+static int run_points(u64 first, u64 nr, u32 jobs)
+{
+	if (jobs_run(first, nr, jobs, 1, every_point) != ~0ull)
+		return 1;
+	printf("  SIM     %llu crash points of %llu seeds\n", (unsigned long long)jobs_sum(0),
+	       (unsigned long long)nr);
+	return 0;
+}
+
+/*
+ * ---- mutations ----------------------------------------------------------------------------------
+ */
 
 static u64 nr_seeds;
 
@@ -148,14 +194,19 @@ int main(int argc, char **argv)
 	enum mutation m = mutation_named(text(argc, argv, "--mutation"));
 	u32 jobs = (u32)number(argc, argv, "--jobs", jobs_default());
 
+	u64 point = number(argc, argv, "--crash-at", 0);
+
 	nr_seeds = number(argc, argv, "--seeds", 20000);
+	if (flag(argc, argv, "--crash-points"))
+		return run_points(number(argc, argv, "--first", 0), nr_seeds, jobs);
 	if (flag(argc, argv, "--mutations"))
 		return run_mutations(jobs);
 	if (seed == ~0ull && m)
 		return catch(m, 0) >= nr_seeds;
 	if (seed == ~0ull)
 		return run_seeds(number(argc, argv, "--first", 0), nr_seeds, jobs);
-	if (run_seed(seed, m, flag(argc, argv, "-v")))
+	if (point ? run_to_point(seed, point, flag(argc, argv, "-v")) :
+		    run_seed(seed, m, flag(argc, argv, "-v")))
 		return 0;
 	printf("sim: seed %llu failed: %s\n", (unsigned long long)seed, w.why);
 	return 1;

@@ -264,7 +264,7 @@ enum stat { STAT_WRITES, STAT_CRASHES, STAT_SYNCS, STAT_SPLITS, STAT_PASSES, STA
 
 struct world {
 	u64 rng, seed, now, next_id, next_session;
-	u64 points, crash_at;		/* of node crash_node; 0: never */
+	u64 points, crash_at;		/* where a node dies; 0: by chance */
 	enum mutation mutation;
 	bool verbose, failed, quiet, forced, met;
 	bool cut[2];			/* messages to node 0, to node 1 */

@@ -175,7 +175,7 @@ static void run_fate(void)
 
 	switch (roll(400)) {
 	case 0:
-		if (roll(2))
+		if (roll(2) || w.crash_at)
 			break;
 		node_die(nd);
 		if (roll(3) == 0)
