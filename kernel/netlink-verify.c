@@ -43,7 +43,7 @@ int lockstep_cmd_verify_stop(struct sk_buff *skb, struct genl_info *info)
 		return err;
 	vol = volume_of(info, res, &err);
 	if (vol)
-		lockstep_verify_stop(vol);
+		lockstep_verify_stop_locked(vol);
 	unlock_resource(res);
 	return err;
 }

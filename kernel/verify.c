@@ -5,6 +5,7 @@
 
 #include <lockstep/disk.h>
 #include "engine.h"
+#include "metaio.h"
 #include "report.h"
 #include "resource.h"
 #include "session.h"
@@ -71,6 +72,37 @@ static const char *speed(struct lockstep_volume *vol, char *buf, size_t len)
 	return buf;
 }
 
+/* ---- its place in the metadata -------------------------------------------------------------- */
+
+#define NOTE_BITS	((1ull << 30) / LOCKSTEP_BIT_BYTES)
+
+static void note_locked(struct lockstep_volume *vol, u64 bit)
+{
+	lockdep_assert_held(&vol->res->ctl);
+	if (vol->verify.end_bit != vol->data_sect / LOCKSTEP_BIT_SECT ||
+	    vol->meta.verify_bit == bit || !vol->data.bdev)
+		return;
+	vol->meta.verify_bit = bit;
+	/* If this fails it is a place further back that it goes on from. */
+	if (lockstep_metaio_store(vol))
+		pr_warn("%s/%u: the place of the verify could not be noted\n", vol->res->name,
+			vol->number);
+}
+
+/* Whoever has ctl may wait for this work: if it is taken, the next second will do. */
+static bool try_note(struct lockstep_volume *vol, u64 bit)
+{
+	unsigned int noio = memalloc_noio_save();
+	bool locked = mutex_trylock(&vol->res->ctl);
+
+	if (locked) {
+		note_locked(vol, bit);
+		mutex_unlock(&vol->res->ctl);
+	}
+	memalloc_noio_restore(noio);
+	return locked;
+}
+
 static void idle(struct lockstep_volume *vol)
 {
 	struct lockstep_verify *vf = &vol->verify;
@@ -85,11 +117,17 @@ static void idle(struct lockstep_volume *vol)
 		vol->number, speed(vol, buf, sizeof(buf)), (u64)atomic64_read(&vf->bad_bits),
 		(u64)atomic64_read(&vf->repaired_bits));
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_VERIFY_DONE);
+	try_note(vol, 0);
 	lockstep_engine_release_quietly(vol);
 }
 
 static void tick(struct lockstep_volume *vol)
 {
+	u64 at = lockstep_verify_position(vol);
+
+	if (READ_ONCE(vol->verify.state) == LOCKSTEP_VERIFY_RUNNING &&
+	    at >= vol->verify.noted_bit + NOTE_BITS && try_note(vol, at))
+		vol->verify.noted_bit = at;
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_VERIFY_PROGRESS);
 }
 
@@ -168,6 +206,13 @@ static int set_range(struct lockstep_volume *vol, const struct lockstep_verify_r
 	u64 bits = vol->data_sect / LOCKSTEP_BIT_SECT, first = r->first_bit;
 	struct lockstep_verify *vf = &vol->verify;
 
+	if (r->resume && vf->state == LOCKSTEP_VERIFY_NONE && vol->meta.verify_bit &&
+	    vol->meta.verify_bit < bits) {
+		vf->first_bit = 0;
+		vf->end_bit = bits;
+		vf->stopped_bit = vol->meta.verify_bit;
+		return 0;
+	}
 	if (r->resume) {
 		if (vf->state != LOCKSTEP_VERIFY_STOPPED || vf->stopped_bit >= vf->end_bit ||
 		    vf->end_bit > bits) {
@@ -228,6 +273,7 @@ int lockstep_verify_start_locked(struct lockstep_volume *vol, const struct locks
 		return err;
 	vf->repair = r->repair;
 	vf->next_bit = vf->stopped_bit;
+	vf->noted_bit = vf->stopped_bit;
 	vf->began = jiffies;
 	WRITE_ONCE(vf->state, LOCKSTEP_VERIFY_RUNNING);
 	pr_info("%s/%u: verify of blocks %llu to %llu begins%s\n", vol->res->name, vol->number,
@@ -257,6 +303,14 @@ void lockstep_verify_stop(struct lockstep_volume *vol)
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_VERIFY_DONE);
 }
 
+void lockstep_verify_stop_locked(struct lockstep_volume *vol)
+{
+	lockdep_assert_held(&vol->res->ctl);
+	lockstep_verify_stop(vol);
+	if (vol->verify.state == LOCKSTEP_VERIFY_STOPPED)
+		note_locked(vol, vol->verify.stopped_bit);
+}
+
 void lockstep_verify_stop_all_locked(struct lockstep_resource *res)
 {
 	struct lockstep_volume *vol;
@@ -264,7 +318,7 @@ void lockstep_verify_stop_all_locked(struct lockstep_resource *res)
 
 	lockdep_assert_held(&res->ctl);
 	resource_for_each_volume(res, i, vol)
-		lockstep_verify_stop(vol);
+		lockstep_verify_stop_locked(vol);
 }
 
 void lockstep_verify_end_locked(struct lockstep_resource *res)

@@ -8,7 +8,9 @@
  * writes), they are written anew at the peer from here, within the same range, as any write is.
  *
  * It changes no state of the resource. It stops by command, with its session, and when this side or
- * the peer changes its role; and can be resumed where it stopped.
+ * the peer changes its role; and can be resumed where it stopped. One that goes to the end of the
+ * volume can be resumed after a restart, too: the metadata has its place (verify_bit), noted when
+ * it stops and now and then on the way. Only the list of what differed is lost then.
  */
 #ifndef LOCKSTEP_VERIFY_H
 #define LOCKSTEP_VERIFY_H
@@ -31,6 +33,7 @@ struct lockstep_verify {
 	u8 state;			/* enum lockstep_verify_state; under engine.lock */
 	u64 next_bit;			/* owned by the engine's work */
 	u64 stopped_bit;		/* where it stopped; all before is done */
+	u64 noted_bit;			/* owned by the engine's work: last put into the metadata */
 	unsigned long began;		/* jiffies */
 	atomic64_t bad_bits, repaired_bits;
 	struct lockstep_marks map;	/* what differed */
@@ -49,6 +52,8 @@ int lockstep_verify_start_locked(struct lockstep_volume *vol, const struct locks
 				 char *why, size_t len);
 /* No new requests; those under way end by themselves. Any context that may sleep. */
 void lockstep_verify_stop(struct lockstep_volume *vol);
+/* The same by command; its place is noted durably, too. ctl held. */
+void lockstep_verify_stop_locked(struct lockstep_volume *vol);
 /*
  * The same on all volumes. ctl held. Before the peer may become primary: what is concluded after
  * this is not noted.

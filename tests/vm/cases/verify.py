@@ -71,4 +71,17 @@ def run(lab):
         verify(m.a, "--resume")
     load.kill()
     load.ended(30)
+
+    # Its place is in the metadata, too.
+    m.a.sh("lockstep verify r0; lockstep verify r0 --stop")
+    state = m.status(m.a)["volumes"][0]["verify"]
+    for x in (m.a, m.b):
+        x.sh("lockstep down r0")
+    for x in (m.a, m.b):
+        x.sh("lockstep up r0")
+    m.wait_synced()
+    if state["state"] == "stopped" and state["at_byte"]:
+        verify(m.a, "--resume")
+        lab.check(f"verify of blocks {state['at_byte'] // BLOCK} to" in m.a.sh("dmesg").out,
+                  "resumed after a restart where it stopped")
     m.finish()
