@@ -169,9 +169,11 @@ static enum issued issue(struct lockstep_volume *vol)
 	return ISSUED;
 }
 
-static void pace(struct lockstep_engine *e)
+static void pace(struct lockstep_volume *vol)
 {
-	u64 idle_us = jiffies_to_usecs(min_t(unsigned long, jiffies - READ_ONCE(e->app_last), HZ));
+	struct lockstep_engine *e = &vol->engine;
+	unsigned long idle = min_t(unsigned long, jiffies - READ_ONCE(e->app_last), HZ);
+	u64 idle_us = atomic_read(&vol->in_flight) ? 0 : jiffies_to_usecs(idle);
 	u32 runs = READ_ONCE(e->bytes);
 
 	pace_tick(&e->pace, ktime_to_us(ktime_get()), &e->counts, idle_us, runs);
@@ -185,7 +187,7 @@ static void engine_work(struct work_struct *work)
 
 	if (!READ_ONCE(e->running))
 		return;
-	pace(e);
+	pace(vol);
 	do {
 		issued = issue(vol);
 	} while (issued == ISSUED);

@@ -10,7 +10,7 @@
 #define OCTAVE_SHIFT	3u
 #define OCTAVE		(1u << OCTAVE_SHIFT)
 
-#define SLOW_PERCENT	97u		/* the quantile that is looked at */
+#define SLOW_PERCENT	98u		/* the quantile that is looked at */
 #define TOLERANCE	3u		/* buckets above the baseline: by 30 percent */
 #define ENOUGH		64u		/* requests to decide by */
 #define FEW		16u		/* ... after the time is up */

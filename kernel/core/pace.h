@@ -31,7 +31,7 @@ struct pace_counts {
 	u32 n[PACE_CLASSES][PACE_BUCKETS];
 };
 
-#define PACE_WINDOW_MAX		(32u << 20)
+#define PACE_WINDOW_MAX		(16u << 20)
 #define PACE_WINDOW_MIN		(16u << 10)
 #define PACE_WINDOW_START	(256u << 10)	/* with an application: grown from there */
 #define PACE_WINDOW_SPARSE	(1u << 20)	/* too few requests to judge by */
@@ -70,7 +70,8 @@ u32 pace_run_bytes(const struct pace *p);
 
 /*
  * Look again: often, at least each 50 ms while something is to be done; cheap when it is too early.
- * `idle_us`: since the application's last request ended (or began). `in_flight`: of ours.
+ * `idle_us`: since the application's last request ended, 0 while there is one. `in_flight`: of
+ * ours.
  */
 void pace_tick(struct pace *p, u64 now_us, const struct pace_counts *counts, u64 idle_us,
 	       bool in_flight);

@@ -7,7 +7,7 @@ from mirror import DEVICE, MIB, Mirror
 
 TIMEOUT = 400
 BLOCK = 4096
-SIZE = 192 * MIB
+SIZE = 96 * MIB
 
 
 def damage(m, block, count=1, sector=0):
@@ -48,7 +48,7 @@ def run(lab):
         damage(m.b, b, sector=b % 8)
     load = m.a.start(f"fio --name=load --filename={DEVICE} --offset=48m --size=16m --rw=randrw "
                      "--bs=4k --direct=1 --ioengine=libaio --iodepth=8 --time_based "
-                     "--runtime=1000 --minimal")
+                     "--runtime=1000 --thread --minimal")
     verify(m.a, differ=True)
     found, state = result(m.a)
     lab.check(found == bad, f"found {sorted(found)}, damaged {sorted(bad)}")
