@@ -48,9 +48,8 @@ static int load_index(struct lockstep_volume *vol)
 }
 
 /* The next pages to read, up to a batch; *from goes on behind. */
-static u32 unread_batch(struct lockstep_volume *vol, u32 *from, u64 *sect)
+static u32 unread_batch(struct lockstep_volume *vol, u32 *from, u32 *page, u64 *sect)
 {
-	struct lockstep_bitmap_io *io = &vol->bitmap_io;
 	struct oosmap *map = &vol->marks.bitmap;
 	u32 nr = 0;
 
@@ -63,7 +62,7 @@ static u32 unread_batch(struct lockstep_volume *vol, u32 *from, u64 *sect)
 		*from = at;
 		if (at >= end)
 			continue;
-		io->page[nr] = at;
+		page[nr] = at;
 		sect[nr++] = page_sect(vol, at);
 		(*from)++;
 	}
@@ -84,17 +83,17 @@ static void load_page(struct lockstep_volume *vol, u32 page, const void *buf)
 static void load_pages(struct lockstep_volume *vol)
 {
 	struct lockstep_bitmap_io *io = &vol->bitmap_io;
+	u32 page[LOCKSTEP_META_BATCH], from = 0, nr, i;
 	u64 sect[LOCKSTEP_META_BATCH];
 	unsigned long failed;
-	u32 from = 0, nr, i;
 
-	while ((nr = unread_batch(vol, &from, sect))) {
+	while ((nr = unread_batch(vol, &from, page, sect))) {
 		lockstep_metaio_blocks(vol, false, nr, sect, io->buf, &failed);
 		for (i = 0; i < nr; i++) {
 			if (test_bit(i, &failed))
 				pr_warn("%s/%u: page %u of the bitmap cannot be read: its 128 MiB "
-					"are marked\n", vol->res->name, vol->number, io->page[i]);
-			load_page(vol, io->page[i], test_bit(i, &failed) ? NULL : io->buf[i]);
+					"are marked\n", vol->res->name, vol->number, page[i]);
+			load_page(vol, page[i], test_bit(i, &failed) ? NULL : io->buf[i]);
 		}
 		cond_resched();
 	}
@@ -119,81 +118,86 @@ bool lockstep_bitmap_is_loading(struct lockstep_volume *vol)
 
 /* ---- writing: the steps of a job ------------------------------------------------------------ */
 
-/* 1: there is something to be written, 0: nothing is left. */
-static int take_snapshot(struct lockstep_volume *vol)
+struct saving {
+	u32 page[LOCKSTEP_META_BATCH];	/* whose content is in io->buf */
+	u32 nr_pages, index;
+	u32 from, cursor;		/* the pages that the snapshot is of */
+};
+
+/* 1: there is something to be written, and io->lock is held until it is; 0: nothing is left. */
+static int take_snapshot(struct lockstep_volume *vol, struct saving *sv)
 {
 	struct lockstep_bitmap_io *io = &vol->bitmap_io;
 	struct oosmap *map = &vol->marks.bitmap;
 
-	while (io->cursor < map->nr_pages) {
-		io->from = io->cursor;
+	mutex_lock(&io->lock);
+	while (sv->cursor < map->nr_pages) {
+		sv->from = sv->cursor;
 		spin_lock_irq(&vol->marks.lock);
-		io->nr_pages = oosmap_save(map, &io->cursor, LOCKSTEP_META_BATCH, io->buf,
-					   io->page, &io->index);
+		sv->nr_pages = oosmap_save(map, &sv->cursor, LOCKSTEP_META_BATCH, io->buf,
+					   sv->page, &sv->index);
 		spin_unlock_irq(&vol->marks.lock);
-		if (io->nr_pages || io->index != U32_MAX)
+		if (sv->nr_pages || sv->index != U32_MAX)
 			return 1;
 		/* Nothing to write, but maybe to be noted as saved: back to what the disk has. */
 		spin_lock_irq(&vol->marks.lock);
-		oosmap_saved(map, io->from, io->cursor, true);
+		oosmap_saved(map, sv->from, sv->cursor, true);
 		spin_unlock_irq(&vol->marks.lock);
 		cond_resched();
 	}
+	mutex_unlock(&io->lock);
 	return 0;
 }
 
-static int write_pages(struct lockstep_volume *vol)
+static int write_pages(struct lockstep_volume *vol, const struct saving *sv)
 {
-	struct lockstep_bitmap_io *io = &vol->bitmap_io;
 	u64 sect[LOCKSTEP_META_BATCH];
 	u32 i;
 
-	for (i = 0; i < io->nr_pages; i++)
-		sect[i] = page_sect(vol, io->page[i]);
-	return io->nr_pages ? lockstep_metaio_blocks(vol, true, io->nr_pages, sect, io->buf, NULL) :
-			      0;
+	if (!sv->nr_pages)
+		return 0;
+	for (i = 0; i < sv->nr_pages; i++)
+		sect[i] = page_sect(vol, sv->page[i]);
+	return lockstep_metaio_blocks(vol, true, sv->nr_pages, sect, vol->bitmap_io.buf, NULL);
 }
 
 /* The pages are written: their buffers are free. */
-static int write_index(struct lockstep_volume *vol)
+static int write_index(struct lockstep_volume *vol, const struct saving *sv)
 {
 	struct lockstep_bitmap_io *io = &vol->bitmap_io;
 	u64 sect;
 
-	if (io->index == U32_MAX)
+	if (sv->index == U32_MAX)
 		return 0;
-	sect = index_sect(vol, io->index);
+	sect = index_sect(vol, sv->index);
 	spin_lock_irq(&vol->marks.lock);
-	oosmap_index_encode(&vol->marks.bitmap, io->index, io->buf[0]);
+	oosmap_index_encode(&vol->marks.bitmap, sv->index, io->buf[0]);
 	spin_unlock_irq(&vol->marks.lock);
 	return lockstep_metaio_blocks(vol, true, 1, &sect, io->buf, NULL);
 }
 
-static void saved(struct lockstep_volume *vol, bool ok)
+static int saved(struct lockstep_volume *vol, const struct saving *sv, bool ok)
 {
-	struct lockstep_bitmap_io *io = &vol->bitmap_io;
-
 	spin_lock_irq(&vol->marks.lock);
-	oosmap_saved(&vol->marks.bitmap, io->from, io->cursor, ok);
+	oosmap_saved(&vol->marks.bitmap, sv->from, sv->cursor, ok);
 	spin_unlock_irq(&vol->marks.lock);
+	mutex_unlock(&vol->bitmap_io.lock);
+	return 0;
 }
 
-/* Not under io->lock: the end of a session ends the waiting, and may need the lock for its own. */
 static int flush_both(struct lockstep_volume *vol)
 {
 	int err;
 
-	mutex_unlock(&vol->bitmap_io.lock);
 	err = lockstep_session_flush_peer(vol->res, vol->number, false);
-	if (!err) {
-		err = lockstep_metaio_flush_data(vol);
-		if (err)
-			lockstep_disk_failed(vol, "a flush", err);
-		/* Whatever it says, it is not that there is no session. */
-		err = err ? -EIO : 0;
-	}
-	mutex_lock(&vol->bitmap_io.lock);
-	return err;
+	if (err)
+		return err;
+	err = lockstep_metaio_flush_data(vol);
+	if (!err)
+		return 0;
+	lockstep_disk_failed(vol, "a flush", err);
+	/* Whatever it says, it is not that there is no session. */
+	return -EIO;
 }
 
 static int write_super(struct lockstep_volume *vol)
@@ -206,26 +210,24 @@ static int write_super(struct lockstep_volume *vol)
 	return lockstep_metaio_store(vol);
 }
 
-static int run_step(struct lockstep_volume *vol, struct persist *p)
+static int run_step(struct lockstep_volume *vol, const struct persist *p, struct saving *sv)
 {
 	switch (p->step) {
 	case PERSIST_PICK:
 		lockstep_regions_pick(vol);
 		return 0;
 	case PERSIST_SNAPSHOT:
-		return take_snapshot(vol);
+		return take_snapshot(vol, sv);
 	case PERSIST_MAP:
 		return lockstep_regions_commit(vol);
 	case PERSIST_PAGES:
-		return write_pages(vol);
+		return write_pages(vol, sv);
 	case PERSIST_INDEX:
-		return write_index(vol);
+		return write_index(vol, sv);
 	case PERSIST_SAVED:
-		saved(vol, true);
-		return 0;
+		return saved(vol, sv, true);
 	case PERSIST_LOST:
-		saved(vol, false);
-		return 0;
+		return saved(vol, sv, false);
 	case PERSIST_FLUSH:
 		return flush_both(vol);
 	case PERSIST_FINISH:
@@ -241,26 +243,23 @@ static int run_step(struct lockstep_volume *vol, struct persist *p)
 
 static int run(struct lockstep_volume *vol, enum persist_job job)
 {
-	struct lockstep_bitmap_io *io = &vol->bitmap_io;
 	struct regions *map = &vol->regions.map;
+	struct saving sv = { .cursor = 0 };
 	enum persist_step step;
 	struct persist p;
 	int result;
 
-	mutex_lock(&io->lock);
-	io->cursor = 0;
 	spin_lock_irq(&vol->regions.lock);
 	step = persist_begin(&p, job, map);
 	spin_unlock_irq(&vol->regions.lock);
 	while (step != PERSIST_DONE) {
-		result = run_step(vol, &p);
+		result = run_step(vol, &p, &sv);
 		if (result < 0 && (step == PERSIST_PAGES || step == PERSIST_INDEX))
 			lockstep_disk_failed(vol, "a metadata write", result);
 		spin_lock_irq(&vol->regions.lock);
 		step = persist_next(&p, map, result);
 		spin_unlock_irq(&vol->regions.lock);
 	}
-	mutex_unlock(&io->lock);
 	return p.err;
 }
 

@@ -18,14 +18,11 @@ struct lockstep_volume;
 
 struct lockstep_bitmap_io {
 	/*
-	 * One job at a time. Under resource.ctl, so never held while the peer is waited for;
-	 * outside regions.map_lock.
+	 * One batch of pages at a time, from its snapshot until it is stable. Jobs may take turns
+	 * in between: one that goes on under resource.ctl must not wait for all of a large bitmap.
 	 */
 	struct mutex lock;
-	/* Under lock. */
-	void *buf[LOCKSTEP_META_BATCH];
-	u32 page[LOCKSTEP_META_BATCH];	/* whose content is in buf */
-	u32 nr_pages, from, cursor, index;
+	void *buf[LOCKSTEP_META_BATCH];	/* under lock */
 
 	struct delayed_work pass_work;
 	struct work_struct load_work;

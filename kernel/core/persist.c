@@ -83,7 +83,8 @@ static enum persist_step next(struct persist *p, const struct regions *r, int re
 	case PERSIST_SAVED:
 		return PERSIST_SNAPSHOT;
 	case PERSIST_LOST:
-		return p->job == PERSIST_PASS ? PERSIST_FINISH : PERSIST_DONE;
+		/* Also of another job, which may have relied on the pages that were to be saved. */
+		return PERSIST_FINISH;
 	case PERSIST_FLUSH:
 		p->clear = what_to_clear(p, r, result);
 		return PERSIST_FINISH;

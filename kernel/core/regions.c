@@ -120,9 +120,12 @@ u32 regions_find(const struct regions *r, u32 from, u32 *ret_first)
 			i++;
 	}
 	*ret_first = i;
-	while (i < r->nr && is_set(r->want, i))
+	if (i >= r->nr)
+		return 0;
+	do {
 		i++;
-	return *ret_first < r->nr ? i - *ret_first : 0;
+	} while (i < r->nr && i % REGIONS_BLOCK_BITS && is_set(r->want, i));
+	return i - *ret_first;
 }
 
 /* ---- the map on disk ------------------------------------------------------------------------ */

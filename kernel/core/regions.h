@@ -94,7 +94,7 @@ enum regions_verdict regions_enter(struct regions *r, u32 region);
 /* [R4] */
 void regions_note(struct regions *r, u32 region);
 bool regions_is_dirty(const struct regions *r, u32 region);
-/* Next run of dirty regions: its length, 0: none. */
+/* Next run of dirty regions, cut where a block of the map ends: its length, 0: none. */
 u32 regions_find(const struct regions *r, u32 from, u32 *ret_first);
 
 /* ---- the map on disk ------------------------------------------------------------------------ */
