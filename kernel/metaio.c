@@ -46,7 +46,8 @@ static struct bio_set batch_bios;
 
 int lockstep_metaio_init(void)
 {
-	return bioset_init(&batch_bios, LOCKSTEP_META_BATCH, offsetof(struct batch_bio, bio), 0);
+	return bioset_init(&batch_bios, LOCKSTEP_META_BATCH, offsetof(struct batch_bio, bio),
+			   BIOSET_NEED_BVECS);
 }
 
 void lockstep_metaio_exit(void)
