@@ -141,28 +141,14 @@ void check_marks(void)
 				check_crash(&f[0][n], &f[1][c], (u32)(n | c << 1));
 }
 
-/* A snapshot of the bitmap is taken. */
-void check_snapshot(struct node *nd)
-{
-	const u32 *a = w.node[0].disk.view, *b = w.node[1].disk.view;
-	u32 i;
-
-	for (i = 0; i < NR_SECT; i++)
-		nd->pass.had[i] = min(a[i], b[i]);
-}
-
 /*
- * [B2] The marks of these blocks are about to go from the disk: what both copies had at the time of
- * the snapshot is on stable storage of both. Where the regions are durable P3 would not miss them;
- * but nothing says that they are.
+ * [B2] The marks of these blocks are about to go from the disk: either both copies have the same on
+ * stable storage, or the region is in the map on the disk.
  */
 void check_unmarked(const struct node *nd, u32 blocks)
 {
-	u32 i, n;
-
-	for (i = 0; i < NR_SECT && !nd->dying; i++)
-		for (n = 0; n < 2 && blocks >> i / LOCKSTEP_BIT_SECT & 1; n++)
-			CHECK(w.node[n].disk.stable[i] >= nd->pass.had[i],
-			      "P3: sector %u loses its mark on the disk of %d, and is %u in the"
-			      " cache of %u only", i, nd->n, nd->pass.had[i], n);
+	blocks &= w.differ | w.node[0].disk.cached | w.node[1].disk.cached;
+	blocks &= ~regions_on_disk(&nd->disk);
+	CHECK(!blocks || nd->dying, "P3: blocks %06x lose their marks on the disk of %d", blocks,
+	      nd->n);
 }

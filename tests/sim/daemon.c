@@ -120,10 +120,12 @@ static void say_hello(void)
 		daemon_reset();
 		return;
 	}
-	/* A primary that would be overwritten is asked to step down. */
+	/* A primary that would be overwritten is asked to step down, and one of two. */
 	for (i = 0; i < 2; i++) {
-		if (gen_verdict_is_target(r[i].verdict) &&
-		    w.node[i].st.role == LOCKSTEP_ROLE_PRIMARY) {
+		if (w.node[i].st.role == LOCKSTEP_ROLE_PRIMARY &&
+		    (gen_verdict_is_target(r[i].verdict) ||
+		     (r[i].verdict == GEN_NONE &&
+		      w.node[!i].st.role == LOCKSTEP_ROLE_PRIMARY))) {
 			w.node[i].demoting = true;
 			daemon_reset();
 			return;
@@ -155,8 +157,10 @@ static void convert_regions(struct node *nd)
 	bool own = w.daemon.flags[nd->n] & CRASHED && !MUTATED(NO_CONVERT_OWN);
 	bool peers = w.daemon.flags[!nd->n] & CRASHED && !MUTATED(NO_CONVERT_PEER);
 
-	if (own || peers)
+	if (own || peers) {
 		node_mark_blocks(nd, node_regions_wanted(nd));
+		maps_converted(nd);
+	}
 	nd->s.compare = w.daemon.flags[0] & CRASHED || w.daemon.flags[1] & CRASHED;
 	if (nd->s.verdict != GEN_SOURCE && nd->s.verdict != GEN_TARGET)
 		nd->s.compare = false;

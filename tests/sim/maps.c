@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The maps on disk, as the module keeps them: the region map by group commit, urgent while somebody
- * waits for it; the bitmap and the clearing of regions in rounds. A round picks candidates and
- * takes a snapshot of the bitmap, has both copies flush (without a session: nobody), writes the
- * pages, then the index, then clears the candidates that still are.
+ * waits for it; the bitmap and the clearing of regions in passes, by the steps of core/persist.
  */
+#include <errno.h>
 #include "sim.h"
 
 /*
@@ -50,12 +49,13 @@ static void drain(struct node *nd)
 	} while (again && !nd->dying);
 }
 
+/* What was picked goes on as it was. */
 static void forget_pass(struct node *nd)
 {
 	u32 cursor = 0;
 
 	regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_NONE);
-	nd->pass.step = PASS_IDLE;
+	nd->pass.p.step = PERSIST_DONE;
 }
 
 static u8 index_of(u32 marks, u32 page)
@@ -91,8 +91,6 @@ static bool store_index(struct node *nd, u8 all)
 bool maps_fill(struct node *nd)
 {
 	drain(nd);
-	if (nd->pass.step != PASS_IDLE && nd->pass.step != PASS_FLUSH)
-		return false;
 	while (oosmap_fill(&nd->map))
 		;
 	nd->marks = ALL_BLOCKS;
@@ -114,7 +112,7 @@ bool maps_empty(struct node *nd)
 	return store_cells(nd, CELL_MAP, NR_REGIONS, none) && store_index(nd, INDEX_EMPTY);
 }
 
-/* Orderly end: first the map, then the bitmap, of which nothing is taken away. */
+/* Orderly end: first the map, then the bitmap. */
 bool maps_close(struct node *nd)
 {
 	u32 cell[NR_BLOCKS], i, marks;
@@ -127,7 +125,7 @@ bool maps_close(struct node *nd)
 		return false;
 	if (MUTATED(CLOSE_WITHOUT_MARKS))
 		return true;
-	marks = nd->marks | maps_marks(nd);
+	marks = nd->marks;
 	for (i = 0; i < NR_BLOCKS; i++)
 		cell[i] = marks >> i & 1;
 	if (!store_cells(nd, CELL_BITS, NR_BLOCKS, cell))
@@ -172,6 +170,7 @@ void maps_load(struct node *nd)
 		regions_load(&nd->regions, 0, nd->map_buf);
 	nd->map_writing = false;
 	memset(&nd->pass, 0, sizeof(nd->pass));
+	nd->pass.p.step = PERSIST_DONE;
 	nd->pass.next = w.now + 1 + roll(100);
 	oosmap_init(&nd->map, nd->page, (NR_PAGES - 1) * OOSMAP_PAGE_BITS + PAGE_BLOCKS);
 	nd->marks = 0;
@@ -205,114 +204,35 @@ void maps_kick_map(struct node *nd, bool urgent)
 		regions_map_done(&nd->regions, 0, nd->map_buf, true);
 }
 
+static void advance(struct node *nd, int result);
+
 static void map_done(struct node *nd)
 {
+	bool waited_for = nd->pass.map == MAP_WRITTEN;
+
 	nd->map_writing = false;
 	regions_map_done(&nd->regions, 0, nd->map_buf, true);
 	io_region_durable(nd);
+	if (nd->pass.map == MAP_WAITS)
+		maps_kick_map(nd, false);
+	if (nd->pass.map == MAP_WAITS)
+		nd->pass.map = nd->map_writing ? MAP_WRITTEN : MAP_IDLE;
+	if (waited_for)
+		nd->pass.map = MAP_IDLE;
+	if (nd->pass.p.step == PERSIST_MAP && nd->pass.map == MAP_IDLE)
+		advance(nd, 0);
 	maps_kick_map(nd, true);
 }
 
 /*
- * ---- the round ----------------------------------------------------------------------------------
+ * ---- the steps of a pass ------------------------------------------------------------------------
+ *
+ * Each returns whether it is finished; if not, the end of an operation goes on.
  */
 
-static void finish(struct node *nd);
-
-static void store_pages(struct node *nd);
-
-static void write_index(struct node *nd)
+static bool is_up(const struct node *nd)
 {
-	struct op *op;
-	u32 p;
-
-	nd->pass.step = PASS_INDEX;
-	if (!memcmp(nd->pass.index, nd->disk_index, sizeof(nd->disk_index))) {
-		if (MUTATED(INDEX_BEFORE_PAGE))
-			store_pages(nd);
-		else
-			finish(nd);
-		return;
-	}
-	op = io_op(nd, OP_WRITE, OWN_INDEX);
-	op->fua = true;
-	op->first = CELL_INDEX;
-	op->nr = NR_PAGES;
-	for (p = 0; p < NR_PAGES; p++)
-		op->data[p] = nd->pass.index[p];
-}
-
-static bool is_page_to_be_written(const struct node *nd, u32 p)
-{
-	return nd->pass.index[p] == INDEX_STORED &&
-	       (nd->disk_index[p] != INDEX_STORED || MUTATED(INDEX_BEFORE_PAGE) ||
-		(nd->disk_bits ^ nd->pass.marks) & page_blocks(p));
-}
-
-static void store_pages(struct node *nd)
-{
-	struct op *op;
-	u32 p, i;
-
-	nd->pass.step = PASS_PAGES;
-	nd->pass.pending = 0;
-	if (MUTATED(BITS_NO_SNAPSHOT)) {
-		nd->pass.marks = nd->marks;
-		for (p = 0; p < NR_PAGES; p++)
-			nd->pass.index[p] = index_of(nd->marks, p);
-	}
-	check_unmarked(nd, maps_marks(nd) & ~nd->pass.marks);
-	for (p = 0; p < NR_PAGES; p++) {
-		if (!is_page_to_be_written(nd, p))
-			continue;
-		op = io_op(nd, OP_WRITE, OWN_PAGE);
-		op->fua = true;
-		op->first = CELL_BITS + p * PAGE_BLOCKS;
-		op->nr = PAGE_BLOCKS;
-		for (i = 0; i < PAGE_BLOCKS; i++)
-			op->data[i] = nd->pass.marks >> (p * PAGE_BLOCKS + i) & 1;
-		nd->pass.pending++;
-	}
-	if (nd->pass.pending)
-		return;
-	if (MUTATED(INDEX_BEFORE_PAGE))
-		finish(nd);
-	else
-		write_index(nd);
-}
-
-static void write_pages(struct node *nd)
-{
-	if (MUTATED(CLEAR_WITHOUT_MARKS)) {
-		finish(nd);
-		return;
-	}
-	if (MUTATED(INDEX_BEFORE_PAGE))
-		write_index(nd);
-	else
-		store_pages(nd);
-}
-
-/* Candidates that still are, and whose marks have reached the disk. */
-static void finish(struct node *nd)
-{
-	struct pass *p = &nd->pass;
-	u32 r, cursor = 0, lacking = nd->marks & ~maps_marks(nd);
-
-	for (r = 0; r < NR_REGIONS; r++)
-		if ((lacking & region_blocks(r) && !MUTATED(CLEAR_WITHOUT_MARKS)) ||
-		    (io_is_in_region(nd, r) && !MUTATED(CLEAR_IN_FLIGHT)))
-			regions_keep(&nd->regions, r);
-	regions_finish(&nd->regions, &cursor,
-		       p->both || MUTATED(CLEAR_PINNED) ? REGIONS_CLEAR_ALL :
-		       REGIONS_CLEAR_UNPINNED);
-	trace("%d ends a round, %s: marks on disk %06x, regions %06x", nd->n,
-	      p->both ? "both" : "alone", maps_marks(nd), node_regions_wanted(nd));
-	w.stat[STAT_PASSES]++;
-	p->step = PASS_IDLE;
-	/* There is no hurry, and nothing may depend on it. */
-	if (w.quiet || roll(4) == 0)
-		maps_kick_map(nd, false);
+	return nd->st.link == LOCKSTEP_LINK_UP && !nd->s.lost_at;
 }
 
 static void pick(struct node *nd)
@@ -325,67 +245,162 @@ static void pick(struct node *nd)
 			regions_keep(&nd->regions, out[i]);
 }
 
-static bool is_up(const struct node *nd)
-{
-	return nd->st.link == LOCKSTEP_LINK_UP && !nd->s.lost_at;
-}
-
-/* Nothing is taken from the disk unless both copies have flushed. */
 static void snapshot(struct node *nd)
 {
-	struct pass *p = &nd->pass;
 	u32 i;
 
-	p->marks = nd->marks;
-	if ((!p->both && !MUTATED(BITS_ALONE)) || MUTATED(CLEAR_OUR_FLUSH) ||
-	    MUTATED(CLEAR_PEER_FLUSH) || MUTATED(CLEAR_BEFORE_FLUSH))
-		p->marks |= maps_marks(nd);
+	nd->pass.marks = nd->marks;
 	for (i = 0; i < NR_PAGES; i++)
-		p->index[i] = index_of(p->marks, i);
-	check_snapshot(nd);
+		nd->pass.index[i] = index_of(nd->marks, i);
 }
 
-static void begin(struct node *nd)
+/* Whatever is on its way first, then what is wanted now. */
+static bool write_map(struct node *nd)
 {
-	struct pass *p = &nd->pass;
-	bool ours = !MUTATED(CLEAR_PEER_FLUSH);
-	bool peers = !MUTATED(CLEAR_OUR_FLUSH) && !MUTATED(BITS_OUR_FLUSH);
+	if (MUTATED(PAGES_BEFORE_MAP) && !nd->pass.p.outside)
+		return true;
+	if (nd->map_writing) {
+		nd->pass.map = MAP_WAITS;
+		return false;
+	}
+	maps_kick_map(nd, false);
+	nd->pass.map = nd->map_writing ? MAP_WRITTEN : MAP_IDLE;
+	return !nd->map_writing;
+}
+
+static bool is_page_to_be_written(const struct node *nd, u32 p)
+{
+	return nd->pass.index[p] == INDEX_STORED &&
+	       (nd->disk_index[p] != INDEX_STORED || MUTATED(INDEX_BEFORE_PAGE) ||
+		(nd->disk_bits ^ nd->pass.marks) & page_blocks(p));
+}
+
+static bool write_pages(struct node *nd)
+{
+	struct op *op;
+	u32 p, i;
+
+	nd->pass.pending = 0;
+	for (p = 0; p < NR_PAGES; p++) {
+		if (!is_page_to_be_written(nd, p))
+			continue;
+		op = io_op(nd, OP_WRITE, OWN_PAGE);
+		op->fua = true;
+		op->first = CELL_BITS + p * PAGE_BLOCKS;
+		op->nr = PAGE_BLOCKS;
+		for (i = 0; i < PAGE_BLOCKS; i++)
+			op->data[i] = nd->pass.marks >> (p * PAGE_BLOCKS + i) & 1;
+		nd->pass.pending++;
+	}
+	return !nd->pass.pending;
+}
+
+static bool write_index(struct node *nd)
+{
+	struct op *op;
+	u32 p;
+
+	if (!memcmp(nd->pass.index, nd->disk_index, sizeof(nd->disk_index)))
+		return true;
+	op = io_op(nd, OP_WRITE, OWN_INDEX);
+	op->fua = true;
+	op->first = CELL_INDEX;
+	op->nr = NR_PAGES;
+	for (p = 0; p < NR_PAGES; p++)
+		op->data[p] = nd->pass.index[p];
+	return false;
+}
+
+static bool store_pages(struct node *nd)
+{
+	if (MUTATED(BITS_NO_SNAPSHOT))
+		snapshot(nd);
+	check_unmarked(nd, maps_marks(nd) & ~nd->pass.marks);
+	return MUTATED(INDEX_BEFORE_PAGE) ? write_index(nd) : write_pages(nd);
+}
+
+static bool flush(struct node *nd, int *result)
+{
+	*result = -ENOTCONN;
+	if (MUTATED(CLEAR_BEFORE_FLUSH) && is_up(nd)) {
+		*result = 0;
+		return true;
+	}
+	if (!is_up(nd))
+		return true;
+	if (io_flush_pass(nd, !MUTATED(CLEAR_PEER_FLUSH), !MUTATED(CLEAR_OUR_FLUSH)))
+		return false;
+	*result = -EIO;
+	return true;
+}
+
+static void finish(struct node *nd)
+{
+	enum regions_clear clear = nd->pass.p.clear;
 	u32 cursor = 0;
 
-	p->next = w.now + 1 + roll(roll(2) ? 12 : 120);
-	p->both = is_up(nd);
-	pick(nd);
-	if (p->both && MUTATED(CLEAR_BEFORE_FLUSH) && !(nd->marks & ~maps_marks(nd)))
-		regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_ALL);
-	if (MUTATED(BITS_OUR_FLUSH) || MUTATED(BITS_BEFORE_FLUSH))
-		regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_NONE);
-	snapshot(nd);
-	p->step = PASS_FLUSH;
-	if (!p->both || MUTATED(BITS_BEFORE_FLUSH))
-		write_pages(nd);
-	else if (!io_flush_pass(nd, ours, peers))
-		forget_pass(nd);
+	if (MUTATED(CLEAR_PINNED) && clear == REGIONS_CLEAR_UNPINNED)
+		clear = REGIONS_CLEAR_ALL;
+	regions_finish(&nd->regions, &cursor, clear);
+	trace("%d ends a pass, clears %s: marks on disk %06x, regions %06x", nd->n,
+	      clear == REGIONS_CLEAR_ALL ? "all" : clear ? "unpinned" : "none",
+	      maps_marks(nd), node_regions_wanted(nd));
+	w.stat[STAT_PASSES]++;
+}
+
+static bool run_step(struct node *nd, int *result)
+{
+	*result = 0;
+	switch (nd->pass.p.step) {
+	case PERSIST_PICK:
+		pick(nd);
+		return true;
+	case PERSIST_SNAPSHOT:
+		snapshot(nd);
+		*result = nd->pass.marks != maps_marks(nd) && !MUTATED(CLEAR_WITHOUT_MARKS);
+		return true;
+	case PERSIST_MAP:
+		return write_map(nd);
+	case PERSIST_PAGES:
+		return store_pages(nd);
+	case PERSIST_INDEX:
+		return MUTATED(INDEX_BEFORE_PAGE) ? write_pages(nd) : write_index(nd);
+	case PERSIST_FLUSH:
+		return flush(nd, result);
+	case PERSIST_FINISH:
+		finish(nd);
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* The step under way is finished, so: on to the next that takes its time. */
+static void advance(struct node *nd, int result)
+{
+	do {
+		persist_next(&nd->pass.p, &nd->regions, result);
+	} while (nd->pass.p.step != PERSIST_DONE && !nd->dying && run_step(nd, &result));
 }
 
 void maps_flushed(struct node *nd)
 {
-	if (nd->pass.step == PASS_FLUSH)
-		write_pages(nd);
+	if (nd->pass.p.step == PERSIST_FLUSH)
+		advance(nd, 0);
 }
 
-/* Candidates of this session are none; pages whose flush has ended go on. */
 void maps_session_ended(struct node *nd)
 {
-	if (nd->pass.step == PASS_IDLE)
-		return;
-	if (nd->pass.step == PASS_FLUSH) {
-		forget_pass(nd);
-	} else if (nd->pass.both) {
-		u32 cursor = 0;
+	if (nd->pass.p.step == PERSIST_FLUSH)
+		advance(nd, -ENOTCONN);
+}
 
-		regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_NONE);
-		nd->pass.both = false;
-	}
+/* Regions have become marks: a pass that took its snapshot before has not saved these. */
+void maps_converted(struct node *nd)
+{
+	u32 cursor = 0;
+
+	regions_finish(&nd->regions, &cursor, REGIONS_CLEAR_NONE);
 }
 
 static bool is_dirty(const struct node *nd)
@@ -393,14 +408,17 @@ static bool is_dirty(const struct node *nd)
 	return nd->regions.nr_want || nd->region_block.dirty || nd->marks != maps_marks(nd);
 }
 
-/* A session that has failed and not ended yet is neither: nothing is pinned, nobody flushes. */
 void maps_advance(struct node *nd)
 {
-	if (!is_up(nd) && !nd->regions.alone)
+	struct pass *p = &nd->pass;
+	int result;
+
+	if (p->p.step != PERSIST_DONE || w.now < p->next || !is_dirty(nd))
 		return;
-	if (nd->pass.step == PASS_IDLE && w.now >= nd->pass.next &&
-	    nd->st.link != LOCKSTEP_LINK_OPENING && is_dirty(nd))
-		begin(nd);
+	p->next = w.now + 1 + roll(roll(2) ? 12 : 120);
+	persist_begin(&p->p, PERSIST_PASS, &nd->regions);
+	if (run_step(nd, &result))
+		advance(nd, result);
 }
 
 void maps_op_done(struct node *nd, struct op *op)
@@ -410,24 +428,20 @@ void maps_op_done(struct node *nd, struct op *op)
 	switch (op->owner) {
 	case OWN_MAP:
 		map_done(nd);
-		break;
+		return;
 	case OWN_PAGE:
 		for (i = 0; i < op->nr; i++) {
 			nd->disk_bits &= ~(1u << (op->first - CELL_BITS + i));
 			nd->disk_bits |= op->data[i] << (op->first - CELL_BITS + i);
 		}
-		if (!--nd->pass.pending && MUTATED(INDEX_BEFORE_PAGE))
-			finish(nd);
-		else if (!nd->pass.pending)
-			write_index(nd);
+		if (--nd->pass.pending)
+			return;
 		break;
 	case OWN_INDEX:
 		for (i = 0; i < NR_PAGES; i++)
 			nd->disk_index[i] = (u8)op->data[i];
-		if (MUTATED(INDEX_BEFORE_PAGE))
-			store_pages(nd);
-		else
-			finish(nd);
 		break;
 	}
+	if (nd->pass.p.step != PERSIST_DONE)
+		advance(nd, 0);
 }

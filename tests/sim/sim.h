@@ -24,6 +24,7 @@
 #include "meta.h"
 #include "oosmap.h"
 #include "os.h"
+#include "persist.h"
 #include "regions.h"
 #include "rle.h"
 #include "slots.h"
@@ -107,12 +108,9 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	m(RESYNC_NOT_NOTED, "resync-not-noted")						\
 	/* the index says STORED before the page is */					\
 	m(INDEX_BEFORE_PAGE, "index-before-page")					\
-	/* [B2] marks go from the disk before the flush, after our flush alone */	\
-	m(BITS_BEFORE_FLUSH, "bits-before-flush")					\
-	m(BITS_OUR_FLUSH, "bits-after-our-flush")					\
-	/* [B2] marks go from the disk without a session */				\
-	m(BITS_ALONE, "bits-alone")							\
-	/* [B2] the page is written as it is then, not as it was before the flush */	\
+	/* [B2] marks go from the disk before their regions are on it */			\
+	m(PAGES_BEFORE_MAP, "pages-before-map")						\
+	/* [B2] the page is written as it is then, not as in the snapshot */		\
 	m(BITS_NO_SNAPSHOT, "bits-no-snapshot")						\
 	/* the marks that count are those of before replication was on */		\
 	m(UNION_TOO_EARLY, "union-too-early")						\
@@ -204,15 +202,15 @@ struct session {
 	u64 lost_at;			/* when this side notices; 0: all is well */
 };
 
-/* A round of clearing regions and of keeping the bitmap on disk up to date. */
+/* Clearing regions and keeping the bitmap on disk up to date: core/persist says in which order. */
 struct pass {
-	enum { PASS_IDLE, PASS_FLUSH, PASS_PAGES, PASS_INDEX } step;
-	bool both;			/* begun in a session that still is */
+	struct persist p;		/* step DONE: none under way */
 	u64 next;			/* when to begin another */
 	u32 marks;			/* snapshot: blocks */
 	u8 index[NR_PAGES];		/* and what the index is to say */
 	u32 pending;			/* page writes under way */
-	u32 had[NR_SECT];		/* what both copies had then, for check_unmarked() */
+	/* its wait for the region map: for an older write to end, for its own */
+	enum { MAP_IDLE, MAP_WAITS, MAP_WRITTEN } map;
 };
 
 struct node {
@@ -344,6 +342,7 @@ void maps_load(struct node *nd);
 void maps_kick_map(struct node *nd, bool urgent);
 void maps_advance(struct node *nd);
 void maps_session_ended(struct node *nd);
+void maps_converted(struct node *nd);
 void maps_flushed(struct node *nd);
 void maps_op_done(struct node *nd, struct op *op);
 bool maps_fill(struct node *nd);
@@ -395,7 +394,6 @@ void check_synced(void);
 bool check_is_in_set(struct node *nd, struct node *as);
 
 /* check-marks.c */
-void check_snapshot(struct node *nd);
 void check_unmarked(const struct node *nd, u32 blocks);
 void check_marks(void);
 
