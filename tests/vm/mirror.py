@@ -30,13 +30,15 @@ net: {{ streams = {streams}; timeout_ms = {timeout_ms}; ping_ms = 500; }};
 
 DEVICE = "/dev/lockstep0"
 MIB = 1 << 20
-META_MIB = 8
 # Tables for Mirror.map().
 LINEAR, ERROR = "linear {dev} 0", "error"
 WRITE_ERRORS = "flakey {dev} 0 0 3600 1 error_writes"
 
 
 class Mirror:
+    tool = "ackload"                   # or "ACKLOAD_MIB=32 ackload"; see guest/ackload.c
+    meta_mib = 8                       # metadata on a disk of its own
+
     def __init__(self, lab, size_mib=256, streams=4, timeout_ms=6000, disks=None, meta=False,
                  mapped=False, **machine):
         """disks={name: bytes}: one volume each, in this order; {"data": size_mib} if not given.
@@ -49,7 +51,7 @@ class Mirror:
             timeout_ms *= 2
         have = dict(disks)
         if meta:
-            have.update({f"{name}-meta": META_MIB * MIB for name in disks})
+            have.update({f"{name}-meta": self.meta_mib * MIB for name in disks})
         where = "/dev/mapper" if mapped else "/dev/lab"
         self.conf = CONF.format(streams=streams, timeout_ms=timeout_ms, volumes=",\n".join(
             f'    {{ number = {i}; minor = {i}; disk = "{where}/{name}"; '
@@ -111,8 +113,8 @@ class Mirror:
         """Another table for a mapped disk: "error", "linear {dev} 0", "delay {dev} 0 500"; see
         LINEAR and the like."""
         table = self.table(m.disks[name], target)
-        m.sh(f"dmsetup load {name} --table '{table}' && dmsetup suspend --nolockfs --noudevsync "
-             f"{name} && dmsetup resume --noudevsync {name}")
+        m.sh(f"dmsetup load {name} --table '{table}' && dmsetup suspend --nolockfs {name} && "
+             f"dmsetup resume --noudevsync {name}")
 
     def start_daemon(self, m):
         m.sh("setsid lockstepd --foreground -v >>/run/lockstepd.log 2>&1 </dev/null & "
@@ -174,6 +176,10 @@ class Mirror:
                                                check=False).text
                          for m in (self.a, self.b) if m.alive)
 
+    def volume(self, m, nr=0):
+        """What the status says of a volume; {} if nothing."""
+        return ((self.status(m, check=False) or {}).get("volumes") or [{}])[nr]
+
     # -- the mirror --------------------------------------------------------------------------------
 
     def form(self, clean=True):
@@ -226,7 +232,7 @@ class Mirror:
     def ackload(self, m, seed, seconds=600, threads=8):
         """Writes whose acknowledgements are recorded outside the machine; see guest/ackload.c."""
         self.acks_begin, self.seed = len(m.acks()), seed
-        return m.start(f"ackload write {self.device(m)} {self.acks_port(m)} {seed} {seconds} "
+        return m.start(f"{self.tool} write {self.device(m)} {self.acks_port(m)} {seed} {seconds} "
                        f"{threads}")
 
     def acks(self, m):
@@ -243,7 +249,7 @@ class Mirror:
 
     def snapshot(self, m):
         """What the device holds, before a load; for check_acks."""
-        m.sh(f"ackload snap {self.device(m)} /run/snapshot", timeout=120)
+        m.sh(f"{self.tool} snap {self.device(m)} /run/snapshot", timeout=120)
         self.snap = m.get("/run/snapshot", timeout=120)
 
     def check_acks(self, dead, survivor, kind="acked"):
@@ -251,7 +257,7 @@ class Mirror:
         that were acknowledged before a flush that was acknowledged."""
         acks = self.acks(dead)
         survivor.put(acks[:len(acks) // 16 * 16], "/run/records", timeout=120)
-        cmd = f"ackload check {self.device(survivor)} /run/records {self.seed} {kind}"
+        cmd = f"{self.tool} check {self.device(survivor)} /run/records {self.seed} {kind}"
         if self.snap:
             survivor.put(self.snap, "/run/snapshot", timeout=120)
             cmd += " /run/snapshot"

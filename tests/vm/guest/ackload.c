@@ -22,7 +22,8 @@
  *
  * What a slot holds before its first write is known only by a snapshot, of a hash per sector,
  * taken before the load. With one, what was never written, or may be lost, must still be that.
- * SIGTERM ends a load in good order.
+ * ACKLOAD_MIB in the environment limits all this to so much from the device's beginning. SIGTERM
+ * ends a load in good order.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -177,6 +178,7 @@ static void on_term(int sig)
 
 static void open_device(const char *path, int flags)
 {
+	const char *limit = getenv("ACKLOAD_MIB");
 	uint64_t bytes;
 
 	dev = open(path, flags | O_DIRECT);
@@ -184,6 +186,8 @@ static void open_device(const char *path, int flags)
 		die(path);
 	if (ioctl(dev, BLKGETSIZE64, &bytes))
 		die("size");
+	if (limit && bytes > strtoull(limit, NULL, 0) << 20)
+		bytes = strtoull(limit, NULL, 0) << 20;
 	slots = (uint32_t)(bytes / GROUP_BYTES) * GROUP_SLOTS;
 	if (slots > MAX_SLOTS)
 		slots = MAX_SLOTS;
