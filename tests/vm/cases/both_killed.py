@@ -6,8 +6,8 @@ import time
 from checks import compare_disks
 from mirror import MIB, Mirror
 
-TIMEOUT = 300
-SIZE_MIB = 512
+TIMEOUT = 400
+SIZE_MIB = 256
 
 
 def figures(lab, m, began):
@@ -33,7 +33,7 @@ def run(lab):
     lab.say(f"{sum(n for _, n in ranges)} bytes differ, in blocks of 4 KiB")
     m.reboot(m.a, m.b)
     began = time.monotonic()
-    m.wait_synced()
+    m.wait_synced(seconds=200)
     figures(lab, m, began)
     m.promote(m.a)
     lab.say(m.check_acks(m.a, m.a, "flushed"))
