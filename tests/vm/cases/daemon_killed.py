@@ -7,6 +7,7 @@ import time
 from mirror import DEVICE, Mirror
 
 TIMEOUT = 300
+TIMED = True                           # says nothing on a slow kernel
 
 FIO = ("fio --name=load --filename={dev} --direct=1 --ioengine=libaio --rw=randwrite --bs=4k "
        "--iodepth=4 --verify=crc32c --verify_fatal=1 --verify_backlog=512 --size=32m --time_based "

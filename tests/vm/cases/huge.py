@@ -10,6 +10,7 @@ import signal
 from mirror import DEVICE, MIB, Mirror
 
 TIMEOUT = 400
+TIMED = True                           # says nothing on a slow kernel
 TIB = 100
 ATTACH_S = 2
 MEMORY_MIB = 64

@@ -8,6 +8,7 @@ import time
 from lab import ACKS, CheckError, MachineDied, compare_disks
 
 TIMEOUT = 240
+TIMED = True                           # and modules that the slow kernel lacks
 MODULE = False                         # needs no lockstep.ko
 
 

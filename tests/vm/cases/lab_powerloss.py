@@ -2,6 +2,7 @@
 """the lab's disks with a volatile cache: flushed is kept, unflushed is lost in part, torn"""
 
 TIMEOUT = 120
+TIMED = True                           # says nothing on a slow kernel
 MODULE = False                         # needs no lockstep.ko
 DEV = "/dev/lab/data"
 MIB = 1 << 20
