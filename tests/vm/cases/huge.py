@@ -22,7 +22,7 @@ class Huge(Mirror):
     meta_mib = 4096                    # the bitmap alone takes 3.1 GiB
 
     def prepare(self, m):
-        self.conf = self.conf.replace("/dev/lab/data", "/dev/nullb0")
+        self.conf = self.conf.replace('"/dev/lab/data"', '"/dev/nullb0"')
         m.sh(f"modprobe null_blk nr_devices=1 gb={TIB * 1024} bs=4096 queue_mode=2 "
              "submit_queues=1 irqmode=1")
         super().prepare(m)
