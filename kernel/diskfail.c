@@ -3,12 +3,144 @@
 
 #include "diskfail.h"
 
+#include <linux/delay.h>
 #include <linux/ratelimit.h>
+#include "bitmapio.h"
+#include "engine.h"
+#include "report.h"
+#include "request.h"
 #include "resource.h"
+#include "status.h"
 #include "volume.h"
 
 void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err)
 {
 	pr_err_ratelimited("%s/%u: local disk %s failed %s: %d\n", vol->res->name, vol->number,
 			   vol->backing, what, err);
+	if (READ_ONCE(vol->failed) && err != -ETIMEDOUT)
+		return;
+	WRITE_ONCE(vol->disk_err, err);
+	smp_store_release(&vol->disk_what, what);
+	lockstep_status_post(vol->res, STATUS_DISK_FAILED);
+}
+
+void lockstep_disk_drop_locked(struct lockstep_volume *vol)
+{
+	lockdep_assert_held(&vol->res->ctl);
+	if (vol->failed)
+		return;
+	WRITE_ONCE(vol->failed, true);
+	WRITE_ONCE(vol->stale, true);
+	percpu_ref_kill(&vol->disk_ref);
+	/* After the kill: whoever was not there yet does not come any more. */
+	lockstep_request_abandon(vol);
+	lockstep_regions_set_gone(vol, true);
+	pr_warn("%s/%u: %s is given up: it failed %s\n", vol->res->name, vol->number, vol->backing,
+		vol->disk_why);
+	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_DISK_FAILED);
+}
+
+static void take_failure(struct lockstep_volume *vol, const char *what)
+{
+	struct lockstep_resource *res = vol->res;
+
+	if (vol->failed) {
+		/* One that was just on its way there when the disk was given up. */
+		lockstep_request_abandon(vol);
+		return;
+	}
+	snprintf(vol->disk_why, sizeof(vol->disk_why), "%s (error %d)", what,
+		 READ_ONCE(vol->disk_err));
+	if (!lockstep_status_step_locked(res, STATE_EV_DISK_FAILED, vol->number, NULL, 0))
+		return;
+	pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n", res->name,
+			   vol->number, vol->backing);
+	lockstep_request_fail_local(vol);
+	lockstep_regions_fail_waits(vol);
+}
+
+void lockstep_disk_take_failures_locked(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	const char *what;
+	int i;
+
+	resource_for_each_volume(res, i, vol) {
+		what = xchg(&vol->disk_what, NULL);
+		if (what)
+			take_failure(vol, what);
+	}
+}
+
+int lockstep_disk_detach_locked(struct lockstep_volume *vol, char *why, size_t len)
+{
+	struct lockstep_resource *res = vol->res;
+	int err;
+
+	if (vol->failed)
+		return -EALREADY;
+	strscpy(vol->disk_why, "nothing: it was detached", sizeof(vol->disk_why));
+	err = lockstep_status_step_locked(res, STATE_EV_DISK_FAILED, vol->number, why, len);
+	if (err)
+		vol->disk_why[0] = 0;
+	return err;
+}
+
+/* Nobody but a request that never came back may still be at the old one. */
+static int wait_idle(struct lockstep_volume *vol, char *why, size_t len)
+{
+	int i;
+
+	lockstep_engine_stop(vol);
+	lockstep_engine_drain(vol);
+	for (i = 0; i < 50 && !percpu_ref_is_zero(&vol->disk_ref); i++)
+		msleep(20);
+	if (percpu_ref_is_zero(&vol->disk_ref))
+		return 0;
+	snprintf(why, len, "requests are still at %s, which does not answer: remove it from this "
+		 "host, or wait until they come back", vol->backing);
+	return -EBUSY;
+}
+
+int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing,
+				const char *meta_path, char *why, size_t len)
+{
+	struct lockstep_resource *res = vol->res;
+	int err;
+
+	lockdep_assert_held(&res->ctl);
+	if (!vol->failed) {
+		snprintf(why, len, "volume %u has a disk: %s", vol->number, vol->backing);
+		return -EEXIST;
+	}
+	lockstep_status_close_locked(res, "a disk is attached");
+	err = wait_idle(vol, why, len) ?:
+	      lockstep_volume_replace_locked(vol, backing, meta_path, why, len);
+	if (err)
+		return err;
+	vol->disk_why[0] = 0;
+	xchg(&vol->disk_what, NULL);
+	reinit_completion(&vol->disk_done);
+	percpu_ref_reinit(&vol->disk_ref);
+	smp_store_release(&vol->failed, false);
+	lockstep_bitmap_start(vol);
+	lockstep_status_copy_locked(res);
+	pr_info("%s/%u: %s is attached\n", res->name, vol->number, backing);
+	lockstep_report_event(res, vol, LOCKSTEP_EVENT_DISK_ATTACHED);
+	return 0;
+}
+
+void lockstep_disk_check(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	if (!res->disk_timeout_ms)
+		return;
+	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++) {
+		vol = READ_ONCE(res->volume[i]);
+		if (vol && (lockstep_request_is_overdue(vol, res->disk_timeout_ms) ||
+			    lockstep_regions_is_overdue(vol, res->disk_timeout_ms)))
+			lockstep_disk_failed(vol, "to finish a request in time", -ETIMEDOUT);
+	}
 }

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The local disk of a volume has failed (P9): an error of a write, a flush or the metadata, or a
- * request that is not finished in time. What follows from it is the state machine's.
+ * The local disk of a volume fails (P9): an error of a write, a flush or the metadata, or a request
+ * that is not finished in time. Whether it is given up is the state machine's to say (state.h): not
+ * if nobody else has what is on it.
+ *
+ * A disk that was given up stays open, and counts for nothing, until another one is attached in its
+ * place or the volume goes. vol->disk_ref says who is at it: everything that an application waits
+ * for takes a live reference before it submits to the local disk, so that after the disk was given
+ * up nothing new goes there, and the last thing to come back is known.
  */
 #ifndef LOCKSTEP_DISKFAIL_H
 #define LOCKSTEP_DISKFAIL_H
 
+#include <linux/types.h>
+
+struct lockstep_resource;
 struct lockstep_volume;
 
 /*
@@ -13,5 +22,24 @@ struct lockstep_volume;
  * failed ...": "a write", "a metadata write". `err`: negative errno.
  */
 void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err);
+
+/* The reported failures, one by one, to the state machine. ctl held. */
+void lockstep_disk_take_failures_locked(struct lockstep_resource *res);
+
+/* The state machine has said so: nothing more goes to this disk. ctl held. */
+void lockstep_disk_drop_locked(struct lockstep_volume *vol);
+
+/* By command. -EPERM with a sentence: nobody else has an up-to-date copy. ctl held. */
+int lockstep_disk_detach_locked(struct lockstep_volume *vol, char *why, size_t len);
+
+/*
+ * Another disk, or the same one again, in the place of the one that was given up. The session is
+ * ended; whose content counts is for the next hello. ctl held.
+ */
+int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing,
+				const char *meta_path, char *why, size_t len);
+
+/* Has a request been at a local disk for too long? Without ctl, while there is a session. */
+void lockstep_disk_check(struct lockstep_resource *res);
 
 #endif /* LOCKSTEP_DISKFAIL_H */

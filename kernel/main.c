@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "netlink.h"
 #include "peerreq.h"
+#include "read.h"
 #include "request.h"
 #include "resource.h"
 #include "volume.h"
@@ -51,9 +52,12 @@ static int __init lockstep_init(void)
 	err = lockstep_request_init();
 	if (err)
 		goto queues;
-	err = lockstep_peer_request_init();
+	err = lockstep_read_init();
 	if (err)
 		goto request;
+	err = lockstep_peer_request_init();
+	if (err)
+		goto read;
 	err = lockstep_engine_module_init();
 	if (err)
 		goto peer_request;
@@ -71,6 +75,8 @@ resync:
 	lockstep_engine_module_exit();
 peer_request:
 	lockstep_peer_request_exit();
+read:
+	lockstep_read_exit();
 request:
 	lockstep_request_exit();
 queues:
@@ -89,6 +95,7 @@ static void __exit lockstep_exit(void)
 	lockstep_volume_exit();
 	lockstep_engine_module_exit();
 	lockstep_peer_request_exit();
+	lockstep_read_exit();
 	lockstep_request_exit();
 	pr_info("unloaded\n");
 }

@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <net/genetlink.h>
 #include <lockstep/wire.h>
+#include "diskfail.h"
 #include "gen.h"
 #include "netlink-cmd.h"
 #include "report.h"
@@ -63,6 +64,8 @@ static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_NR_BITS] = { .type = NLA_U64 },
 	[LOCKSTEP_ATTR_REPAIR] = { .type = NLA_FLAG },
 	[LOCKSTEP_ATTR_RESUME] = { .type = NLA_FLAG },
+	[LOCKSTEP_ATTR_DISK_TIMEOUT_MS] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_DEVICE_SECT] = { .type = NLA_U64 },
 };
 
 /* ---- small helpers -------------------------------------------------------------------------- */
@@ -107,12 +110,17 @@ static int cmd_res_add(struct sk_buff *skb, struct genl_info *info)
 		.peer_node_id = get_u32(info, LOCKSTEP_ATTR_PEER_NODE_ID, 0),
 		.timeout_ms = get_u32(info, LOCKSTEP_ATTR_TIMEOUT_MS, LOCKSTEP_DEF_TIMEOUT_MS),
 		.ping_ms = get_u32(info, LOCKSTEP_ATTR_PING_MS, LOCKSTEP_DEF_PING_MS),
+		.disk_timeout_ms = get_u32(info, LOCKSTEP_ATTR_DISK_TIMEOUT_MS,
+					   LOCKSTEP_DEF_DISK_TIMEOUT_MS),
 	};
 	if (!meta_name_ok(p.name))
 		return refused(info, -EINVAL,
 			       "a resource name has letters, digits, '_', '.' and '-' only");
 	if (p.node_id == p.peer_node_id)
 		return refused(info, -EINVAL, "both nodes have the same id");
+	if (p.disk_timeout_ms && (p.disk_timeout_ms < LOCKSTEP_MIN_DISK_TIMEOUT_MS ||
+				  p.disk_timeout_ms > LOCKSTEP_MAX_DISK_TIMEOUT_MS))
+		return refused(info, -ERANGE, "disk_timeout_ms must be 0, or 1000 to 3600000");
 	if (p.ping_ms >= p.timeout_ms)
 		return refused(info, -EINVAL, "ping_ms must be less than timeout_ms");
 	res = lockstep_resource_create(genl_info_net(info), &p);
@@ -197,6 +205,45 @@ static int cmd_vol_del(struct sk_buff *skb, struct genl_info *info)
 	}
 	unlock_resource(res);
 	return refused(info, err, why);
+}
+
+static int cmd_vol_attach(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	struct lockstep_volume *vol;
+	int err;
+
+	err = need(info, LOCKSTEP_ATTR_BACKING);
+	if (err)
+		return err;
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	vol = volume_of(info, res, &err);
+	if (vol)
+		err = lockstep_disk_attach_locked(vol, get_str(info, LOCKSTEP_ATTR_BACKING),
+						  get_str(info, LOCKSTEP_ATTR_META), why,
+						  WHY_BYTES);
+	unlock_resource(res);
+	return refused(info, err, why);
+}
+
+static int cmd_vol_detach(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	struct lockstep_volume *vol;
+	int err;
+
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	vol = volume_of(info, res, &err);
+	if (vol)
+		err = lockstep_disk_detach_locked(vol, why, WHY_BYTES);
+	unlock_resource(res);
+	return refused(info, err == -EALREADY ? 0 : err, why);
 }
 
 /* ---- roles ---------------------------------------------------------------------------------- */
@@ -355,6 +402,10 @@ static int mark_suspects(struct lockstep_resource *res, char *why)
 	resource_for_each_volume(res, i, vol) {
 		if ((vol->meta.flags | vol->peer.flags) & LOCKSTEP_MF_UNCLEAN)
 			lockstep_regions_to_marks(vol);
+		/* A primary that copies from its source goes by its own marks. */
+		if (vol->peer.verdict == GEN_TARGET_FULL &&
+		    res->state.role == LOCKSTEP_ROLE_PRIMARY)
+			lockstep_marks_fill(&vol->marks);
 		if (vol->peer.verdict != GEN_SOURCE_FULL)
 			continue;
 		lockstep_marks_fill(&vol->marks);
@@ -365,6 +416,16 @@ static int mark_suspects(struct lockstep_resource *res, char *why)
 		break;
 	}
 	return err;
+}
+
+/* The resync of one volume, by whoever orders the writes; the other side waits for it. */
+static int begin_sync(struct lockstep_volume *vol, struct lockstep_session *s)
+{
+	if (vol->resync.sync != LOCKSTEP_SYNC_TARGET)
+		return lockstep_resync_start_locked(vol, s);
+	if (vol->res->state.role == LOCKSTEP_ROLE_PRIMARY && !vol->failed)
+		return lockstep_resync_pull_locked(vol, s);
+	return 0;
 }
 
 static int session_open(struct genl_info *info, struct lockstep_resource *res, char *why)
@@ -486,7 +547,27 @@ static void start_unmarked(struct lockstep_resource *res, struct lockstep_sessio
 
 	resource_for_each_volume(res, i, vol)
 		if (vol->peer.verdict == GEN_NONE)
-			lockstep_resync_start_locked(vol, s);
+			begin_sync(vol, s);
+}
+
+/* Does one side work through the other, and have we a disk in every volume? (state.h) */
+static u32 through(struct lockstep_resource *res, const struct lockstep_session *s)
+{
+	bool ours = res->state.role == LOCKSTEP_ROLE_PRIMARY &&
+		    res->state.copy != STATE_COPY_UP_TO_DATE;
+	struct lockstep_volume *vol;
+	u32 arg = ours ? STATE_START_THROUGH : 0;
+	int i;
+
+	resource_for_each_volume(res, i, vol) {
+		if (vol->failed)
+			arg |= STATE_START_NO_DISK;
+		if (s->peer_role == LOCKSTEP_ROLE_PRIMARY &&
+		    gen_verdict_is_source(vol->peer.verdict) &&
+		    vol->peer.disk != LOCKSTEP_DISK_UP_TO_DATE)
+			arg |= STATE_START_THROUGH;
+	}
+	return arg;
 }
 
 static int session_start(struct lockstep_resource *res, struct lockstep_session *s, char *why)
@@ -504,8 +585,8 @@ static int session_start(struct lockstep_resource *res, struct lockstep_session 
 	err = check_expected(res, why) ?: verdict_of(res, &verdict, why);
 	if (err)
 		return err;
-	err = lockstep_status_step_locked(res, STATE_EV_START,
-					  STATE_START(verdict, s->peer_role), why, WHY_BYTES);
+	err = lockstep_status_step_locked(res, STATE_EV_START, STATE_START(verdict, s->peer_role) |
+					  through(res, s), why, WHY_BYTES);
 	/*
 	 * Whoever still saw the old mode has marked what it writes when this returns: only now may
 	 * marks be exchanged.
@@ -636,11 +717,11 @@ static int cmd_sync_start(struct sk_buff *skb, struct genl_info *info)
 		return err;
 	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
 	vol = volume_of(info, res, &err);
-	if (vol && s && vol->resync.sync == LOCKSTEP_SYNC_SOURCE_WAIT) {
-		err = lockstep_resync_start_locked(vol, s);
+	if (vol && s && vol->resync.sync != LOCKSTEP_SYNC_NONE) {
+		err = begin_sync(vol, s);
 		lockstep_report_event(res, vol, LOCKSTEP_EVENT_STATE);
-	} else if (vol && vol->resync.sync != LOCKSTEP_SYNC_SOURCE) {
-		snprintf(why, WHY_BYTES, "volume %u is not the source of a resync", vol->number);
+	} else if (vol) {
+		snprintf(why, WHY_BYTES, "volume %u is not being synchronised", vol->number);
 		err = -EINVAL;
 	}
 	unlock_resource(res);
@@ -664,6 +745,8 @@ static const struct genl_ops ops[] = {
 	{ .cmd = LOCKSTEP_CMD_SESSION_CLOSE, .doit = cmd_session_close, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_MARKS_GET, .doit = cmd_marks_get, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_MARKS_MERGE, .doit = cmd_marks_merge, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_VOL_ATTACH, .doit = cmd_vol_attach, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_VOL_DETACH, .doit = cmd_vol_detach, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_SYNC_START, .doit = cmd_sync_start, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_VERIFY_START, .doit = lockstep_cmd_verify_start,
 	  .flags = GENL_ADMIN_PERM },

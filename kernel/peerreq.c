@@ -5,6 +5,7 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include "regionmap.h"
 #include "resource.h"
 #include "session.h"
 #include "stream.h"
@@ -16,7 +17,8 @@ struct lockstep_peer_request {
 	struct lockstep_stream *stream;
 	struct lockstep_volume *vol;
 	struct wire_msg msg;
-	struct work_struct sum_work;	/* CSUM: read, to be summed */
+	struct work_struct work;	/* CSUM: read, to be summed; served: its region is there */
+	struct lockstep_region_wait region;	/* served writes */
 	struct bio bio;			/* last: the bio set puts its vectors behind it */
 };
 
@@ -222,8 +224,7 @@ static void endio(struct bio *bio)
  */
 static void sum_work(struct work_struct *work)
 {
-	struct lockstep_peer_request *pr = container_of(work, struct lockstep_peer_request,
-							sum_work);
+	struct lockstep_peer_request *pr = container_of(work, struct lockstep_peer_request, work);
 	__le64 *sums = page_address(pr->bio.bi_io_vec[0].bv_page);
 
 	lockstep_sums(&pr->bio, pr->msg.size_bytes, sums);
@@ -241,8 +242,8 @@ static void read_endio(struct bio *bio)
 				   blk_status_to_errno(bio->bi_status));
 		answer(pr, LOCKSTEP_WS_IO_ERROR);
 	} else if (pr->msg.type == LOCKSTEP_WT_CSUM) {
-		INIT_WORK(&pr->sum_work, sum_work);
-		queue_work(lockstep_sum_wq, &pr->sum_work);
+		INIT_WORK(&pr->work, sum_work);
+		queue_work(lockstep_sum_wq, &pr->work);
 	} else {
 		answer_with(pr, LOCKSTEP_WT_DATA, pr->msg.size_bytes);
 	}
@@ -281,6 +282,38 @@ static void zero_by_hand(struct lockstep_peer_request *pr)
 	answer(pr, err ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
 }
 
+static void write_here(struct lockstep_peer_request *pr);
+
+static void served_work(struct work_struct *work)
+{
+	struct lockstep_peer_request *pr = container_of(work, struct lockstep_peer_request, work);
+
+	if (pr->region.failed)
+		answer(pr, LOCKSTEP_WS_IO_ERROR);
+	else if (lockstep_regions_begin(pr->vol, pr->msg.sector, &pr->region))
+		write_here(pr);
+}
+
+static void region_ready(struct lockstep_region_wait *w)
+{
+	struct lockstep_peer_request *pr = container_of(w, struct lockstep_peer_request, region);
+
+	queue_work(lockstep_io_wq, &pr->work);
+}
+
+/*
+ * The writer has no disk: what is written is here only, and known as such from before it is (P3).
+ * False: it goes on when its region is in the map.
+ */
+static bool serve(struct lockstep_peer_request *pr)
+{
+	lockstep_marks_set(&pr->vol->marks, pr->msg.sector,
+			   pr->msg.size_bytes >> LOCKSTEP_SECT_SHIFT);
+	INIT_WORK(&pr->work, served_work);
+	pr->region.ready = region_ready;
+	return lockstep_regions_begin(pr->vol, pr->msg.sector, &pr->region);
+}
+
 void lockstep_peer_request_submit(struct lockstep_peer_request *pr)
 {
 	struct bio *bio = &pr->bio;
@@ -290,6 +323,15 @@ void lockstep_peer_request_submit(struct lockstep_peer_request *pr)
 		return;
 	}
 	bio->bi_end_io = endio;
+	if (READ_ONCE(pr->vol->serving) && pr->msg.type != LOCKSTEP_WT_FLUSH && !serve(pr))
+		return;
+	write_here(pr);
+}
+
+static void write_here(struct lockstep_peer_request *pr)
+{
+	struct bio *bio = &pr->bio;
+
 	if (pr->msg.type == LOCKSTEP_WT_ZEROES) {
 		if (!bdev_write_zeroes_sectors(pr->vol->data.bdev)) {
 			zero_by_hand(pr);

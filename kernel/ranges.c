@@ -62,3 +62,20 @@ void lockstep_range_leave(struct lockstep_ranges *rs, struct lockstep_range *r)
 	iorange_leave(&b->ranges, &r->range, ready, NULL);
 	spin_unlock_irqrestore(&b->lock, flags);
 }
+
+void lockstep_ranges_walk(struct lockstep_ranges *rs,
+			  void (*fn)(struct lockstep_range *r, void *ctx), void *ctx)
+{
+	struct iorange *range;
+	unsigned long flags;
+	int i;
+
+	for (i = 0; i < LOCKSTEP_BUCKETS; i++) {
+		struct lockstep_bucket *b = &rs->bucket[i];
+
+		spin_lock_irqsave(&b->lock, flags);
+		for (range = b->ranges.oldest; range; range = range->next)
+			fn(container_of(range, struct lockstep_range, range), ctx);
+		spin_unlock_irqrestore(&b->lock, flags);
+	}
+}

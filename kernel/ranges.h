@@ -33,4 +33,8 @@ bool lockstep_range_enter(struct lockstep_ranges *rs, struct lockstep_range *r, 
 bool lockstep_ranges_busy(struct lockstep_ranges *rs, u64 sect, u32 nr);
 void lockstep_range_leave(struct lockstep_ranges *rs, struct lockstep_range *r);
 
+/* Every range there is, each with its bucket locked: fn() may neither enter nor leave one. */
+void lockstep_ranges_walk(struct lockstep_ranges *rs,
+			  void (*fn)(struct lockstep_range *r, void *ctx), void *ctx);
+
 #endif /* LOCKSTEP_RANGES_H */

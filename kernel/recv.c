@@ -196,6 +196,7 @@ static int recv_event(struct lockstep_stream *st, const struct wire_msg *msg)
 		[LOCKSTEP_WT_ROLE_TELL] = STATUS_PEER_ROLE,
 		[LOCKSTEP_WT_SYNC_DONE] = STATUS_SYNC_TOLD,
 		[LOCKSTEP_WT_SYNC_DONE_OK] = STATUS_SYNC_CONFIRMED,
+		[LOCKSTEP_WT_SYNC_PULLED] = STATUS_SYNC_PULLED,
 	};
 	struct status_msg m = {
 		.session_id = st->session->id,
@@ -232,6 +233,7 @@ static int dispatch(struct lockstep_stream *st, const struct wire_msg *msg)
 	case LOCKSTEP_WT_ROLE_TELL:
 	case LOCKSTEP_WT_SYNC_DONE:
 	case LOCKSTEP_WT_SYNC_DONE_OK:
+	case LOCKSTEP_WT_SYNC_PULLED:
 		return recv_event(st, msg);
 	case LOCKSTEP_WT_CLOSE:
 		return -ESHUTDOWN;

@@ -118,6 +118,7 @@ bool lockstep_regions_begin(struct lockstep_volume *vol, u64 sect, struct lockst
 	unsigned long flags;
 	bool go;
 
+	w->failed = false;
 	if (regions_is_fast(READ_ONCE(*regions_fast_word(&rg->map, region)), region))
 		return true;
 	spin_lock_irqsave(&rg->lock, flags);
@@ -201,7 +202,7 @@ void lockstep_regions_session_ended(struct lockstep_volume *vol)
 
 /* ---- the map on disk ------------------------------------------------------------------------ */
 
-static void end_waits(struct lockstep_regions *rg)
+static void end_waits(struct lockstep_regions *rg, bool failed)
 {
 	struct lockstep_region_wait *w, *tmp;
 	LIST_HEAD(list);
@@ -209,8 +210,22 @@ static void end_waits(struct lockstep_regions *rg)
 	spin_lock_irq(&rg->lock);
 	list_splice_init(&rg->waiting, &list);
 	spin_unlock_irq(&rg->lock);
-	list_for_each_entry_safe(w, tmp, &list, node)
+	list_for_each_entry_safe(w, tmp, &list, node) {
+		w->failed = failed;
 		w->ready(w);
+	}
+}
+
+void lockstep_regions_fail_waits(struct lockstep_volume *vol)
+{
+	end_waits(&vol->regions, true);
+}
+
+bool lockstep_regions_is_overdue(const struct lockstep_volume *vol, u32 ms)
+{
+	unsigned long since = READ_ONCE(vol->regions.commit_since);
+
+	return since && time_after(jiffies, since + msecs_to_jiffies(ms));
 }
 
 void lockstep_regions_set_gone(struct lockstep_volume *vol, bool gone)
@@ -219,7 +234,7 @@ void lockstep_regions_set_gone(struct lockstep_volume *vol, bool gone)
 	vol->regions.gone = gone;
 	spin_unlock_irq(&vol->regions.lock);
 	if (gone)
-		end_waits(&vol->regions);
+		end_waits(&vol->regions, false);
 }
 
 /* Up to a batch of blocks from *from on; *from goes on behind. Returns how many. */
@@ -254,7 +269,9 @@ static int commit(struct lockstep_volume *vol, bool urgent)
 		nr = gather(vol, &from, urgent, block, sect);
 		if (!nr)
 			break;
+		WRITE_ONCE(rg->commit_since, jiffies | 1);
 		err = lockstep_metaio_blocks(vol, true, nr, sect, rg->map_buf, &failed);
+		WRITE_ONCE(rg->commit_since, 0);
 		spin_lock_irq(&rg->lock);
 		for (i = 0; i < nr; i++)
 			regions_map_done(&rg->map, block[i], rg->map_buf[i],
@@ -266,7 +283,7 @@ static int commit(struct lockstep_volume *vol, bool urgent)
 		lockstep_disk_failed(vol, "a metadata write", err);
 		return err;
 	}
-	end_waits(rg);
+	end_waits(rg, false);
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct lockstep_region_wait {
 	 * of ours held; only queue something.
 	 */
 	void (*ready)(struct lockstep_region_wait *w);
+	bool failed;			/* the map cannot be written: do not, and fail instead */
 };
 
 struct lockstep_regions {
@@ -35,6 +36,7 @@ struct lockstep_regions {
 	struct mutex map_lock;		/* who writes the map; map_buf */
 	void *map_buf[LOCKSTEP_META_BATCH];
 	struct work_struct commit_work;
+	unsigned long commit_since;	/* jiffies; 0: none is being written */
 };
 
 int lockstep_regions_module_init(void);
@@ -70,6 +72,10 @@ void lockstep_regions_session_ended(struct lockstep_volume *vol);
  * there is one again, with a map that has been loaded.
  */
 void lockstep_regions_set_gone(struct lockstep_volume *vol, bool gone);
+/* The map could not be written, and the disk is kept all the same: whoever waits for it fails. */
+void lockstep_regions_fail_waits(struct lockstep_volume *vol);
+/* Has a write of the map been under way for longer than `ms`? */
+bool lockstep_regions_is_overdue(const struct lockstep_volume *vol, u32 ms);
 
 /* Write every block of the map that is not on the disk as it should be; ends waits. May sleep. */
 int lockstep_regions_commit(struct lockstep_volume *vol);

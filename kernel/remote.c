@@ -51,7 +51,7 @@ static void part_done(struct lockstep_call *call, int status)
 	struct lockstep_remote *r = container_of(call, struct lockstep_remote, call);
 
 	if (status == LOCKSTEP_WS_OK) {
-		bvec_iter_advance(r->bio->bi_io_vec, &r->iter, call->msg.size_bytes);
+		bio_advance_iter(r->bio, &r->iter, call->msg.size_bytes);
 		if (r->iter.bi_size) {
 			if (ask(r))
 				return;

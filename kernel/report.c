@@ -51,6 +51,7 @@ static int put_resource(struct sk_buff *skb, struct lockstep_resource *res)
 	    nla_put_string(skb, LOCKSTEP_ATTR_PEER_NAME, res->peer_name) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_TIMEOUT_MS, res->timeout_ms) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_PING_MS, res->ping_ms) ||
+	    nla_put_u32(skb, LOCKSTEP_ATTR_DISK_TIMEOUT_MS, res->disk_timeout_ms) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_ROLE, s.role) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_PEER_ROLE, s.peer_role) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_LINK, s.link) ||
@@ -96,9 +97,13 @@ static int put_counters(struct sk_buff *skb, struct lockstep_volume *vol)
 	    put_u64(skb, LOCKSTEP_ATTR_WRITE_SECT, atomic64_read(&vol->write_sect)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_PEER_WRITES, atomic64_read(&vol->peer_writes)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_PEER_WRITE_SECT, atomic64_read(&vol->peer_write_sect)) ||
-	    put_u64(skb, LOCKSTEP_ATTR_RESYNC_SECT, atomic64_read(&vol->resync_sect)))
+	    put_u64(skb, LOCKSTEP_ATTR_RESYNC_SECT, atomic64_read(&vol->resync_sect)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_READ_ERRORS, atomic64_read(&vol->read_errors)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_WRITE_ERRORS, atomic64_read(&vol->write_errors)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_REPAIRS, atomic64_read(&vol->repairs)) ||
+	    nla_put_u32(skb, LOCKSTEP_ATTR_STUCK, atomic_read(&vol->stuck)))
 		return -EMSGSIZE;
-	return 0;
+	return vol->disk_why[0] ? nla_put_string(skb, LOCKSTEP_ATTR_DISK_WHY, vol->disk_why) : 0;
 }
 
 static int put_sync(struct sk_buff *skb, struct lockstep_volume *vol)

@@ -6,28 +6,14 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include "compat.h"
+#include "diskfail.h"
+#include "read.h"
 #include "resource.h"
 #include "session.h"
 #include "status.h"
 #include "stream.h"
 #include "volume.h"
-
-struct lockstep_request {
-	struct lockstep_volume *vol;
-	struct bio *master;		/* the application's */
-	struct lockstep_range range;
-	struct lockstep_region_wait region;
-	struct list_head node;		/* held, orphans or ready of the resource */
-	struct lockstep_call call;
-	/* local disk, peer, and the submitter while it starts both */
-	atomic_t pending;
-	unsigned long start;		/* for I/O accounting */
-	u64 start_ns;			/* for the pacing of what runs beside it */
-	blk_status_t status;		/* of the local disk */
-	bool is_flush;			/* no data, no range */
-	bool both;			/* acknowledged by the peer: may clear marks */
-	struct bio clone;		/* last: the bio set puts its vectors behind it */
-};
+#include "write.h"
 
 static struct bio_set request_bios, split_bios;
 
@@ -35,7 +21,8 @@ int lockstep_request_init(void)
 {
 	int err;
 
-	err = bioset_init(&request_bios, 256, offsetof(struct lockstep_request, clone), 0);
+	err = bioset_init(&request_bios, 256, offsetof(struct lockstep_request, clone),
+			  BIOSET_NEED_BVECS);
 	if (err)
 		return err;
 	err = bioset_init(&split_bios, 64, 0, BIOSET_NEED_BVECS);
@@ -52,31 +39,64 @@ void lockstep_request_exit(void)
 
 /* ---- completion ----------------------------------------------------------------------------- */
 
-static void count(struct lockstep_request *req, bool write)
+void lockstep_write_put_memory(struct lockstep_request *req)
 {
-	struct lockstep_volume *vol = req->vol;
-	u32 sects = bio_sectors(req->master);
-
-	atomic64_inc(write ? &vol->writes : &vol->reads);
-	atomic64_add(sects, write ? &vol->write_sect : &vol->read_sect);
+	if (atomic_dec_and_test(&req->holders))
+		bio_put(&req->clone);
 }
 
 static void finish(struct lockstep_request *req)
 {
 	struct lockstep_volume *vol = req->vol;
 	struct bio *master = req->master;
+	blk_status_t status = req->status;
 
+	atomic64_inc(&vol->writes);
+	atomic64_add(bio_sectors(master), &vol->write_sect);
 	bio_end_io_acct(master, req->start);
 	if (!req->is_flush)
 		lockstep_engine_note_end(&vol->engine,
-					 op_is_write(bio_op(master)) ? PACE_WRITE : PACE_READ,
+					 PACE_WRITE,
 					 ktime_get_ns() - req->start_ns);
 	atomic_dec(&vol->in_flight);
-	if (req->status)
-		master->bi_status = req->status;
-	bio_put(&req->clone);
+	lockstep_write_put_memory(req);
+	if (status)
+		master->bi_status = status;
 	bio_endio(master);
 	percpu_ref_put(&vol->ref);
+}
+
+static void forget_flush(struct lockstep_request *req)
+{
+	struct lockstep_resource *res = req->vol->res;
+	unsigned long flags;
+
+	spin_lock_irqsave(&res->io_lock, flags);
+	list_del_init(&req->flush_node);
+	spin_unlock_irqrestore(&res->io_lock, flags);
+}
+
+/*
+ * Both have it: a mark from before can go. Only while the session is there in which the peer said
+ * so: if the local disk was so slow that another one has begun, the peer may have lost its cache in
+ * between, and the mark says just that. The end of a session waits for whoever looks here, and
+ * comes before any mark of the next one.
+ */
+static void clear_marks(struct lockstep_request *req)
+{
+	struct lockstep_volume *vol = req->vol;
+	struct lockstep_resource *res = vol->res;
+	struct lockstep_session *s;
+	int idx;
+
+	if (!req->both || atomic_read(&req->local) != LOCAL_DONE)
+		return;
+	idx = srcu_read_lock(&res->mode_srcu);
+	s = srcu_dereference(res->session, &res->mode_srcu);
+	if (s && s->epoch == req->call.msg.epoch)
+		lockstep_marks_clear(&vol->marks, req->master->bi_iter.bi_sector,
+				     bio_sectors(req->master));
+	srcu_read_unlock(&res->mode_srcu, idx);
 }
 
 /*
@@ -87,61 +107,58 @@ static void finish(struct lockstep_request *req)
 static void complete_write(struct lockstep_request *req)
 {
 	struct lockstep_volume *vol = req->vol;
-	u64 sect = req->master->bi_iter.bi_sector;
-	u32 nr = bio_sectors(req->master);
 
-	if (!req->is_flush) {
+	if (req->is_flush) {
+		forget_flush(req);
+	} else {
 		if (req->status)
 			/* Undefined here now, and maybe new at the peer: the copies may differ. */
-			lockstep_marks_set_atomic(&vol->marks, req->range.range.first_sect, nr);
-		else if (req->both)
-			lockstep_marks_clear(&vol->marks, sect, nr);
+			lockstep_marks_set_atomic(&vol->marks, req->range.range.first_sect,
+						  bio_sectors(req->master));
+		else
+			clear_marks(req);
 		lockstep_range_leave(&vol->ranges, &req->range);
 	}
-	count(req, true);
 	finish(req);
 }
 
-static void put_pending(struct lockstep_request *req)
+void lockstep_write_put(struct lockstep_request *req)
 {
 	if (atomic_dec_and_test(&req->pending))
 		complete_write(req);
 }
 
-static void local_done(struct bio *bio)
-{
-	struct lockstep_request *req = container_of(bio, struct lockstep_request, clone);
-
-	if (bio->bi_status) {
-		req->status = bio->bi_status;
-		pr_err_ratelimited("%s/%u: local disk failed a write at sector %llu: %d\n",
-				   req->vol->res->name, req->vol->number,
-				   req->range.range.first_sect,
-				   blk_status_to_errno(bio->bi_status));
-	}
-	put_pending(req);
-}
-
-static void mark(struct lockstep_request *req)
+void lockstep_write_mark(struct lockstep_request *req)
 {
 	if (!req->is_flush)
 		lockstep_marks_set(&req->vol->marks, req->master->bi_iter.bi_sector,
 				   bio_sectors(req->master));
 }
 
-/*
- * The session ended with this one unanswered: it may be on the peer's disk or not. Marked now, and
- * kept from completing: the marks of the orphans are what the narrowed generation is about (P3,
- * P4).
- */
-static void orphan(struct lockstep_request *req)
+static void local_done(struct bio *bio)
 {
-	struct lockstep_resource *res = req->vol->res;
+	struct lockstep_request *req = container_of(bio, struct lockstep_request, clone);
+	struct lockstep_volume *vol = req->vol;
+	blk_status_t status = bio->bi_status;
 
-	mark(req);
-	spin_lock_irq(&res->io_lock);
-	list_add_tail(&req->node, &res->orphans);
-	spin_unlock_irq(&res->io_lock);
+	if (atomic_xchg(&req->local, LOCAL_DONE) == LOCAL_ABANDONED) {
+		lockstep_park_late(req);
+		return;
+	}
+	if (!status) {
+		lockstep_write_put(req);
+	} else {
+		atomic64_inc(&vol->write_errors);
+		req->status = status;
+		if (req->alone) {
+			lockstep_write_put(req);
+		} else {
+			/* Reported after it is parked: whoever takes the report finds it. */
+			lockstep_park_local(req);
+			lockstep_disk_failed(vol, "a write", blk_status_to_errno(status));
+		}
+	}
+	percpu_ref_put(&vol->disk_ref);
 }
 
 static void peer_done(struct lockstep_call *call, int status)
@@ -150,14 +167,14 @@ static void peer_done(struct lockstep_call *call, int status)
 
 	if (status == LOCKSTEP_WS_OK) {
 		req->both = true;
-		put_pending(req);
+		lockstep_write_put(req);
 		return;
 	}
 	/* A peer whose disk fails is no copy: go on without it, the same way as when it dies. */
 	if (status != LOCKSTEP_CALL_LOST)
 		lockstep_session_fail(call->stream->session, "the peer could not write to its disk",
 				      status);
-	orphan(req);
+	lockstep_park_peer(req);
 }
 
 bool lockstep_request_is_call(const struct lockstep_call *call)
@@ -203,6 +220,30 @@ static void message(struct lockstep_request *req, struct lockstep_session *s)
 		m->flags |= LOCKSTEP_WH_SYNC;
 }
 
+void lockstep_write_refuse(struct lockstep_request *req)
+{
+	req->status = BLK_STS_IOERR;
+	if (req->is_flush)
+		forget_flush(req);
+	else
+		lockstep_range_leave(&req->vol->ranges, &req->range);
+	finish(req);
+}
+
+static void submit_local(struct lockstep_request *req)
+{
+	req->local_start = jiffies;
+	submit_bio_noacct(&req->clone);
+}
+
+void lockstep_write_send(struct lockstep_request *req, struct lockstep_session *s)
+{
+	message(req, s);
+	req->call.done = peer_done;
+	if (!lockstep_stream_call(lockstep_session_stream(s), &req->call))
+		lockstep_park_peer(req);
+}
+
 /*
  * To the peer first, then to the disk: the way there is the longer one. Either order is right:
  * until both have it, it is not acknowledged. `pending` has one more than the two, so that neither
@@ -210,34 +251,45 @@ static void message(struct lockstep_request *req, struct lockstep_session *s)
  */
 static void start_both(struct lockstep_request *req, struct lockstep_session *s)
 {
-	atomic_set(&req->pending, 3);
-	message(req, s);
-	req->call.done = peer_done;
-	if (!lockstep_stream_call(lockstep_session_stream(s), &req->call))
-		orphan(req);
-	submit_bio_noacct(&req->clone);
-	put_pending(req);
+	bool disk = percpu_ref_tryget_live(&req->vol->disk_ref);
+
+	atomic_set(&req->pending, disk ? 3 : 2);
+	atomic_set(&req->local, disk ? LOCAL_PENDING : LOCAL_NONE);
+	lockstep_write_send(req, s);
+	if (disk)
+		submit_local(req);
+	lockstep_write_put(req);
 }
 
 static void start_alone(struct lockstep_request *req)
 {
+	if (!percpu_ref_tryget_live(&req->vol->disk_ref)) {
+		lockstep_write_refuse(req);
+		return;
+	}
 	/* Marked before it is written: a mark too many costs a copy, one too few a block (P3). */
 	atomic_set(&req->pending, 1);
-	mark(req);
-	submit_bio_noacct(&req->clone);
+	atomic_set(&req->local, LOCAL_PENDING);
+	req->alone = true;
+	lockstep_write_mark(req);
+	submit_local(req);
 }
 
-/* False: the mode is one that lets it go by now. */
-static bool hold(struct lockstep_request *req)
+static bool is_holding(u8 mode)
 {
-	struct lockstep_resource *res = req->vol->res;
+	return mode == LOCKSTEP_IO_LAZY || mode == LOCKSTEP_IO_NARROW ||
+	       mode == LOCKSTEP_IO_FROZEN;
+}
+
+bool lockstep_request_wait(struct lockstep_resource *res, struct lockstep_waiter *w)
+{
 	bool held, ask;
 
 	spin_lock_irq(&res->io_lock);
-	held = res->io_mode == LOCKSTEP_IO_LAZY || res->io_mode == LOCKSTEP_IO_NARROW;
+	held = is_holding(res->io_mode);
 	ask = res->io_mode == LOCKSTEP_IO_LAZY;
 	if (held) {
-		list_add_tail(&req->node, &res->held);
+		list_add_tail(&w->node, &res->held);
 		res->nr_held++;
 	}
 	spin_unlock_irq(&res->io_lock);
@@ -246,12 +298,21 @@ static bool hold(struct lockstep_request *req)
 	return held;
 }
 
-static void refuse(struct lockstep_request *req)
+/*
+ * False: it comes back when its region is in the map, or has failed. A volume without a disk has no
+ * map either: the peer keeps one. Under mode_srcu: a map goes only after everybody who may have
+ * seen one has left.
+ */
+static bool has_region(struct lockstep_request *req)
 {
-	req->status = BLK_STS_IOERR;
-	if (!req->is_flush)
-		lockstep_range_leave(&req->vol->ranges, &req->range);
-	finish(req);
+	struct lockstep_volume *vol = req->vol;
+
+	if (req->is_flush || smp_load_acquire(&vol->failed))
+		return true;
+	if (!req->region.failed)
+		return lockstep_regions_begin(vol, req->range.range.first_sect, &req->region);
+	lockstep_write_refuse(req);
+	return false;
 }
 
 /*
@@ -264,11 +325,12 @@ static void start(struct lockstep_request *req)
 	struct lockstep_session *s;
 	int idx;
 
-	if (!req->is_flush &&
-	    !lockstep_regions_begin(req->vol, req->range.range.first_sect, &req->region))
-		return;
 again:
 	idx = srcu_read_lock(&res->mode_srcu);
+	if (!has_region(req)) {
+		srcu_read_unlock(&res->mode_srcu, idx);
+		return;
+	}
 	switch (READ_ONCE(res->io_mode)) {
 	case LOCKSTEP_IO_BOTH:
 		s = srcu_dereference(res->session, &res->mode_srcu);
@@ -284,41 +346,62 @@ again:
 		break;
 	case LOCKSTEP_IO_LAZY:
 	case LOCKSTEP_IO_NARROW:
-		if (hold(req))
+	case LOCKSTEP_IO_FROZEN:
+		if (lockstep_request_wait(res, &req->wait))
 			break;
 		srcu_read_unlock(&res->mode_srcu, idx);
 		goto again;
 	default:
-		refuse(req);
+		lockstep_write_refuse(req);
 	}
 	srcu_read_unlock(&res->mode_srcu, idx);
+}
+
+static void go(struct lockstep_waiter *w)
+{
+	start(container_of(w, struct lockstep_request, wait));
+}
+
+struct lockstep_request *lockstep_write_of_waiter(struct lockstep_waiter *w)
+{
+	return w->go == go ? container_of(w, struct lockstep_request, wait) : NULL;
+}
+
+static void go_all(struct list_head *list)
+{
+	struct lockstep_waiter *w, *tmp;
+
+	list_for_each_entry_safe(w, tmp, list, node) {
+		list_del_init(&w->node);
+		w->go(w);
+	}
 }
 
 void lockstep_request_ready_work(struct work_struct *work)
 {
 	struct lockstep_resource *res = container_of(work, struct lockstep_resource, ready_work);
-	struct lockstep_request *req, *tmp;
 	LIST_HEAD(list);
 
 	spin_lock_irq(&res->io_lock);
 	list_splice_init(&res->ready, &list);
 	spin_unlock_irq(&res->io_lock);
-	list_for_each_entry_safe(req, tmp, &list, node) {
-		list_del_init(&req->node);
-		start(req);
-	}
+	go_all(&list);
+}
+
+void lockstep_request_defer(struct lockstep_resource *res, struct lockstep_waiter *w)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&res->io_lock, flags);
+	list_add_tail(&w->node, &res->ready);
+	spin_unlock_irqrestore(&res->io_lock, flags);
+	queue_work(lockstep_io_wq, &res->ready_work);
 }
 
 /* Nothing blocks it any more; not started here, because this may be a disk's completion. */
 static void start_later(struct lockstep_request *req)
 {
-	struct lockstep_resource *res = req->vol->res;
-	unsigned long flags;
-
-	spin_lock_irqsave(&res->io_lock, flags);
-	list_add_tail(&req->node, &res->ready);
-	spin_unlock_irqrestore(&res->io_lock, flags);
-	queue_work(lockstep_io_wq, &res->ready_work);
+	lockstep_request_defer(req->vol->res, &req->wait);
 }
 
 static void range_ready(struct lockstep_range *r)
@@ -331,6 +414,11 @@ static void region_ready(struct lockstep_region_wait *w)
 	start_later(container_of(w, struct lockstep_request, region));
 }
 
+struct lockstep_request *lockstep_write_of_range(struct lockstep_range *r)
+{
+	return r->ready == range_ready ? container_of(r, struct lockstep_request, range) : NULL;
+}
+
 /* ---- modes ---------------------------------------------------------------------------------- */
 
 void lockstep_request_hold(struct lockstep_resource *res)
@@ -339,6 +427,7 @@ void lockstep_request_hold(struct lockstep_resource *res)
 	spin_lock_irq(&res->io_lock);
 	if (res->io_mode == LOCKSTEP_IO_BOTH)
 		res->io_mode = LOCKSTEP_IO_NARROW;
+	res->through = false;
 	spin_unlock_irq(&res->io_lock);
 }
 
@@ -350,8 +439,6 @@ void lockstep_request_hold(struct lockstep_resource *res)
  */
 void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_mode mode)
 {
-	bool holds = mode == LOCKSTEP_IO_LAZY || mode == LOCKSTEP_IO_NARROW;
-	struct lockstep_request *req, *tmp;
 	LIST_HEAD(held);
 	LIST_HEAD(orphans);
 
@@ -360,19 +447,13 @@ void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_m
 	res->io_mode = mode;
 	if (mode == LOCKSTEP_IO_ALONE)
 		list_splice_init(&res->orphans, &orphans);
-	if (!holds) {
+	if (!is_holding(mode)) {
 		list_splice_init(&res->held, &held);
 		res->nr_held = 0;
 	}
 	spin_unlock_irq(&res->io_lock);
-	list_for_each_entry_safe(req, tmp, &orphans, node) {
-		list_del_init(&req->node);
-		put_pending(req);
-	}
-	list_for_each_entry_safe(req, tmp, &held, node) {
-		list_del_init(&req->node);
-		start(req);
-	}
+	lockstep_park_end(&orphans);
+	go_all(&held);
 	/* In LAZY somebody may have been held before it was LAZY: nobody else would ask. */
 	if (mode == LOCKSTEP_IO_LAZY && READ_ONCE(res->nr_held))
 		lockstep_status_post(res, STATUS_WRITE);
@@ -380,21 +461,63 @@ void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_m
 
 /* ---- submission ----------------------------------------------------------------------------- */
 
+/*
+ * A clone with vectors of its own, so that the application's bio can complete while this one is
+ * still at a disk that does not answer. One with more vectors than a bio can have shares them, and
+ * cannot be let go early.
+ */
+static struct bio *clone_of(struct lockstep_volume *vol, struct bio *bio, bool *shared)
+{
+	struct bvec_iter it;
+	struct bio_vec bv;
+	struct bio *clone;
+	u32 nr = 0;
+
+	*shared = false;
+	if (bio_op(bio) == REQ_OP_WRITE)
+		bio_for_each_bvec(bv, bio, it)
+			nr++;
+	if (nr > BIO_MAX_VECS) {
+		*shared = true;
+		return bio_alloc_clone(vol->data.bdev, bio, GFP_NOIO, &request_bios);
+	}
+	clone = bio_alloc_bioset(vol->data.bdev, nr, bio->bi_opf, GFP_NOIO, &request_bios);
+	clone->bi_ioprio = bio->bi_ioprio;
+	bio_clone_blkg_association(clone, bio);
+	clone->bi_iter.bi_sector = bio->bi_iter.bi_sector;
+	if (nr)
+		bio_for_each_bvec(bv, bio, it)
+			__bio_add_page(clone, bv.bv_page, bv.bv_len, bv.bv_offset);
+	else
+		clone->bi_iter.bi_size = bio->bi_iter.bi_size;
+	return clone;
+}
+
 static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *bio)
 {
 	struct lockstep_request *req;
 	struct bio *clone;
+	bool shared;
 
-	clone = bio_alloc_clone(vol->data.bdev, bio, GFP_NOIO, &request_bios);
+	clone = clone_of(vol, bio, &shared);
 	req = container_of(clone, struct lockstep_request, clone);
 	req->vol = vol;
 	req->master = bio;
 	req->status = BLK_STS_OK;
 	req->both = false;
+	req->alone = false;
+	req->shared = shared;
+	req->parked = 0;
 	req->is_flush = !bio_sectors(bio);
 	req->range.ready = range_ready;
+	req->wait.go = go;
+	INIT_LIST_HEAD(&req->wait.node);
+	INIT_LIST_HEAD(&req->flush_node);
+	INIT_LIST_HEAD(&req->orphan);
+	atomic_set(&req->local, LOCAL_NONE);
+	atomic_set(&req->holders, 1);
 	req->region.ready = region_ready;
-	INIT_LIST_HEAD(&req->node);
+	req->region.failed = false;
 	req->start = bio_start_io_acct(bio);
 	req->start_ns = ktime_get_ns();
 	lockstep_engine_note_begin(&vol->engine);
@@ -402,28 +525,13 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	return req;
 }
 
-static void read_done(struct bio *bio)
+static void note_flush(struct lockstep_request *req)
 {
-	struct lockstep_request *req = container_of(bio, struct lockstep_request, clone);
+	struct lockstep_resource *res = req->vol->res;
 
-	req->status = bio->bi_status;
-	count(req, false);
-	finish(req);
-}
-
-/* Reads are local: what is acknowledged is here. */
-static void submit_read(struct lockstep_volume *vol, struct bio *bio)
-{
-	struct lockstep_request *req;
-
-	if (READ_ONCE(vol->stale)) {
-		bio_io_error(bio);
-		percpu_ref_put(&vol->ref);
-		return;
-	}
-	req = create(vol, bio);
-	req->clone.bi_end_io = read_done;
-	submit_bio_noacct(&req->clone);
+	spin_lock_irq(&res->io_lock);
+	list_add_tail(&req->flush_node, &req->vol->flushes);
+	spin_unlock_irq(&res->io_lock);
 }
 
 /*
@@ -438,6 +546,8 @@ static void submit_write(struct lockstep_volume *vol, struct bio *bio)
 	if (bio_op(bio) == REQ_OP_DISCARD)
 		req->clone.bi_opf = (req->clone.bi_opf & ~REQ_OP_MASK) | REQ_OP_WRITE_ZEROES;
 	req->clone.bi_end_io = local_done;
+	if (req->is_flush)
+		note_flush(req);
 	if (req->is_flush || lockstep_range_enter(&vol->ranges, &req->range, sect,
 						  bio_sectors(bio)))
 		start(req);
@@ -464,7 +574,7 @@ void lockstep_request_submit(struct lockstep_volume *vol, struct bio *bio)
 		return;
 	}
 	if (!op_is_write(bio_op(bio))) {
-		submit_read(vol, bio);
+		lockstep_read_submit(vol, bio);
 		return;
 	}
 	at = split_at(bio);

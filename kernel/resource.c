@@ -81,7 +81,6 @@ static void resource_init(struct lockstep_resource *res)
 	INIT_LIST_HEAD(&res->ready);
 	init_waitqueue_head(&res->state_wait);
 	INIT_WORK(&res->event_work, lockstep_status_work);
-	INIT_DELAYED_WORK(&res->retry_work, lockstep_status_retry_work);
 	INIT_WORK(&res->ready_work, lockstep_request_ready_work);
 	INIT_WORK(&res->free_work, resource_free_work);
 	state_init(&res->state, res->node_id < res->peer_node_id);
@@ -103,6 +102,7 @@ struct lockstep_resource *lockstep_resource_create(struct net *net,
 	res->peer_node_id = p->peer_node_id;
 	res->timeout_ms = p->timeout_ms;
 	res->ping_ms = p->ping_ms;
+	res->disk_timeout_ms = p->disk_timeout_ms;
 	res->net = net;
 	resource_init(res);
 	err = init_srcu_struct(&res->mode_srcu);

@@ -55,7 +55,7 @@ struct lockstep_resource {
 	char node_name[LOCKSTEP_NAME_BYTES];
 	char peer_name[LOCKSTEP_NAME_BYTES];
 	u32 node_id, peer_node_id;
-	u32 timeout_ms, ping_ms;
+	u32 timeout_ms, ping_ms, disk_timeout_ms;
 	struct kref ref;
 	struct work_struct free_work;
 
@@ -80,18 +80,18 @@ struct lockstep_resource {
 	spinlock_t io_lock;
 	/* Under io_lock; io_mode is also read under mode_srcu alone. */
 	u8 io_mode;			/* enum lockstep_io_mode */
-	struct list_head held;		/* requests that wait for a mode that lets them go */
-	struct list_head orphans;	/* local part under way, answer of the peer lost, marked */
+	struct list_head held;		/* waiters for a mode that lets them go */
+	struct list_head orphans;	/* parked requests, see request.h */
 	u32 nr_held;
+	bool through;			/* the session is one through which we work (P9) */
 
 	/* For the state worker. */
 	unsigned long conditions;	/* bits of enum status_condition, atomic */
 	struct list_head events;	/* under io_lock */
 	u32 nr_events;			/* under io_lock */
 	struct work_struct event_work;
-	struct delayed_work retry_work;
-	struct work_struct ready_work;	/* requests that a range has let go */
-	struct list_head ready;		/* under io_lock */
+	struct work_struct ready_work;
+	struct list_head ready;		/* deferred waiters; under io_lock */
 	wait_queue_head_t state_wait;	/* woken whenever state has moved */
 };
 
@@ -111,7 +111,7 @@ extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum
 struct lockstep_resource_params {
 	const char *name, *node_name, *peer_name;
 	u32 node_id, peer_node_id;
-	u32 timeout_ms, ping_ms;
+	u32 timeout_ms, ping_ms, disk_timeout_ms;
 };
 
 /*

@@ -264,7 +264,9 @@ int lockstep_resync_start_locked(struct lockstep_volume *vol, struct lockstep_se
 	int err;
 
 	lockdep_assert_held(&vol->res->ctl);
-	if (vol->resync.sync != LOCKSTEP_SYNC_SOURCE_WAIT)
+	/* A primary that works through us copies by itself, once it has a disk to copy to. */
+	if (vol->resync.sync != LOCKSTEP_SYNC_SOURCE_WAIT ||
+	    s->peer_role == LOCKSTEP_ROLE_PRIMARY)
 		return 0;
 	err = start(vol, s, false);
 	if (!err)

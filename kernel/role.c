@@ -174,7 +174,6 @@ static int remove_all(struct lockstep_resource *res, char *why, size_t len)
 		if (err)
 			return err;
 	}
-	cancel_delayed_work_sync(&res->retry_work);
 	lockstep_resource_remove_locked(res);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "session.h"
 
 #include <linux/slab.h>
+#include "diskfail.h"
 #include "request.h"
 #include "resource.h"
 #include "resync.h"
@@ -115,6 +116,7 @@ static void ping_work(struct work_struct *work)
 	}
 	if (READ_ONCE(s->started))
 		send_beat(s, &s->ping, LOCKSTEP_WT_PING);
+	lockstep_disk_check(s->res);
 	queue_delayed_work(lockstep_io_wq, &s->ping_work, msecs_to_jiffies(s->res->ping_ms));
 }
 

@@ -6,6 +6,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include "diskfail.h"
 #include "metaio.h"
 #include "report.h"
 #include "request.h"
@@ -56,14 +57,15 @@ static void change_primary(struct lockstep_volume *vol, const struct meta_change
 	struct meta *m = &vol->meta;
 
 	m->flags |= LOCKSTEP_MF_PRIMARY;
-	/* Somebody will write: the contents matter from now on. */
-	m->flags &= ~LOCKSTEP_MF_CLEAN;
+	/* Somebody will write: the contents matter from now on, and are no longer the peer's. */
+	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
 	m->primary_s = ktime_get_real_seconds();
 	if (!(c->effects & STATE_EFF_META_FORCE))
 		return;
 	meta_gen_force(m, c->id);
 	m->flags |= WHOLE;
 	m->flags &= ~DOUBTS;
+	vol->unproven = false;
 }
 
 /*
@@ -78,18 +80,35 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 
 	/* A full one was marked as such, durably, when the session was opened. */
 	m->flags |= WHOLE;
-	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
+	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING);
 	if (!m->peer[LOCKSTEP_PEER].since.id)
 		meta_gen_narrow(m, LOCKSTEP_PEER, c->id);
 	m->peer[LOCKSTEP_PEER].flags |= LOCKSTEP_PF_SYNCING;
+	/* The writer's only copy is here: see gen.h (b). */
+	if (c->session->peer_role == LOCKSTEP_ROLE_PRIMARY)
+		m->flags |= LOCKSTEP_MF_SERVING;
+	vol->serving = vol->peer.disk == LOCKSTEP_DISK_FAILED;
+	vol->pulled = false;
 	vol->resync.sync = LOCKSTEP_SYNC_SOURCE_WAIT;
-	vol->peer.disk = LOCKSTEP_DISK_INCONSISTENT;
+	if (!vol->serving)
+		vol->peer.disk = LOCKSTEP_DISK_INCONSISTENT;
 	vol->sync_told = false;
 }
 
 static void change_target(struct lockstep_volume *vol)
 {
-	vol->meta.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN);
+	struct meta_gen gen = { .id = vol->peer.gen, .nr = vol->meta.current_gen.nr };
+
+	vol->meta.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
+	/*
+	 * What is here is nothing by itself any more, but half a copy of what the source has: so if
+	 * the resync is interrupted, it is known to go on by what is still marked there.
+	 */
+	if (vol->peer.verdict == GEN_TARGET_FULL)
+		meta_gen_adopt(&vol->meta, LOCKSTEP_PEER, gen);
+	/* A disk attached under a primary says so from here on [S5]. */
+	if (vol->res->state.role == LOCKSTEP_ROLE_PRIMARY)
+		vol->meta.flags |= LOCKSTEP_MF_PRIMARY;
 	vol->resync.sync = LOCKSTEP_SYNC_TARGET;
 	vol->sync_told = false;
 }
@@ -103,7 +122,7 @@ static void change_equal(struct lockstep_volume *vol)
 		m->current_gen.id = max(m->current_gen.id, vol->peer.gen);
 	/* The end of a resync that we did not hear of may have left it set. */
 	meta_gen_together(m, LOCKSTEP_PEER);
-	m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN);
+	m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
 	m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
 	vol->peer.disk = LOCKSTEP_DISK_UP_TO_DATE;
 }
@@ -120,9 +139,12 @@ static void change_synced(struct lockstep_volume *vol)
 		lockstep_marks_empty(&vol->marks);
 	} else {
 		meta_gen_together(m, LOCKSTEP_PEER);
+		if (vol->pulled)
+			lockstep_marks_empty(&vol->marks);
 	}
 	m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
-	m->flags &= ~DOUBTS;
+	m->flags &= ~(DOUBTS | LOCKSTEP_MF_SERVING);
+	vol->unproven = false;
 }
 
 static void note_session(struct lockstep_volume *vol, const struct lockstep_session *s)
@@ -170,6 +192,8 @@ static enum state_copy copy_of(const struct lockstep_volume *vol)
 	const struct meta_peer *p = &vol->meta.peer[LOCKSTEP_PEER];
 	u32 flags = vol->meta.flags;
 
+	if (vol->failed)
+		return STATE_COPY_FAILED;
 	if (!vol->meta.current_gen.id)
 		return STATE_COPY_BLANK;
 	if (!(flags & LOCKSTEP_MF_CONSISTENT))
@@ -179,7 +203,7 @@ static enum state_copy copy_of(const struct lockstep_volume *vol)
 	/* Crashed, and the peer was or may have been with it: only that knows what came after. */
 	if (flags & LOCKSTEP_MF_UNCLEAN && (!p->since.id || p->flags & LOCKSTEP_PF_SYNCING))
 		return STATE_COPY_OUTDATED;
-	return STATE_COPY_UP_TO_DATE;
+	return vol->unproven ? STATE_COPY_OUTDATED : STATE_COPY_UP_TO_DATE;
 }
 
 /*
@@ -227,9 +251,13 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 		vol->meta_before = vol->meta;
 	resource_for_each_volume(res, i, vol) {
 		change(vol, &c);
-		err = save_marks(vol, effects) ?: lockstep_metaio_store(vol);
-		if (err)
+		/* What was given up is remembered, no more. */
+		err = vol->failed ? 0 :
+		      save_marks(vol, effects) ?: lockstep_metaio_store(vol);
+		if (err) {
+			lockstep_disk_failed(vol, "a metadata write", err);
 			break;
+		}
 	}
 	res->wait = NULL;
 	if (err)
@@ -288,6 +316,8 @@ static void run_effects(struct lockstep_resource *res, u32 eff)
 		set_writable(res, true);
 	if (eff & STATE_EFF_RO)
 		set_writable(res, false);
+	if (eff & STATE_EFF_RESEND)
+		lockstep_request_resend(res);
 	if (eff & STATE_EFF_NOTIFY)
 		lockstep_report_event(res, NULL, LOCKSTEP_EVENT_STATE);
 }
@@ -341,8 +371,11 @@ static int start_session(struct lockstep_resource *res)
 /*
  * Order: decide; make durable what has to be (S3, S5, P4); only then start streams, tell the peer,
  * let writes go. When the metadata cannot be written the state goes back: nobody was told anything
- * yet. A narrowing that fails is the exception: writes stay held and the worker tries again,
- * because there is no state before it to return to.
+ * yet. A narrowing that fails is the exception, because there is no state before it to return to:
+ * what waits for it fails, and the next write tries again.
+ *
+ * A disk that is given up gets nothing more from before its session ends: what was on its way to it
+ * is parked when the orphans of the session are.
  */
 static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, char *why, size_t len)
 {
@@ -359,6 +392,8 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 		return refusal_errno(rf);
 	}
 	WARN_ON_ONCE(!state_valid(&res->state));
+	if (ev == STATE_EV_DISK_FAILED)
+		lockstep_disk_drop_locked(res->volume[arg]);
 	err = run_meta(res, eff);
 	if (err && !(eff & STATE_EFF_META_NARROW)) {
 		res->state = old;
@@ -376,11 +411,13 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 	log_change(res, ev, &old);
 	if (eff & STATE_EFF_META_NARROW) {
 		if (err)
-			lockstep_status_post(res, STATUS_NARROW_RETRY);
-		else
-			step(res, STATE_EV_NARROWED, 0, NULL, 0);
+			lockstep_request_fail_held(res);
+		step(res, err ? STATE_EV_NARROW_FAILED : STATE_EV_NARROWED, 0, NULL, 0);
 		err = 0;
 	}
+	if (eff & STATE_EFF_CLOSE)
+		lockstep_status_close_locked(res, ev == STATE_EV_DISK_FAILED ?
+					     "a disk failed here" : "demoted without a copy here");
 	wake_up_all(&res->state_wait);
 	return err;
 }
@@ -403,6 +440,10 @@ void lockstep_status_copy_locked(struct lockstep_resource *res)
 	}
 	if (!res->nr_volumes)
 		worst = STATE_COPY_BLANK;
+	/* Whoever works through the peer gets a good copy by a resync only [S6]. */
+	if (res->state.role == LOCKSTEP_ROLE_PRIMARY &&
+	    res->state.copy != STATE_COPY_UP_TO_DATE)
+		worst = min(worst, STATE_COPY_OUTDATED);
 	step(res, STATE_EV_COPY, worst, NULL, 0);
 }
 
@@ -412,7 +453,7 @@ static void forget_peer(struct lockstep_resource *res)
 	int i;
 
 	resource_for_each_volume(res, i, vol)
-		vol->peer.valid = false;
+		vol->peer.valid = vol->serving = false;
 }
 
 /* ---- the worker ----------------------------------------------------------------------------- */
@@ -469,16 +510,9 @@ static void take_write(struct lockstep_resource *res)
 		step(res, STATE_EV_WRITE, 0, NULL, 0);
 }
 
-static void take_narrow_retry(struct lockstep_resource *res)
+static void tell_done(struct lockstep_session *s, const struct lockstep_volume *vol)
 {
-	if (!res->state.narrowing)
-		return;
-	if (run_meta(res, STATE_EFF_META_NARROW)) {
-		res->wait = "metadata that cannot be written; retried every second";
-		queue_delayed_work(lockstep_slow_wq, &res->retry_work, HZ);
-		return;
-	}
-	step(res, STATE_EV_NARROWED, 0, NULL, 0);
+	lockstep_session_tell(s, LOCKSTEP_WT_SYNC_DONE, vol->number, 0, vol->meta.current_gen.id);
 }
 
 /*
@@ -494,9 +528,33 @@ static void take_sync_empty(struct lockstep_resource *res)
 	if (!s)
 		return;
 	resource_for_each_volume(res, i, vol)
-		if (lockstep_resync_finished_locked(vol))
-			lockstep_session_tell(s, LOCKSTEP_WT_SYNC_DONE, vol->number, 0,
-					      vol->meta.current_gen.id);
+		if (!lockstep_resync_finished_locked(vol))
+			continue;
+		else if (vol->resync.sync == LOCKSTEP_SYNC_TARGET)
+			lockstep_session_tell(s, LOCKSTEP_WT_SYNC_PULLED, vol->number, 0, 0);
+		else
+			tell_done(s, vol);
+}
+
+/*
+ * The peer, which works through us, has copied what our marks named, and both have flushed. From
+ * here it goes the usual way.
+ */
+static void take_sync_pulled(struct lockstep_resource *res, const struct queued_msg *q)
+{
+	struct lockstep_session *s = session_locked(res);
+	struct lockstep_volume *vol = NULL;
+
+	if (q->m.volume < LOCKSTEP_MAX_VOLUMES)
+		vol = res->volume[q->m.volume];
+	if (!vol || vol->resync.sync != LOCKSTEP_SYNC_SOURCE_WAIT || vol->serving ||
+	    s->peer_role != LOCKSTEP_ROLE_PRIMARY) {
+		lockstep_session_fail(s, "the peer ended a resync that was not", -EPROTO);
+		return;
+	}
+	vol->pulled = true;
+	vol->resync.sync = LOCKSTEP_SYNC_SOURCE;
+	tell_done(s, vol);
 }
 
 static bool all_told(struct lockstep_resource *res)
@@ -550,6 +608,9 @@ static void take_message(struct lockstep_resource *res, const struct queued_msg 
 		if (step(res, STATE_EV_PEER_ROLE, q->m.arg, NULL, 0))
 			lockstep_session_fail(s, "the peer claims an impossible role", -EPROTO);
 		break;
+	case STATUS_SYNC_PULLED:
+		take_sync_pulled(res, q);
+		break;
 	case STATUS_SYNC_TOLD:
 	case STATUS_SYNC_CONFIRMED:
 		take_sync_message(res, q);
@@ -586,8 +647,8 @@ void lockstep_status_work(struct work_struct *work)
 		take_lost(res);
 	if (test_and_clear_bit(STATUS_SYNC_EMPTY, &res->conditions))
 		take_sync_empty(res);
-	if (test_and_clear_bit(STATUS_NARROW_RETRY, &res->conditions))
-		take_narrow_retry(res);
+	if (test_and_clear_bit(STATUS_DISK_FAILED, &res->conditions))
+		lockstep_disk_take_failures_locked(res);
 	if (test_and_clear_bit(STATUS_WRITE, &res->conditions))
 		take_write(res);
 	lockstep_resource_unlock(res);
@@ -600,14 +661,6 @@ static void queue_events(struct lockstep_resource *res)
 	kref_get(&res->ref);
 	if (!queue_work(lockstep_slow_wq, &res->event_work))
 		lockstep_resource_put(res);
-}
-
-void lockstep_status_retry_work(struct work_struct *work)
-{
-	struct lockstep_resource *res = container_of(work, struct lockstep_resource,
-						     retry_work.work);
-
-	lockstep_status_post(res, STATUS_NARROW_RETRY);
 }
 
 void lockstep_status_post(struct lockstep_resource *res, enum status_condition c)

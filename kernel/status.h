@@ -24,7 +24,7 @@ enum status_condition {
 	STATUS_LOST,		/* the session has failed */
 	STATUS_WRITE,		/* a request is held in mode LAZY */
 	STATUS_SYNC_EMPTY,	/* a volume's resync has nothing left to copy */
-	STATUS_NARROW_RETRY,	/* metadata could not be written: once more */
+	STATUS_DISK_FAILED,	/* a volume's disk_what says how */
 };
 
 /* Messages: each is taken, in order, if its session is still there. */
@@ -34,6 +34,7 @@ enum status_message {
 	STATUS_PEER_ROLE,
 	STATUS_SYNC_TOLD,
 	STATUS_SYNC_CONFIRMED,
+	STATUS_SYNC_PULLED,
 };
 
 struct status_msg {
@@ -47,9 +48,8 @@ void lockstep_status_post(struct lockstep_resource *res, enum status_condition c
 /* May sleep. -ENOMEM. */
 int lockstep_status_post_msg(struct lockstep_resource *res, enum status_message type,
 			     const struct status_msg *m);
-/* Works of a resource: the worker, and its delayed second try at metadata. */
+/* Work of a resource. */
 void lockstep_status_work(struct work_struct *work);
-void lockstep_status_retry_work(struct work_struct *work);
 
 /*
  * Take an event. Returns 0, -EALREADY (nothing to do), or a negative errno with a sentence in `why`

@@ -216,11 +216,13 @@ u8 lockstep_volume_disk(const struct lockstep_volume *vol)
 {
 	u32 flags = vol->meta.flags;
 
+	if (vol->failed)
+		return LOCKSTEP_DISK_FAILED;
 	if (!(flags & LOCKSTEP_MF_CONSISTENT))
 		return LOCKSTEP_DISK_INCONSISTENT;
 	if (flags & LOCKSTEP_MF_OUTDATED)
 		return LOCKSTEP_DISK_OUTDATED;
-	if (!(flags & LOCKSTEP_MF_UP_TO_DATE) || flags & LOCKSTEP_MF_UNCLEAN)
+	if (!(flags & LOCKSTEP_MF_UP_TO_DATE) || flags & LOCKSTEP_MF_UNCLEAN || vol->unproven)
 		return LOCKSTEP_DISK_UNSURE;
 	return LOCKSTEP_DISK_UP_TO_DATE;
 }
@@ -270,6 +272,7 @@ static void close_devices(struct lockstep_volume *vol)
 		compat_bdev_close(&vol->md);
 	if (vol->data.bdev)
 		compat_bdev_close(&vol->data);
+	vol->md.bdev = NULL;
 }
 
 /* Is this the copy of this volume of this resource of this node? */
@@ -345,6 +348,11 @@ static void ref_released(struct percpu_ref *ref)
 	complete(&container_of(ref, struct lockstep_volume, ref)->ref_done);
 }
 
+static void disk_ref_released(struct percpu_ref *ref)
+{
+	complete(&container_of(ref, struct lockstep_volume, disk_ref)->disk_done);
+}
+
 static int add_disk_of(struct lockstep_volume *vol, char *why, size_t len)
 {
 	struct compat_limits l;
@@ -391,21 +399,33 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	strscpy(vol->meta_path, meta_path ?: "", sizeof(vol->meta_path));
 	mutex_init(&vol->open_lock);
 	init_completion(&vol->ref_done);
+	init_completion(&vol->disk_done);
+	INIT_LIST_HEAD(&vol->flushes);
 	lockstep_ranges_init(&vol->ranges);
 	lockstep_engine_init(vol);
 	lockstep_resync_init(vol);
 	lockstep_verify_init(vol);
 	lockstep_bitmap_init(vol);
 	vol->meta_page = (void *)get_zeroed_page(GFP_KERNEL);
-	if (vol->meta_page && !percpu_ref_init(&vol->ref, ref_released, 0, GFP_KERNEL))
-		return vol;
+	if (!vol->meta_page)
+		goto free;
+	if (percpu_ref_init(&vol->ref, ref_released, 0, GFP_KERNEL))
+		goto page;
+	if (percpu_ref_init(&vol->disk_ref, disk_ref_released, PERCPU_REF_ALLOW_REINIT, GFP_KERNEL))
+		goto ref;
+	return vol;
+ref:
+	percpu_ref_exit(&vol->ref);
+page:
 	free_page((unsigned long)vol->meta_page);
+free:
 	kvfree(vol);
 	return NULL;
 }
 
 static void volume_free(struct lockstep_volume *vol)
 {
+	percpu_ref_exit(&vol->disk_ref);
 	percpu_ref_exit(&vol->ref);
 	lockstep_verify_exit(vol);
 	lockstep_marks_exit(&vol->marks);
@@ -476,6 +496,101 @@ free:
 	return err;
 }
 
+/* What a disk brings with it, and what is put back if it is not taken. */
+struct disk_part {
+	struct lockstep_bdev data, md;
+	struct meta meta;
+	int meta_copy;
+	struct lockstep_marks marks;
+	struct lockstep_limits local;
+	u64 data_max_sect;
+	char backing[LOCKSTEP_PATH_BYTES], meta_path[LOCKSTEP_PATH_BYTES];
+};
+
+static void save_part(struct lockstep_volume *vol, struct disk_part *p)
+{
+	p->data = vol->data;
+	p->md = vol->md;
+	p->meta = vol->meta;
+	p->meta_copy = vol->meta_copy;
+	p->local = vol->local;
+	p->data_max_sect = vol->data_max_sect;
+	memcpy(p->backing, vol->backing, sizeof(p->backing));
+	memcpy(p->meta_path, vol->meta_path, sizeof(p->meta_path));
+}
+
+static void restore_part(struct lockstep_volume *vol, const struct disk_part *p)
+{
+	vol->data = p->data;
+	vol->md = p->md;
+	vol->meta = p->meta;
+	vol->meta_copy = p->meta_copy;
+	vol->local = p->local;
+	vol->data_max_sect = p->data_max_sect;
+	memcpy(vol->backing, p->backing, sizeof(vol->backing));
+	memcpy(vol->meta_path, p->meta_path, sizeof(vol->meta_path));
+}
+
+/* The volume's size is its users' by now. */
+static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, size_t len)
+{
+	if (vol->data_max_sect >= sect && (!vol->meta.data_sect || vol->meta.data_sect == sect))
+		return 0;
+	snprintf(why, len, "%s has room for %llu sectors, and the volume has %llu", vol->backing,
+		 vol->meta.data_sect ?: vol->data_max_sect, sect);
+	return -ENOSPC;
+}
+
+int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *backing,
+				   const char *meta_path, char *why, size_t len)
+{
+	bool primary = vol->res->state.role == LOCKSTEP_ROLE_PRIMARY;
+	struct disk_part *old = kmalloc(sizeof(*old), GFP_KERNEL);
+	u64 sect = vol->data_sect;
+	int err;
+
+	lockdep_assert_held(&vol->res->ctl);
+	if (!old)
+		return -ENOMEM;
+	save_part(vol, old);
+	vol->data.bdev = NULL;
+	vol->md.bdev = NULL;
+	strscpy(vol->backing, backing, sizeof(vol->backing));
+	strscpy(vol->meta_path, meta_path ?: "", sizeof(vol->meta_path));
+	/* Nobody is at the maps that go: requests look at `failed` first. */
+	synchronize_srcu(&vol->res->mode_srcu);
+	lockstep_bitmap_stop(vol);
+	lockstep_marks_exit(&vol->marks);
+	lockstep_regions_exit(vol);
+	lockstep_regions_set_gone(vol, false);
+	err = attach(vol, why, len);
+	if (!err)
+		err = check_replacement(vol, sect, why, len);
+	if (!err && vol->data_sect != sect)
+		err = lockstep_marks_resize(&vol->marks, sect);
+	vol->data_sect = sect;
+	if (!err) {
+		swap(vol->data, old->data);
+		swap(vol->md, old->md);
+		close_devices(vol);
+		swap(vol->data, old->data);
+		swap(vol->md, old->md);
+		vol->unproven = primary;
+	} else {
+		close_devices(vol);
+		restore_part(vol, old);
+		lockstep_marks_exit(&vol->marks);
+		lockstep_regions_exit(vol);
+		if (lockstep_marks_init_max(&vol->marks, sect, vol->data_max_sect) ||
+		    lockstep_regions_init(vol, vol->data_max_sect))
+			err = -ENOMEM;
+		lockstep_regions_set_gone(vol, true);
+	}
+	WRITE_ONCE(vol->stale, true);
+	kfree(old);
+	return err;
+}
+
 /* ---- detach --------------------------------------------------------------------------------- */
 
 int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len)
@@ -485,6 +600,11 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	int err = 0;
 
 	lockdep_assert_held(&res->ctl);
+	if (vol->failed && !percpu_ref_is_zero(&vol->disk_ref)) {
+		snprintf(why, len, "requests are still at %s, which does not answer: remove it "
+			 "from this host, or wait until they come back", vol->backing);
+		return -EBUSY;
+	}
 	mutex_lock(&vol->open_lock);
 	if (vol->openers)
 		err = in_use(vol, "close it first", why, len);
@@ -503,9 +623,14 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	wait_for_completion(&vol->ref_done);
 	lockstep_engine_stop(vol);
 	lockstep_engine_drain(vol);
+	if (!vol->failed)
+		percpu_ref_kill(&vol->disk_ref);
+	wait_for_completion(&vol->disk_done);
 	res->wait = NULL;
 	put_disk(vol->disk);
-	close_metadata(vol);
+	/* What is left on a disk that was given up says that nobody closed it: so it is. */
+	if (!vol->failed)
+		close_metadata(vol);
 	res->volume[number] = NULL;
 	res->nr_volumes--;
 	volume_free(vol);

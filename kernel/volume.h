@@ -19,10 +19,9 @@
 #include "meta.h"
 #include "ranges.h"
 #include "regionmap.h"
+#include "resource.h"
 #include "resync.h"
 #include "verify.h"
-
-struct lockstep_resource;
 
 #define LOCKSTEP_PATH_BYTES	256
 
@@ -56,6 +55,10 @@ struct lockstep_volume {
 
 	struct percpu_ref ref;		/* application requests and openers in open() */
 	struct completion ref_done;
+	/* What an application waits for at the local disk; dead: given up. See diskfail.h. */
+	struct percpu_ref disk_ref;
+	struct completion disk_done;
+	struct list_head flushes;	/* in flight; under resource.io_lock */
 
 	/* Under resource.ctl. */
 	struct meta meta, meta_before;	/* now; before the change that is being written */
@@ -74,6 +77,16 @@ struct lockstep_volume {
 	char opener[TASK_COMM_LEN + 16];	/* the first of the present ones */
 
 	bool stale;			/* our copy is not fit to be read; written under ctl */
+	bool failed;			/* the disk was given up; written under ctl */
+	/* Attached under a primary: the peer knows better what it is worth. Under ctl. */
+	bool unproven;
+	/* We are the source of a primary that has no disk, and mark what it writes. Under ctl. */
+	bool serving;
+	/* As source: the peer has copied everything by itself. Under ctl. */
+	bool pulled;
+	char disk_why[LOCKSTEP_WHY_BYTES];	/* what it failed; under ctl */
+	const char *disk_what;		/* the same, just reported; by exchange */
+	int disk_err;
 	struct lockstep_ranges ranges;
 	struct lockstep_marks marks;
 	struct lockstep_engine engine;
@@ -86,6 +99,8 @@ struct lockstep_volume {
 	atomic_t in_flight;
 	atomic64_t reads, read_sect, writes, write_sect;
 	atomic64_t peer_writes, peer_write_sect, resync_sect;
+	atomic64_t read_errors, write_errors, repairs;
+	atomic_t stuck;			/* abandoned requests that have not come back */
 };
 
 int lockstep_volume_init(void);
@@ -100,6 +115,13 @@ int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 mi
 
 /* Refuses with -EBUSY while open, naming the opener. ctl held; no session may be there. */
 int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len);
+
+/*
+ * Put another disk in the place of the one that was given up, with what its metadata says. On
+ * failure all is as before. ctl held, no session, nothing at the old disk.
+ */
+int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *backing,
+				   const char *meta_path, char *why, size_t len);
 
 /* -EBUSY, with a sentence that names the opener, while somebody has it open. */
 int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The target's marks go to the source, which unites them with its own and then begins to copy.
+ * Where the target is primary, working through the source with a disk attached again, it is the
+ * other way round: whoever orders the writes does the copying.
  * One chunk is read, sent and drained before the next is read, so a bitmap of any size needs the
  * memory of one chunk.
  *
@@ -17,32 +19,46 @@
 
 #define LATE_MS	30000
 
-static enum marks_todo todo_new(const struct agreed_volume *a)
+/* From the one who sends to the one who copies. */
+static enum marks_todo todo_of(bool copies, bool full)
 {
-	switch (a->verdict) {
-	case GEN_TARGET:	return MARKS_SEND;
-	case GEN_TARGET_FULL:	return MARKS_SAY_DONE;
-	case GEN_SOURCE:
-	case GEN_SOURCE_FULL:	return MARKS_AWAIT;
-	default:		return MARKS_NOTHING;
-	}
+	return copies ? MARKS_AWAIT : full ? MARKS_SAY_DONE : MARKS_SEND;
 }
 
-static enum marks_todo todo_adopted(const struct wire_hello_volume *mine,
-				    const struct wire_hello_volume *theirs)
+static enum marks_todo todo_new(const struct peer *p, u32 i)
 {
+	const struct agreed_volume *a = &p->agreed.volume[i];
+	bool full = a->verdict == GEN_TARGET_FULL || a->verdict == GEN_SOURCE_FULL;
+
+	/* Nowhere to copy to. */
+	if (p->mine.v[i].disk == LOCKSTEP_DISK_FAILED ||
+	    p->theirs.v[i].disk == LOCKSTEP_DISK_FAILED)
+		return MARKS_NOTHING;
+	if (gen_verdict_is_target(a->verdict))
+		return todo_of(p->mine.h.role == LOCKSTEP_ROLE_PRIMARY, full);
+	if (gen_verdict_is_source(a->verdict))
+		return todo_of(p->theirs.h.role != LOCKSTEP_ROLE_PRIMARY, full);
+	return MARKS_NOTHING;
+}
+
+/* In a live session primary and target are the same side only if it works through the other. */
+static enum marks_todo todo_adopted(const struct peer *p, u32 i)
+{
+	const struct wire_hello_volume *mine = &p->mine.v[i], *theirs = &p->theirs.v[i];
+
+	if (mine->disk == LOCKSTEP_DISK_FAILED || theirs->disk == LOCKSTEP_DISK_FAILED)
+		return MARKS_NOTHING;
 	if (mine->sync == LOCKSTEP_SYNC_SOURCE_WAIT)
-		return MARKS_AWAIT;
+		return todo_of(p->theirs.h.role != LOCKSTEP_ROLE_PRIMARY, false);
 	if (theirs->sync == LOCKSTEP_SYNC_SOURCE_WAIT && mine->sync == LOCKSTEP_SYNC_TARGET)
-		return MARKS_SEND;
+		return todo_of(p->mine.h.role == LOCKSTEP_ROLE_PRIMARY, false);
 	return MARKS_NOTHING;
 }
 
 void peer_plan_marks(struct peer *p, bool adopted)
 {
 	for (u32 i = 0; i < p->mine.h.nr_volumes; i++)
-		p->marks[i] = adopted ? todo_adopted(&p->mine.v[i], &p->theirs.v[i]) :
-					todo_new(&p->agreed.volume[i]);
+		p->marks[i] = adopted ? todo_adopted(p, i) : todo_new(p, i);
 	p->marks_at = 0;
 	p->marks_bit = 0;
 	p->marks_ms = loop_now_ms(p->env->event);
@@ -66,7 +82,7 @@ static void no_memory(struct peer *p)
 	peer_fail_text(p, RETRY_LATER, "no-memory", "no memory to ask the kernel");
 }
 
-/* ---- target */
+/* ---- who sends */
 
 static void send_chunk(struct peer *p, u16 type, u32 volume, const struct nl_marks *m)
 {
@@ -138,7 +154,7 @@ void peer_send_marks(struct peer *p)
 	}
 }
 
-/* ---- source */
+/* ---- who copies */
 
 static u8 *find_todo(struct peer *p, u32 volume)
 {

@@ -63,9 +63,9 @@ enum peer_kernel {
 
 enum marks_todo {
 	MARKS_NOTHING,
-	MARKS_SEND,		/* target: send ours */
+	MARKS_SEND,		/* the other side copies: send ours */
 	MARKS_SAY_DONE,		/* target of a full resync: they do not matter */
-	MARKS_AWAIT,		/* source: the peer's will come */
+	MARKS_AWAIT,		/* we copy: the peer's will come */
 };
 
 enum resize_step {
