@@ -4,6 +4,7 @@
 #include "role.h"
 
 #include <linux/blkdev.h>
+#include "diskfail.h"
 #include "metaio.h"
 #include "request.h"
 #include "resource.h"
@@ -109,9 +110,10 @@ static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 	int i, err = 0;
 
 	resource_for_each_volume(res, i, vol) {
-		err = lockstep_metaio_flush_data(vol);
+		err = vol->failed ? 0 : lockstep_metaio_flush_data(vol);
 		if (!err)
 			continue;
+		lockstep_disk_failed(vol, "a flush", err);
 		snprintf(why, len, "%s: flushing %s failed (error %d)", res->name, vol->backing,
 			 err);
 		break;
@@ -178,6 +180,23 @@ static int remove_all(struct lockstep_resource *res, char *why, size_t len)
 	return 0;
 }
 
+/*
+ * The resource goes, and some disks will not take even the word that they are closed. What is on
+ * them says that they were not, and is judged as after a crash when they come back.
+ */
+static void give_up_dead_disks(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	int i;
+
+	lockstep_resource_lock(res);
+	resource_for_each_volume(res, i, vol)
+		if (!vol->failed && (READ_ONCE(vol->disk_what) || lockstep_metaio_flush_data(vol)))
+			lockstep_status_step_locked(res, STATE_EV_DISK_FAILED,
+						    vol->number | STATE_DISK_ANYWAY, NULL, 0);
+	lockstep_resource_unlock(res);
+}
+
 int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len)
 {
 	int err;
@@ -188,6 +207,10 @@ int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len)
 	if (err)
 		return err;
 	err = lockstep_role_demote(res, why, len);
+	if (err && err != -EALREADY && err != -EBUSY && err != -EAGAIN) {
+		give_up_dead_disks(res);
+		err = lockstep_role_demote(res, why, len);
+	}
 	if (err && err != -EALREADY)
 		return err;
 	lockstep_resource_lock(res);

@@ -393,7 +393,7 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 	}
 	WARN_ON_ONCE(!state_valid(&res->state));
 	if (ev == STATE_EV_DISK_FAILED)
-		lockstep_disk_drop_locked(res->volume[arg]);
+		lockstep_disk_drop_locked(res->volume[arg & ~STATE_DISK_ANYWAY]);
 	err = run_meta(res, eff);
 	if (err && !(eff & STATE_EFF_META_NARROW)) {
 		res->state = old;

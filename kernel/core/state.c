@@ -384,10 +384,13 @@ static enum state_refusal on_narrow_failed(struct lockstep_state *s, u32 arg, u3
  */
 static enum state_refusal on_disk_failed(struct lockstep_state *s, u32 arg, u32 *eff)
 {
-	(void)arg;
-	if (is_primary(s) && is_good(s) && !(is_up(s) && s->sync == STATE_SYNC_NONE))
-		return STATE_RF_ONLY_COPY;
-	if (s->sync == STATE_SYNC_SOURCE)
+	bool only_copy = s->sync == STATE_SYNC_SOURCE ||
+			 (is_primary(s) && is_good(s) &&
+			  !(is_up(s) && s->sync == STATE_SYNC_NONE));
+
+	if (s->narrowing)
+		return STATE_RF_NARROWING;
+	if (only_copy && !(arg & STATE_DISK_ANYWAY))
 		return STATE_RF_ONLY_COPY;
 	s->copy = STATE_COPY_FAILED;
 	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
@@ -494,7 +497,7 @@ static bool is_session_valid(const struct lockstep_state *s)
 		return s->copy <= STATE_COPY_INCONSISTENT && s->copy != STATE_COPY_BLANK &&
 		       s->set == STATE_SET_BOTH && !s->asking;
 	case STATE_SYNC_SOURCE:
-		return is_good(s) && s->set == STATE_SET_ME;
+		return (is_good(s) || s->copy == STATE_COPY_FAILED) && s->set == STATE_SET_ME;
 	default:
 		/* [S4]; FAILED: about to end */
 		return (is_good(s) || s->copy == STATE_COPY_FAILED) && s->set == STATE_SET_BOTH;

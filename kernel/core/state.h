@@ -124,7 +124,9 @@ enum state_event {
 	STATE_EV_COPY,
 	/*
 	 * A disk of ours failed, or is given up on purpose. ONLY_COPY: nobody else has what is on
-	 * it: it is kept, and its errors are the application's.
+	 * it: it is kept, and its errors are the application's. arg with STATE_DISK_ANYWAY: given
+	 * up all the same, because the resource is taken down and the disk takes nothing more; the
+	 * rest of arg is the caller's.
 	 */
 	STATE_EV_DISK_FAILED,
 	/* EFF_META_NARROW could not be made durable: held writes fail, the next one tries again */
@@ -140,6 +142,9 @@ enum state_event {
 #define STATE_START(verdict, peer_role)	((u32)(verdict) | (u32)(peer_role) << 8)
 #define STATE_START_THROUGH	(1u << 16)
 #define STATE_START_NO_DISK	(1u << 17)
+
+/* arg of STATE_EV_DISK_FAILED */
+#define STATE_DISK_ANYWAY	(1u << 31)
 
 /* In the order in which they are carried out. */
 enum state_effect {

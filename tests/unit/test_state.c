@@ -31,7 +31,7 @@ static const struct {
 	{ STATE_EV_LOST, 0 }, { STATE_EV_LOST, 1 }, { STATE_EV_WRITE, 0 }, { STATE_EV_NARROWED, 0 },
 	{ STATE_EV_SYNC_DONE, 0 }, { STATE_EV_COPY, 0 }, { STATE_EV_COPY, 1 }, { STATE_EV_COPY, 2 },
 	{ STATE_EV_COPY, 3 }, { STATE_EV_COPY, 4 }, { STATE_EV_COPY, 5 },
-	{ STATE_EV_DISK_FAILED, 0 }, { STATE_EV_NARROW_FAILED, 0 },
+	{ STATE_EV_DISK_FAILED, 0 }, { STATE_EV_DISK_FAILED, STATE_DISK_ANYWAY }, { STATE_EV_NARROW_FAILED, 0 },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 1) | STATE_START_THROUGH },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 2) | STATE_START_THROUGH },
 	{ STATE_EV_START, STATE_START(GEN_TARGET, 1) | STATE_START_THROUGH },
@@ -75,9 +75,6 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 			    (state_io_mode(b) == LOCKSTEP_IO_BOTH && b->link == UP &&
 			     b->sync == STATE_SYNC_TARGET));
 	assert_int_equal(HAS(RESEND), up && b->role == PRIMARY && b->sync == STATE_SYNC_TARGET);
-	/* A copy that is the only good one is never given up. */
-	if (ev == STATE_EV_DISK_FAILED && a->role == PRIMARY && a->copy == STATE_COPY_UP_TO_DATE)
-		assert_true(a->link == UP && a->sync == STATE_SYNC_NONE && HAS(CLOSE));
 	/* A primary gets good only by a resync, or by a person's word. */
 	if (a->role == PRIMARY && a->copy != STATE_COPY_UP_TO_DATE &&
 	    b->copy == STATE_COPY_UP_TO_DATE)
@@ -91,6 +88,20 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 		assert_true(ev == STATE_EV_NARROWED || HAS(META_SOURCE));
 	if (HAS(GRANT))
 		assert_true(a->role != PRIMARY && !b->asking && !(a->asking && a->smaller_id));
+}
+
+static void check_disk(const struct lockstep_state *a, const struct lockstep_state *b, u32 effects,
+		       enum state_event ev, u32 arg)
+{
+	/* A copy that is the only good one is never given up, but for good. */
+	if (ev == STATE_EV_DISK_FAILED && !arg && a->role == PRIMARY &&
+	    a->copy == STATE_COPY_UP_TO_DATE)
+		assert_true(a->link == UP && a->sync == STATE_SYNC_NONE);
+	assert_int_equal(HAS(CLOSE), (ev == STATE_EV_DISK_FAILED && a->link != 0) ||
+				     (ev == STATE_EV_DEMOTE && a->link == UP &&
+				      a->copy != STATE_COPY_UP_TO_DATE));
+	if (ev == STATE_EV_DISK_FAILED)
+		assert_int_equal(b->copy, STATE_COPY_FAILED);
 }
 
 static u32 key(const struct lockstep_state *s)
@@ -136,6 +147,7 @@ static void every_state_and_event(void **state)
 			}
 			assert_int_equal(effects >> 19, 0);
 			check_effects(&before, &s, effects, inputs[j].ev);
+			check_disk(&before, &s, effects, inputs[j].ev, inputs[j].arg);
 			visit(&s);
 		}
 	}
