@@ -117,9 +117,12 @@ static void change_equal(struct lockstep_volume *vol)
 {
 	struct meta *m = &vol->meta;
 
-	/* Both declared their contents irrelevant: both take the larger id (gen.h, both-clean). */
-	if (m->flags & LOCKSTEP_MF_CLEAN && vol->peer.flags & LOCKSTEP_MF_CLEAN)
-		m->current_gen.id = max(m->current_gen.id, vol->peer.gen);
+	/*
+	 * Both declared their contents irrelevant: both take the larger id (gen.h, both-clean); in
+	 * no other case do they differ here. Not by the flag: a promotion since the hello, and a
+	 * demotion, have taken it away, and the peer takes the larger id all the same.
+	 */
+	m->current_gen.id = max(m->current_gen.id, vol->peer.gen);
 	/* The end of a resync that we did not hear of may have left it set. */
 	meta_gen_together(m, LOCKSTEP_PEER);
 	m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);

@@ -114,7 +114,7 @@ static void change_meta(struct node *nd, u32 eff)
 		break;
 	case STATE_EFF_META_EQUAL:
 		m->peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
-		if (m->flags & LOCKSTEP_MF_CLEAN && nd->s.adopt_id)
+		if (nd->s.adopt_id)
 			m->current_gen.id = nd->s.adopt_id;
 		meta_gen_together(m, 0);
 		m->flags |= WHOLE;
