@@ -80,7 +80,7 @@ static void note_locked(struct lockstep_volume *vol, u64 bit)
 {
 	lockdep_assert_held(&vol->res->ctl);
 	if (vol->verify.end_bit != vol->data_sect / LOCKSTEP_BIT_SECT ||
-	    vol->meta.verify_bit == bit || !vol->data.bdev)
+	    vol->meta.verify_bit == bit || READ_ONCE(vol->failed))
 		return;
 	vol->meta.verify_bit = bit;
 	/* If this fails it is a place further back that it goes on from. */
