@@ -103,7 +103,7 @@ static int wait_idle(struct lockstep_volume *vol, char *why, size_t len)
 }
 
 int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing,
-				const char *meta_path, char *why, size_t len)
+				const char *meta_path, u64 old_sect, char *why, size_t len)
 {
 	struct lockstep_resource *res = vol->res;
 	int err;
@@ -115,7 +115,7 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 	}
 	lockstep_status_close_locked(res, "a disk is attached");
 	err = wait_idle(vol, why, len) ?:
-	      lockstep_volume_replace_locked(vol, backing, meta_path, why, len);
+	      lockstep_volume_replace_locked(vol, backing, meta_path, old_sect, why, len);
 	if (err)
 		return err;
 	vol->disk_why[0] = 0;

@@ -34,10 +34,10 @@ int lockstep_disk_detach_locked(struct lockstep_volume *vol, char *why, size_t l
 
 /*
  * Another disk, or the same one again, in the place of the one that was given up. The session is
- * ended; whose content counts is for the next hello. ctl held.
+ * ended; whose content counts is for the next hello. old_sect: as for volume_add. ctl held.
  */
 int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing,
-				const char *meta_path, char *why, size_t len);
+				const char *meta_path, u64 old_sect, char *why, size_t len);
 
 /* Has a request been at a local disk for too long? Without ctl, while there is a session. */
 void lockstep_disk_check(struct lockstep_resource *res);

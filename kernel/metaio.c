@@ -103,7 +103,7 @@ int lockstep_metaio_blocks(struct lockstep_volume *vol, bool write, u32 nr, cons
 	return b.err;
 }
 
-static u64 md_sect(const struct lockstep_volume *vol)
+u64 lockstep_metaio_md_sect(const struct lockstep_volume *vol)
 {
 	return vol->md.bdev == vol->data.bdev ? 0 : bdev_nr_sectors(vol->md.bdev);
 }
@@ -115,8 +115,8 @@ static int describe(enum meta_err err, u32 detail, const struct lockstep_volume 
 
 	switch (err) {
 	case META_NO_MAGIC:
-		snprintf(why, len,
-			 "%s holds no lockstep metadata: create it with lockstep init", dev);
+		snprintf(why, len, "%s holds no lockstep metadata: if it is new, and not an old "
+			 "one that was made larger, create it with lockstep init", dev);
 		return -ENODATA;
 	case META_BAD_FEATURE:
 		snprintf(why, len, "%s needs feature bit %u which this version does not know", dev,
@@ -132,17 +132,32 @@ static int describe(enum meta_err err, u32 detail, const struct lockstep_volume 
 	}
 }
 
-int lockstep_metaio_load(struct lockstep_volume *vol, char *why, size_t len)
+int lockstep_metaio_place(struct lockstep_volume *vol)
 {
+	struct meta_layout layout;
+
+	if (meta_layout(vol->meta.device_sect, lockstep_metaio_md_sect(vol), &layout))
+		return -ENOSPC;
+	memcpy(vol->sb_sect, layout.sb_sect, sizeof(vol->sb_sect));
+	return 0;
+}
+
+/*
+ * What a data device of dev_sect sectors has. META_NO_MAGIC: nothing of ours there; nothing was
+ * said then.
+ */
+static int load_at(struct lockstep_volume *vol, u64 dev_sect, enum meta_err *ret, char *why,
+		   size_t len)
+{
+	u64 md_sect = lockstep_metaio_md_sect(vol);
 	void *copy[2] = { vol->meta_page, NULL };
 	struct meta_layout layout;
-	enum meta_err err;
 	u32 detail = 0;
 	int i, pick, io[2];
 
-	err = meta_layout(bdev_nr_sectors(vol->data.bdev), md_sect(vol), &layout);
-	if (err)
-		return describe(err, 0, vol, why, len);
+	*ret = meta_layout(dev_sect, md_sect, &layout);
+	if (*ret)
+		return describe(*ret, 0, vol, why, len);
 	copy[1] = (void *)get_zeroed_page(GFP_KERNEL);
 	if (!copy[1])
 		return -ENOMEM;
@@ -152,20 +167,40 @@ int lockstep_metaio_load(struct lockstep_volume *vol, char *why, size_t len)
 		if (io[i])
 			pr_warn("%s: superblock %d unreadable: %d\n", vol->backing, i, io[i]);
 	}
-	pick = meta_pick(io[0] ? NULL : copy[0], io[1] ? NULL : copy[1], &vol->meta, &err, &detail);
+	pick = meta_pick(io[0] ? NULL : copy[0], io[1] ? NULL : copy[1], &vol->meta, ret, &detail);
 	free_page((unsigned long)copy[1]);
 	if (pick < 0 && io[0] && io[1]) {
 		snprintf(why, len, "neither superblock of %s can be read", vol->backing);
+		*ret = META_BAD_CRC;
 		return -EIO;
 	}
 	if (pick < 0)
-		return describe(err, detail, vol, why, len);
-	err = meta_check_device(&vol->meta, bdev_nr_sectors(vol->data.bdev), md_sect(vol));
-	if (err)
-		return describe(err, 0, vol, why, len);
+		return describe(*ret, detail, vol, why, len);
+	*ret = meta_check_device(&vol->meta, dev_sect, md_sect);
+	if (*ret)
+		return describe(*ret, 0, vol, why, len);
 	vol->meta_copy = pick;
-	vol->data_max_sect = layout.data_max_sect;
 	return 0;
+}
+
+int lockstep_metaio_load(struct lockstep_volume *vol, u64 old_sect, char *why, size_t len)
+{
+	u64 dev_sect = bdev_nr_sectors(vol->data.bdev);
+	enum meta_err seen = META_OK, old = META_OK;
+	int err;
+
+	err = load_at(vol, dev_sect, &seen, why, len);
+	if (seen == META_NO_MAGIC && old_sect && old_sect < dev_sect &&
+	    !lockstep_metaio_md_sect(vol)) {
+		err = load_at(vol, old_sect, &old, why, len);
+		if (!err)
+			pr_info("%s: metadata found where it ended before it grew\n",
+				vol->backing);
+	}
+	if (err)
+		return err;
+	vol->data_max_sect = vol->meta.data_max_sect;
+	return lockstep_metaio_place(vol);
 }
 
 int lockstep_metaio_flush_data(struct lockstep_volume *vol)
@@ -175,13 +210,10 @@ int lockstep_metaio_flush_data(struct lockstep_volume *vol)
 
 int lockstep_metaio_store(struct lockstep_volume *vol)
 {
-	struct meta_layout layout;
 	int target = 1 - vol->meta_copy, err;
 
 	if (vol->res)
 		lockdep_assert_held(&vol->res->ctl);
-	if (meta_layout(bdev_nr_sectors(vol->data.bdev), md_sect(vol), &layout))
-		return -ENOSPC;
 	if (vol->md.bdev != vol->data.bdev) {
 		err = lockstep_metaio_flush_data(vol);
 		if (err)
@@ -192,7 +224,7 @@ int lockstep_metaio_store(struct lockstep_volume *vol)
 	vol->meta.written_s = ktime_get_real_seconds();
 	meta_encode(&vol->meta, vol->meta_page);
 	/* PREFLUSH stands for the flush of the data where both share a device. */
-	err = block_io(vol, layout.sb_sect[target], vol->meta_page,
+	err = block_io(vol, vol->sb_sect[target], vol->meta_page,
 		       REQ_OP_WRITE | REQ_META | REQ_SYNC | REQ_PREFLUSH | REQ_FUA);
 	if (err) {
 		pr_err("%s: writing metadata failed: %d\n", vol->backing, err);

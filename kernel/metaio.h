@@ -14,10 +14,15 @@ int lockstep_metaio_init(void);
 void lockstep_metaio_exit(void);
 
 /*
- * Read both copies, take the newer whole one into vol->meta. Returns 0 or -errno with a sentence in
- * `why`.
+ * Read both copies, take the newer whole one into vol->meta. old_sect: where a smaller device
+ * ended, to be looked at if nothing is at the present end; 0: nowhere. Returns 0 or -errno with a
+ * sentence in `why`.
  */
-int lockstep_metaio_load(struct lockstep_volume *vol, char *why, size_t len);
+int lockstep_metaio_load(struct lockstep_volume *vol, u64 old_sect, char *why, size_t len);
+/* Where the copies lie, by vol->meta and not by the device, which may have grown: vol->sb_sect. */
+int lockstep_metaio_place(struct lockstep_volume *vol);
+/* Size of the metadata device; 0: internal. */
+u64 lockstep_metaio_md_sect(const struct lockstep_volume *vol);
 
 /*
  * Write vol->meta to the older copy and have it stable on return. Flushes the data device first,

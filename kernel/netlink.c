@@ -11,6 +11,7 @@
 #include "netlink-cmd.h"
 #include "report.h"
 #include "request.h"
+#include "resize.h"
 #include "resource.h"
 #include "role.h"
 #include "session.h"
@@ -177,7 +178,9 @@ static int cmd_vol_add(struct sk_buff *skb, struct genl_info *info)
 		err = lockstep_volume_add_locked(res, get_u32(info, LOCKSTEP_ATTR_VOLUME, 0),
 						 get_u32(info, LOCKSTEP_ATTR_MINOR, 0),
 						 get_str(info, LOCKSTEP_ATTR_BACKING),
-						 get_str(info, LOCKSTEP_ATTR_META), why, WHY_BYTES);
+						 get_str(info, LOCKSTEP_ATTR_META),
+						 get_u64(info, LOCKSTEP_ATTR_DEVICE_SECT), why,
+						 WHY_BYTES);
 	}
 	if (!err)
 		lockstep_report_event(res, NULL, LOCKSTEP_EVENT_STATE);
@@ -223,7 +226,8 @@ static int cmd_vol_attach(struct sk_buff *skb, struct genl_info *info)
 	vol = volume_of(info, res, &err);
 	if (vol)
 		err = lockstep_disk_attach_locked(vol, get_str(info, LOCKSTEP_ATTR_BACKING),
-						  get_str(info, LOCKSTEP_ATTR_META), why,
+						  get_str(info, LOCKSTEP_ATTR_META),
+						  get_u64(info, LOCKSTEP_ATTR_DEVICE_SECT), why,
 						  WHY_BYTES);
 	unlock_resource(res);
 	return refused(info, err, why);
@@ -244,6 +248,28 @@ static int cmd_vol_detach(struct sk_buff *skb, struct genl_info *info)
 		err = lockstep_disk_detach_locked(vol, why, WHY_BYTES);
 	unlock_resource(res);
 	return refused(info, err == -EALREADY ? 0 : err, why);
+}
+
+/*
+ * Says whether this side is ready; the daemons then agree on the size, and the next session has it.
+ */
+static int cmd_resize(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	struct lockstep_volume *vol;
+	int err;
+
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	vol = volume_of(info, res, &err);
+	if (vol)
+		err = lockstep_resize_check_locked(vol, get_u64(info, LOCKSTEP_ATTR_DATA_SECT),
+						   info->attrs[LOCKSTEP_ATTR_FORCE], why,
+						   WHY_BYTES);
+	unlock_resource(res);
+	return refused(info, err, why);
 }
 
 /* ---- roles ---------------------------------------------------------------------------------- */
@@ -362,13 +388,18 @@ static int check_expected(struct lockstep_resource *res, char *why)
 	return 0;
 }
 
-static int agree(struct lockstep_resource *res, char *why)
+static int agree(struct lockstep_resource *res, u32 peer_role, char *why)
 {
 	struct lockstep_volume *vol;
 	int i, err = 0;
+	u64 old;
 
 	resource_for_each_volume(res, i, vol) {
+		old = vol->meta.data_sect;
 		err = lockstep_volume_agree_locked(vol, why, WHY_BYTES);
+		/* Before the new size is durable, which it is from the session's start on. */
+		if (!err && old)
+			err = lockstep_resize_mark_locked(vol, old, peer_role);
 		if (err)
 			break;
 	}
@@ -445,7 +476,8 @@ static int session_open(struct genl_info *info, struct lockstep_resource *res, c
 	      lockstep_status_step_locked(res, STATE_EV_OPEN, 0, why, WHY_BYTES);
 	if (err)
 		return err;
-	err = agree(res, why) ?: mark_suspects(res, why);
+	err = agree(res, get_u32(info, LOCKSTEP_ATTR_PEER_ROLE, LOCKSTEP_ROLE_SECONDARY), why) ?:
+	      mark_suspects(res, why);
 	if (err) {
 		lockstep_status_step_locked(res, STATE_EV_LOST, 0, NULL, 0);
 		return err;
@@ -754,6 +786,7 @@ static const struct genl_ops ops[] = {
 	  .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_VERIFY_GET, .doit = lockstep_cmd_verify_get,
 	  .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_RESIZE, .doit = cmd_resize, .flags = GENL_ADMIN_PERM },
 };
 
 static const struct genl_multicast_group groups[] = {

@@ -10,6 +10,7 @@
 #include "metaio.h"
 #include "report.h"
 #include "request.h"
+#include "resize.h"
 #include "resource.h"
 #include "status.h"
 
@@ -437,17 +438,17 @@ static void volume_free(struct lockstep_volume *vol)
 	kvfree(vol);
 }
 
-static int attach(struct lockstep_volume *vol, char *why, size_t len)
+static int attach(struct lockstep_volume *vol, u64 old_sect, char *why, size_t len)
 {
 	int err;
 
 	err = open_devices(vol, why, len);
 	if (err)
 		return err;
-	err = lockstep_metaio_load(vol, why, len);
+	err = lockstep_metaio_load(vol, old_sect, why, len);
 	if (err)
 		return err;
-	err = check_identity(vol, why, len);
+	err = check_identity(vol, why, len) ?: lockstep_resize_take_up(vol, why, len);
 	if (err)
 		return err;
 	read_limits(vol);
@@ -462,7 +463,8 @@ static int attach(struct lockstep_volume *vol, char *why, size_t len)
 }
 
 int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 minor,
-			       const char *backing, const char *meta_path, char *why, size_t len)
+			       const char *backing, const char *meta_path, u64 old_sect, char *why,
+			       size_t len)
 {
 	struct lockstep_volume *vol;
 	int err;
@@ -475,7 +477,7 @@ int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 mi
 	vol = volume_alloc(res, number, minor, backing, meta_path);
 	if (!vol)
 		return -ENOMEM;
-	err = attach(vol, why, len);
+	err = attach(vol, old_sect, why, len);
 	if (err)
 		goto free;
 	err = add_disk_of(vol, why, len);
@@ -501,6 +503,7 @@ struct disk_part {
 	struct lockstep_bdev data, md;
 	struct meta meta;
 	int meta_copy;
+	u64 sb_sect[2];
 	struct lockstep_marks marks;
 	struct lockstep_limits local;
 	u64 data_max_sect;
@@ -513,6 +516,7 @@ static void save_part(struct lockstep_volume *vol, struct disk_part *p)
 	p->md = vol->md;
 	p->meta = vol->meta;
 	p->meta_copy = vol->meta_copy;
+	memcpy(p->sb_sect, vol->sb_sect, sizeof(p->sb_sect));
 	p->local = vol->local;
 	p->data_max_sect = vol->data_max_sect;
 	memcpy(p->backing, vol->backing, sizeof(p->backing));
@@ -525,6 +529,7 @@ static void restore_part(struct lockstep_volume *vol, const struct disk_part *p)
 	vol->md = p->md;
 	vol->meta = p->meta;
 	vol->meta_copy = p->meta_copy;
+	memcpy(vol->sb_sect, p->sb_sect, sizeof(vol->sb_sect));
 	vol->local = p->local;
 	vol->data_max_sect = p->data_max_sect;
 	memcpy(vol->backing, p->backing, sizeof(vol->backing));
@@ -542,7 +547,7 @@ static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, s
 }
 
 int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *backing,
-				   const char *meta_path, char *why, size_t len)
+				   const char *meta_path, u64 old_sect, char *why, size_t len)
 {
 	bool primary = vol->res->state.role == LOCKSTEP_ROLE_PRIMARY;
 	struct disk_part *old = kmalloc(sizeof(*old), GFP_KERNEL);
@@ -563,7 +568,7 @@ int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *back
 	lockstep_marks_exit(&vol->marks);
 	lockstep_regions_exit(vol);
 	lockstep_regions_set_gone(vol, false);
-	err = attach(vol, why, len);
+	err = attach(vol, old_sect, why, len);
 	if (!err)
 		err = check_replacement(vol, sect, why, len);
 	if (!err && vol->data_sect != sect)

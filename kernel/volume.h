@@ -64,6 +64,7 @@ struct lockstep_volume {
 	struct meta meta, meta_before;	/* now; before the change that is being written */
 	/* the copy that is newest on disk; the next write goes to the other */
 	int meta_copy;
+	u64 sb_sect[2];			/* where the copies lie */
 	void *meta_page;		/* 4 KiB buffer of metaio */
 	u64 data_sect;			/* size now */
 	struct lockstep_peer_volume peer;
@@ -107,11 +108,13 @@ int lockstep_volume_init(void);
 void lockstep_volume_exit(void);
 
 /*
- * Open the backing device, take up its metadata, create the disk. ctl held. `*why` gets a sentence
- * on failure (static or in `buf`).
+ * Open the backing device, take up its metadata, create the disk. old_sect: size of the device when
+ * it was last attached, 0: unknown. ctl held. `*why` gets a sentence on failure (static or in
+ * `buf`).
  */
 int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 minor,
-			       const char *backing, const char *meta_path, char *why, size_t len);
+			       const char *backing, const char *meta_path, u64 old_sect, char *why,
+			       size_t len);
 
 /* Refuses with -EBUSY while open, naming the opener. ctl held; no session may be there. */
 int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len);
@@ -121,7 +124,7 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
  * failure all is as before. ctl held, no session, nothing at the old disk.
  */
 int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *backing,
-				   const char *meta_path, char *why, size_t len);
+				   const char *meta_path, u64 old_sect, char *why, size_t len);
 
 /* -EBUSY, with a sentence that names the opener, while somebody has it open. */
 int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len);

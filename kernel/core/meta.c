@@ -495,6 +495,39 @@ enum meta_err meta_check_device(const struct meta *m, u64 data_dev_sect, u64 met
 	       META_OK : META_MOVED;
 }
 
+static bool stays_in_place(const struct meta *m, const struct meta_layout *l)
+{
+	return l->region_map_sect == m->region_map_sect && l->region_map_4k == m->region_map_4k &&
+	       l->index_sect == m->index_sect && l->index_4k == m->index_4k &&
+	       l->bitmap_sect == m->bitmap_sect;
+}
+
+enum meta_err meta_grow(const struct meta *m, u64 data_dev_sect, u64 meta_dev_sect,
+			struct meta *ret)
+{
+	bool external = m->flags & LOCKSTEP_MF_EXTERNAL;
+	struct meta_layout l;
+	enum meta_err err;
+
+	if (external != (meta_dev_sect != 0) || data_dev_sect < m->device_sect)
+		return META_MOVED;
+	err = meta_layout(data_dev_sect, meta_dev_sect, &l);
+	if (err)
+		return err;
+	if (external ? !stays_in_place(m, &l) : l.bitmap_sect < m->device_sect)
+		return META_MOVED;
+	*ret = *m;
+	ret->device_sect = data_dev_sect;
+	ret->data_max_sect = l.data_max_sect;
+	ret->region_map_sect = l.region_map_sect;
+	ret->region_map_4k = l.region_map_4k;
+	ret->index_sect = l.index_sect;
+	ret->index_4k = l.index_4k;
+	ret->bitmap_sect = l.bitmap_sect;
+	ret->bitmap_4k = l.bitmap_4k;
+	return META_OK;
+}
+
 /* ---- attach and close ------------------------------------------------------------------------ */
 
 bool meta_attach(struct meta *m)

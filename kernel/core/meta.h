@@ -122,6 +122,16 @@ bool meta_attach(struct meta *m);
 void meta_close(struct meta *m);
 
 /*
+ * Where everything lies once the data device has grown to `data_dev_sect`: *ret is `m` with new
+ * places and sizes. External metadata stays where it is, or META_MOVED: its maps would have to be
+ * moved. Internal metadata goes to the new end, and META_MOVED if that would overlap the old place,
+ * because the old one has to be whole until the new one is. META_TOO_SMALL: the external device has
+ * no room for it.
+ */
+enum meta_err meta_grow(const struct meta *m, u64 data_dev_sect, u64 meta_dev_sect,
+			struct meta *ret);
+
+/*
  * Generation changes, as described in gen.h. Each prepares `m` for the next encode; nothing is
  * durable until the caller has written it.
  */

@@ -304,6 +304,53 @@ static void devices(void **state)
 	assert_int_equal(meta_check_device(&m, 100003, 0), META_MOVED);
 }
 
+/* Grown by so many sectors: where is everything now, and is the old place left alone? */
+static enum meta_err grown(u64 sect, u64 more, u64 meta_sect, struct meta *m, struct meta *ret)
+{
+	struct meta_layout l;
+
+	assert_int_equal(meta_layout(sect, meta_sect, &l), META_OK);
+	meta_init(m, &l, sect, "r", "n", 1, 0, meta_sect, 0);
+	m->flags |= LOCKSTEP_MF_MARKS_VALID;
+	m->data_sect = l.data_max_sect;
+	m->verify_bit = 17;
+	return meta_grow(m, sect + more, meta_sect, ret);
+}
+
+static void grow(void **state)
+{
+	const u64 tib = 1ull << 31;
+	struct meta m, n, back;
+	u32 detail, round;
+
+	(void)state;
+	for (round = 0; round < 500; round++) {
+		u64 sect = 8192 + random_below(&rng, tib), more = random_below(&rng, tib);
+
+		if (grown(sect, more, 0, &m, &n)) {
+			/* Not by as much as the new metadata is long. */
+			assert_true(more < (sect + more) / 30000 + 256);
+			continue;
+		}
+		assert_true(n.bitmap_sect >= m.device_sect);
+		assert_true(n.data_max_sect >= m.data_max_sect && n.bitmap_4k >= m.bitmap_4k);
+		assert_int_equal(meta_check_device(&n, sect + more, 0), META_OK);
+		assert_true(n.data_sect == m.data_sect && n.verify_bit == 17);
+		meta_encode(&n, block[0]);
+		assert_int_equal(meta_decode(block[0], &back, &detail), META_OK);
+	}
+	assert_int_equal(grown(tib, 8, 0, &m, &n), META_MOVED);
+	assert_int_equal(meta_grow(&m, tib - 8, 0, &n), META_MOVED);
+	assert_int_equal(meta_grow(&m, 2 * tib, 4096, &n), META_MOVED);
+	/* External: where it is, as long as no map before the last one becomes longer. */
+	assert_int_equal(grown(1 << 20, 1 << 20, 4096, &m, &n), META_OK);
+	assert_true(n.bitmap_sect == m.bitmap_sect && n.data_max_sect == 2 << 20);
+	assert_int_equal(grown(1 << 20, 1 << 20, 208, &m, &n), META_OK);
+	assert_int_equal(grown(1 << 20, 1 << 27, 200, &m, &n), META_TOO_SMALL);
+	assert_int_equal(grown(1 << 28, 1, 1 << 20, &m, &n), META_OK);
+	assert_int_equal(grown(1 << 28, 8, 1 << 20, &m, &n), META_MOVED);
+}
+
 #define G(n)	((struct meta_gen){ n, n })
 
 static void generations(void **state)
@@ -397,6 +444,7 @@ int main(void)
 		cmocka_unit_test(pick_refuses_the_past),
 		cmocka_unit_test(layout),
 		cmocka_unit_test(devices),
+		cmocka_unit_test(grow),
 		cmocka_unit_test(generations),
 		cmocka_unit_test(names),
 	};

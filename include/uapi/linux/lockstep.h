@@ -162,10 +162,10 @@ enum lockstep_cmd {
 	 */
 	LOCKSTEP_CMD_VERIFY_GET,
 	/*
-	 * RES_NAME VOLUME [DATA_SECT] [FORCE]: take up the backing device's present size: metadata
-	 * moves to its new end, DATA_MAX_SECT grows. The volume itself grows at the next hello.
-	 * DATA_SECT: the size it should have, 0 or absent: all that both sides can give; less than
-	 * now only with FORCE, while nobody has it open.
+	 * RES_NAME VOLUME [DATA_SECT] [FORCE]: may the volume be given this size (0 or absent: all
+	 * that both sides can give) with the next hello? Less than now only with FORCE, while
+	 * nobody has it open. EBUSY when the backing device has grown since it was attached:
+	 * attaching it again takes up its size (DATA_MAX_SECT).
 	 */
 	LOCKSTEP_CMD_RESIZE,
 	__LOCKSTEP_CMD_MAX

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+"""both disks grow: metadata moves to the new end, the volume grows in use and is copied"""
+
+from mirror import DEVICE, MIB, Mirror
+
+OLD, NEW = 64 * MIB, 128 * MIB
+
+
+def table(m, size):
+    dev = m.disks["data"].dev
+    return f"dmsetup load data --table '0 {size // 512} linear {dev} 0'"
+
+
+def set_size(m, size):
+    m.sh(table(m, size) + " && dmsetup suspend --nolockfs --noudevsync data && "
+         "dmsetup resume --noudevsync data")
+
+
+def size_of(m):
+    return int(m.sh(f"blockdev --getsize64 {DEVICE}").out)
+
+
+def content(m, size):
+    return m.sh(f"head -c {size} {DEVICE} | sha256sum").out
+
+
+def run(lab):
+    m = Mirror(lab, disks={"data": NEW}, mapped=True)
+    for x in (m.a, m.b):
+        x.sh("mkdir -p /var/lib")
+        set_size(x, OLD)
+    m.form()
+    m.a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=16 oflag=direct")
+    size = size_of(m.a)
+    lab.check(size < OLD, f"{size} bytes on a disk of {OLD}")
+
+    # One of them alone changes nothing, and says so.
+    r = m.a.sh("lockstep resize r0", check=False)
+    lab.check(r.rc == 1 and "already" in r.text, f"nothing to be had: {r.text}")
+
+    # Grown and not yet taken up: refused, with what to do; and it goes on being used.
+    for x in (m.a, m.b):
+        set_size(x, NEW)
+    r = m.a.sh("lockstep resize r0", check=False)
+    lab.check(r.rc == 1 and "attach" in r.text, f"not taken up yet: {r.text}")
+    m.a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=8 seek=40 oflag=direct")
+
+    # With marks on the disk that has to move: b is away while a writes.
+    m.b.sh("lockstep down r0")
+    m.a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=4 seek=20 oflag=direct")
+    was = content(m.a, size)
+    m.a.sh("lockstep demote r0 && lockstep down r0")
+    for x in (m.a, m.b):
+        m.type(x, "lockstep up r0")
+        lab.check("its metadata is at the new end" in x.sh("dmesg").out, f"{x.name}: moved")
+    m.wait_synced()
+    lab.check(size_of(m.a) == size, "a volume grew by itself")
+    m.promote(m.a)
+    lab.check(content(m.a, size) == was, "the move changed the data")
+
+    # In use, from the other side.
+    m.a.sh(f"sleep 300 3<>{DEVICE} >/dev/null 2>&1 </dev/null & echo $! >/run/opener")
+    m.b.sh("lockstep resize r0", timeout=90)
+    for x in (m.a, m.b):
+        lab.check(OLD < size_of(x) < NEW, f"{x.name}: {size_of(x)} bytes")
+    m.wait_synced()
+    m.a.sh("kill $(cat /run/opener)")
+    lab.check(content(m.a, size) == was, "growing changed the data")
+    m.a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=8 seek={size // MIB} oflag=direct")
+
+    # It is at the new end for good, also after a crash.
+    m.b.kill()
+    m.reboot(m.b)
+    m.finish()
+    for x in (m.a, m.b):
+        x.sh("lockstep check-meta r0")
