@@ -88,8 +88,9 @@ static const struct cmd commands[] = {
 	{ .name = "resize", .usage = "NAME [--volume N] [--size S] [--shrink]", .run = cmd_resize,
 	  .must_root = true, .operand = CMD_MUST_OPERAND,
 	  .options = CMD_OPT_VOLUME | CMD_OPT_SIZE | CMD_OPT_SHRINK | CMD_OPT_SOCKET,
-	  .summary = "take up the disks' new size, while the device is in use",
-	  .help = "First make the disks larger on both hosts. Both must be connected.\n"
+	  .summary = "give a volume another size while it is in use",
+	  .help = "First make the disks larger on both hosts, and have each taken up: detach and\n"
+	  "attach, or down and up. Then, with both connected, this on one of them.\n"
 	  "  --volume N   needed if there are several\n"
 	  "  --size S     bytes, or as in 10G; all that both disks can give, if not given\n"
 	  "  --shrink     it may become smaller; what lies beyond the new end is lost. Only while\n"

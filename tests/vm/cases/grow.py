@@ -13,7 +13,7 @@ def table(m, size):
 
 def set_size(m, size):
     m.sh(table(m, size) + " && dmsetup suspend --nolockfs --noudevsync data && "
-         "dmsetup resume --noudevsync data")
+         "dmsetup resume --noudevsync data && dmsetup mknodes data")
 
 
 def size_of(m):
