@@ -94,7 +94,7 @@ class Mirror:
             m.sh("modprobe -a dm_mod dm_flakey dm_delay")
             for name, d in m.disks.items():
                 m.sh(f"dmsetup create {name} --noudevsync --table "
-                     f"'{self.table(d, 'linear {dev} 0')}'")
+                     f"'{self.table(d, 'linear {dev} 0')}' && dmsetup mknodes {name}")
         m.put(self.conf_of(m).encode(), "/etc/lockstep/r0.conf")
         m.put(m.name.encode() + b"\n", "/etc/lockstep/node")
         if self.key is None:
