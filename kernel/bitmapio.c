@@ -104,9 +104,12 @@ static void load_work(struct work_struct *work)
 	struct lockstep_volume *vol = container_of(work, struct lockstep_volume,
 						   bitmap_io.load_work);
 
+	if (!percpu_ref_tryget_live(&vol->disk_ref))
+		return;
 	mutex_lock(&vol->bitmap_io.lock);
 	load_pages(vol);
 	mutex_unlock(&vol->bitmap_io.lock);
+	percpu_ref_put(&vol->disk_ref);
 	pr_info("%s/%u: bitmap read, %llu KiB out of sync\n", vol->res->name, vol->number,
 		lockstep_marks_weight(&vol->marks) * (LOCKSTEP_BIT_BYTES / 1024));
 }
@@ -189,6 +192,9 @@ static int flush_both(struct lockstep_volume *vol)
 {
 	int err;
 
+	/* The peer works through us, and may have no disk that could flush. */
+	if (READ_ONCE(vol->serving))
+		return -EIO;
 	err = lockstep_session_flush_peer(vol->res, vol->number, false);
 	if (err)
 		return err;
@@ -287,10 +293,12 @@ static void pass_work(struct work_struct *work)
 						   bitmap_io.pass_work.work);
 	int err = 0;
 
-	if (READ_ONCE(vol->regions.gone))
+	/* See commit_work() in regionmap.c. */
+	if (READ_ONCE(vol->regions.gone) || !percpu_ref_tryget_live(&vol->disk_ref))
 		return;
 	if (!lockstep_bitmap_is_loading(vol))
 		err = run(vol, PERSIST_PASS);
+	percpu_ref_put(&vol->disk_ref);
 	if (!err && lockstep_regions_weight(vol))
 		lockstep_bitmap_kick(vol);
 }

@@ -55,6 +55,9 @@ static void take_failure(struct lockstep_volume *vol, const char *what)
 		return;
 	pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n", res->name,
 			   vol->number, vol->backing);
+	/* Late is not never. */
+	if (READ_ONCE(vol->disk_err) == -ETIMEDOUT)
+		return;
 	lockstep_request_fail_local(vol);
 	lockstep_regions_fail_waits(vol);
 }
@@ -86,17 +89,23 @@ int lockstep_disk_detach_locked(struct lockstep_volume *vol, char *why, size_t l
 	return err;
 }
 
-/* Nobody but a request that never came back may still be at the old one. */
+bool lockstep_disk_is_left(struct lockstep_volume *vol)
+{
+	return percpu_ref_is_zero(&vol->disk_ref) && lockstep_engine_is_idle(vol);
+}
+
+/* Nobody but a request that never came back may still be at the old one; that is not waited for. */
 static int wait_idle(struct lockstep_volume *vol, char *why, size_t len)
 {
 	int i;
 
 	lockstep_engine_stop(vol);
-	lockstep_engine_drain(vol);
-	for (i = 0; i < 50 && !percpu_ref_is_zero(&vol->disk_ref); i++)
+	for (i = 0; i < 50 && !lockstep_disk_is_left(vol); i++)
 		msleep(20);
-	if (percpu_ref_is_zero(&vol->disk_ref))
+	if (lockstep_disk_is_left(vol)) {
+		lockstep_engine_drain(vol);
 		return 0;
+	}
 	snprintf(why, len, "requests are still at %s, which does not answer: remove it from this "
 		 "host, or wait until they come back", vol->backing);
 	return -EBUSY;

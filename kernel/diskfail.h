@@ -39,6 +39,9 @@ int lockstep_disk_detach_locked(struct lockstep_volume *vol, char *why, size_t l
 int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing,
 				const char *meta_path, u64 old_sect, char *why, size_t len);
 
+/* A disk that was given up: has everything come back from it? */
+bool lockstep_disk_is_left(struct lockstep_volume *vol);
+
 /* Has a request been at a local disk for too long? Without ctl, while there is a session. */
 void lockstep_disk_check(struct lockstep_resource *res);
 

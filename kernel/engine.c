@@ -271,6 +271,11 @@ void lockstep_engine_stop(struct lockstep_volume *vol)
 	spin_unlock_irqrestore(&e->lock, flags);
 }
 
+bool lockstep_engine_is_idle(const struct lockstep_volume *vol)
+{
+	return !READ_ONCE(vol->engine.in_flight);
+}
+
 bool lockstep_engine_is_running(const struct lockstep_volume *vol)
 {
 	return READ_ONCE(vol->engine.running);

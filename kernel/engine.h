@@ -113,6 +113,8 @@ void lockstep_engine_start_locked(struct lockstep_volume *vol, struct lockstep_s
 /* No new runs; those there are end by themselves. Any context. */
 void lockstep_engine_stop(struct lockstep_volume *vol);
 bool lockstep_engine_is_running(const struct lockstep_volume *vol);
+/* Is nothing of it in flight? */
+bool lockstep_engine_is_idle(const struct lockstep_volume *vol);
 /* A session has failed: whoever waits for it here looks again. */
 void lockstep_engine_session_failed(struct lockstep_volume *vol);
 /*

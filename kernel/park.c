@@ -11,10 +11,77 @@
 #include "session.h"
 #include "volume.h"
 
+static void park_locked(struct lockstep_request *req, u8 part)
+{
+	lockdep_assert_held(&req->vol->res->io_lock);
+	if (!req->parked)
+		list_add_tail(&req->orphan, &req->vol->res->orphans);
+	req->parked |= part;
+}
+
+/*
+ * Off the list, whichever it is on by now, and nothing parked any more: in one step, so that a part
+ * that is parked meanwhile either is seen or puts it back on the list of orphans.
+ */
+static struct lockstep_request *pop(struct lockstep_resource *res, struct list_head *list,
+				    u8 *ret_parked)
+{
+	struct lockstep_request *req;
+
+	spin_lock_irq(&res->io_lock);
+	req = list_first_entry_or_null(list, struct lockstep_request, orphan);
+	if (req) {
+		list_del_init(&req->orphan);
+		*ret_parked = req->parked;
+		req->parked = 0;
+	}
+	spin_unlock_irq(&res->io_lock);
+	return req;
+}
+
+/*
+ * To the peer, in a session in which that has noted to be the only copy and marks what it writes:
+ * its answer comes after that, so what completes by it is where it is known to be (P4). Also what
+ * the peer had acknowledged in the session before, when it had noted nothing.
+ *
+ * With a disk attached again the write is still not on it: marked here, for the resync that this
+ * side runs, which waits for the range; and never cleared by this request.
+ */
+static void resend(struct lockstep_request *req, u8 parked, struct lockstep_session *s)
+{
+	req->resent = true;
+	if (parked & PARK_LOCAL)
+		req->status = BLK_STS_OK;
+	if (!READ_ONCE(req->vol->failed))
+		lockstep_write_mark(req);
+	/* One part is left of what was parked: the answer. */
+	if (parked == (PARK_LOCAL | PARK_PEER))
+		atomic_dec(&req->pending);
+	lockstep_write_send(req, s);
+}
+
+/* A worker's: parked after the orphans were sent again. */
+static void resume(struct lockstep_waiter *w)
+{
+	struct lockstep_request *req = container_of(w, struct lockstep_request, wait);
+	struct lockstep_resource *res = req->vol->res;
+	struct lockstep_session *s;
+	int idx;
+
+	idx = srcu_read_lock(&res->mode_srcu);
+	spin_lock_irq(&res->io_lock);
+	s = res->through ? srcu_dereference(res->session, &res->mode_srcu) : NULL;
+	if (!s)
+		park_locked(req, PARK_LOCAL);
+	spin_unlock_irq(&res->io_lock);
+	if (s)
+		resend(req, PARK_LOCAL, s);
+	srcu_read_unlock(&res->mode_srcu, idx);
+}
+
 /*
  * The local part has ended without a result that counts. If this primary works through its peer
- * already, the peer has noted so, and no more is to be waited for; looked at under io_lock, where
- * lockstep_request_resend() sets it before it collects the orphans: none is left behind.
+ * already, nobody will come for the orphans any more: it goes there by itself.
  */
 void lockstep_park_local(struct lockstep_request *req)
 {
@@ -23,17 +90,14 @@ void lockstep_park_local(struct lockstep_request *req)
 	bool through;
 
 	spin_lock_irqsave(&res->io_lock, flags);
-	through = res->through && READ_ONCE(req->vol->failed);
-	if (!through) {
-		if (!req->parked)
-			list_add_tail(&req->orphan, &res->orphans);
-		req->parked |= PARK_LOCAL;
-	}
+	through = res->through && READ_ONCE(req->vol->failed) && !req->parked;
+	if (!through)
+		park_locked(req, PARK_LOCAL);
 	spin_unlock_irqrestore(&res->io_lock, flags);
 	if (!through)
 		return;
-	req->status = BLK_STS_OK;
-	lockstep_write_put(req);
+	req->wait.go = resume;
+	lockstep_request_defer(res, &req->wait);
 }
 
 /*
@@ -49,9 +113,7 @@ void lockstep_park_peer(struct lockstep_request *req)
 	if (READ_ONCE(res->state.copy) == STATE_COPY_UP_TO_DATE)
 		lockstep_write_mark(req);
 	spin_lock_irq(&res->io_lock);
-	if (!req->parked)
-		list_add_tail(&req->orphan, &res->orphans);
-	req->parked |= PARK_PEER;
+	park_locked(req, PARK_PEER);
 	spin_unlock_irq(&res->io_lock);
 }
 
@@ -63,41 +125,21 @@ static void unpark(struct lockstep_request *req, u8 parked)
 	lockstep_write_put(req);
 }
 
-void lockstep_park_end(struct list_head *orphans)
+void lockstep_park_end(struct lockstep_resource *res, struct list_head *orphans)
 {
-	struct lockstep_request *req, *tmp;
+	struct lockstep_request *req;
 	u8 parked;
 
-	list_for_each_entry_safe(req, tmp, orphans, orphan) {
-		list_del_init(&req->orphan);
-		parked = req->parked;
-		req->parked = 0;
+	while ((req = pop(res, orphans, &parked)))
 		unpark(req, parked);
-	}
-}
-
-/*
- * The peer has noted that it is the only copy. What the failed disk took with it is on the peer's
- * already, or goes there again.
- */
-static void resend(struct lockstep_request *req, struct lockstep_session *s)
-{
-	u8 parked = req->parked;
-
-	req->parked = 0;
-	if (parked & PARK_LOCAL)
-		req->status = BLK_STS_OK;
-	if (parked & PARK_PEER)
-		lockstep_write_send(req, s);
-	if (parked & PARK_LOCAL)
-		lockstep_write_put(req);
 }
 
 void lockstep_request_resend(struct lockstep_resource *res)
 {
-	struct lockstep_request *req, *tmp;
+	struct lockstep_request *req;
 	struct lockstep_session *s;
 	LIST_HEAD(orphans);
+	u8 parked;
 	int idx;
 
 	lockdep_assert_held(&res->ctl);
@@ -107,36 +149,45 @@ void lockstep_request_resend(struct lockstep_resource *res)
 	spin_unlock_irq(&res->io_lock);
 	idx = srcu_read_lock(&res->mode_srcu);
 	s = srcu_dereference(res->session, &res->mode_srcu);
-	list_for_each_entry_safe(req, tmp, &orphans, orphan) {
-		list_del_init(&req->orphan);
-		resend(req, s);
-	}
+	while ((req = pop(res, &orphans, &parked)))
+		resend(req, parked, s);
 	srcu_read_unlock(&res->mode_srcu, idx);
 }
 
 /* ---- a disk that fails ---------------------------------------------------------------------- */
 
-static void for_each_page(const struct bio *bio, void (*fn)(struct page *page))
+/* What the slab owns is not counted: then none are held, and the disk may read it in vain. */
+static bool are_countable(const struct bio *bio)
 {
 	const struct bio_vec *bv = bio->bi_io_vec;
 	u32 i, at;
 
 	for (i = 0; i < bio->bi_vcnt; i++)
-		for (at = round_down(bv[i].bv_offset, PAGE_SIZE);
-		     at < bv[i].bv_offset + bv[i].bv_len; at += PAGE_SIZE)
-			/* What the slab owns is not counted; a disk may read it in vain. */
-			if (sendpage_ok(bv[i].bv_page + at / PAGE_SIZE))
-				fn(bv[i].bv_page + at / PAGE_SIZE);
+		for (at = 0; at < bv[i].bv_offset + bv[i].bv_len; at += PAGE_SIZE)
+			if (!sendpage_ok(bv[i].bv_page + at / PAGE_SIZE))
+				return false;
+	return true;
 }
 
-static void hold_page(struct page *page)
+static void hold_pages(struct lockstep_request *req)
 {
-	get_page(page);
+	const struct bio_vec *bv = req->clone.bi_io_vec;
+	u32 i, at;
+
+	req->holds_pages = are_countable(&req->clone);
+	for (i = 0; req->holds_pages && i < req->clone.bi_vcnt; i++)
+		for (at = 0; at < bv[i].bv_offset + bv[i].bv_len; at += PAGE_SIZE)
+			get_page(bv[i].bv_page + at / PAGE_SIZE);
 }
 
-static void drop_page(struct page *page)
+static void drop_pages(struct lockstep_request *req)
 {
-	put_page(page);
+	const struct bio_vec *bv = req->clone.bi_io_vec;
+	u32 i, at;
+
+	for (i = 0; req->holds_pages && i < req->clone.bi_vcnt; i++)
+		for (at = 0; at < bv[i].bv_offset + bv[i].bv_len; at += PAGE_SIZE)
+			put_page(bv[i].bv_page + at / PAGE_SIZE);
 }
 
 /* Its disk was given up long ago; nobody waits for this. */
@@ -144,7 +195,7 @@ void lockstep_park_late(struct lockstep_request *req)
 {
 	struct lockstep_volume *vol = req->vol;
 
-	for_each_page(&req->clone, drop_page);
+	drop_pages(req);
 	atomic_dec(&vol->stuck);
 	lockstep_write_put_memory(req);
 	percpu_ref_put(&vol->disk_ref);
@@ -158,12 +209,12 @@ static bool take_from_disk(struct lockstep_request *req)
 {
 	if (req->alone || req->shared || atomic_read(&req->local) != LOCAL_PENDING)
 		return false;
-	for_each_page(&req->clone, hold_page);
+	hold_pages(req);
 	atomic_inc(&req->holders);
 	atomic_inc(&req->vol->stuck);
 	if (atomic_cmpxchg(&req->local, LOCAL_PENDING, LOCAL_ABANDONED) == LOCAL_PENDING)
 		return true;
-	for_each_page(&req->clone, drop_page);
+	drop_pages(req);
 	atomic_dec(&req->holders);
 	atomic_dec(&req->vol->stuck);
 	return false;
@@ -204,33 +255,47 @@ void lockstep_request_abandon(struct lockstep_volume *vol)
 	}
 }
 
-static void splice_local(struct lockstep_volume *vol, struct list_head *list)
+/* The next one of the volume whose local part alone was parked; the others lose that part. */
+static struct lockstep_request *pop_local(struct lockstep_volume *vol)
 {
-	struct lockstep_resource *res = vol->res;
-	struct lockstep_request *req, *tmp;
+	struct lockstep_request *req, *found = NULL;
 
-	spin_lock_irq(&res->io_lock);
-	list_for_each_entry_safe(req, tmp, &res->orphans, orphan) {
+	spin_lock_irq(&vol->res->io_lock);
+	list_for_each_entry(req, &vol->res->orphans, orphan) {
 		if (req->vol != vol || !(req->parked & PARK_LOCAL))
 			continue;
 		req->parked &= ~PARK_LOCAL;
-		if (req->parked)
-			atomic_dec(&req->pending);	/* the peer's part is still out */
-		else
-			list_move_tail(&req->orphan, list);
+		if (!req->parked) {
+			list_del_init(&req->orphan);
+			found = req;
+			break;
+		}
+		atomic_dec(&req->pending);	/* the peer's part is still out */
 	}
-	spin_unlock_irq(&res->io_lock);
+	spin_unlock_irq(&vol->res->io_lock);
+	return found;
 }
 
 void lockstep_request_fail_local(struct lockstep_volume *vol)
 {
-	struct lockstep_request *req, *tmp;
-	LIST_HEAD(list);
+	struct lockstep_request *req;
 
-	splice_local(vol, &list);
-	list_for_each_entry_safe(req, tmp, &list, orphan) {
-		list_del_init(&req->orphan);
+	while ((req = pop_local(vol)))
 		lockstep_write_put(req);
+}
+
+void lockstep_request_fail_orphans(struct lockstep_resource *res)
+{
+	struct lockstep_request *req;
+	LIST_HEAD(orphans);
+	u8 parked;
+
+	spin_lock_irq(&res->io_lock);
+	list_splice_init(&res->orphans, &orphans);
+	spin_unlock_irq(&res->io_lock);
+	while ((req = pop(res, &orphans, &parked))) {
+		req->status = BLK_STS_IOERR;
+		unpark(req, parked);
 	}
 }
 
@@ -238,17 +303,13 @@ void lockstep_request_fail_held(struct lockstep_resource *res)
 {
 	struct lockstep_request *req;
 	struct lockstep_waiter *w, *tmp;
-	LIST_HEAD(orphans);
 	LIST_HEAD(held);
 
+	lockstep_request_fail_orphans(res);
 	spin_lock_irq(&res->io_lock);
-	list_splice_init(&res->orphans, &orphans);
 	list_splice_init(&res->held, &held);
 	res->nr_held = 0;
 	spin_unlock_irq(&res->io_lock);
-	list_for_each_entry(req, &orphans, orphan)
-		req->status = BLK_STS_IOERR;
-	lockstep_park_end(&orphans);
 	list_for_each_entry_safe(w, tmp, &held, node) {
 		list_del_init(&w->node);
 		req = lockstep_write_of_waiter(w);
@@ -288,5 +349,8 @@ bool lockstep_request_is_overdue(struct lockstep_volume *vol, u32 ms)
 	list_for_each_entry(req, &vol->flushes, flush_node)
 		look_overdue(req, &o);
 	spin_unlock_irq(&vol->res->io_lock);
+	/* Reads are not listed: none has come back since. */
+	o.any |= atomic_read(&vol->local_reads) &&
+		 time_before(READ_ONCE(vol->read_progress), o.before);
 	return o.any;
 }

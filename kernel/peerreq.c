@@ -5,6 +5,7 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include "diskfail.h"
 #include "regionmap.h"
 #include "resource.h"
 #include "session.h"
@@ -204,18 +205,44 @@ static void count(struct lockstep_peer_request *pr)
 	}
 }
 
+/* A disk that does not take what the primary's did is none; what follows is the state machine's. */
+static void written(struct lockstep_peer_request *pr, int err)
+{
+	if (err)
+		lockstep_disk_failed(pr->vol, "a write of the peer", err);
+	else
+		count(pr);
+	answer(pr, err ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
+}
+
+/*
+ * A disk that cannot zero by itself, because it came after the primary's, or found out at the first
+ * try: written out, in this thread. The stream waits; the other streams do not.
+ */
+static void zero_by_hand(struct lockstep_peer_request *pr)
+{
+	u64 sects = pr->msg.size_bytes / LOCKSTEP_SECT_BYTES;
+
+	written(pr, blkdev_issue_zeroout(pr->vol->data.bdev, pr->msg.sector, sects, GFP_NOIO,
+					 BLKDEV_ZERO_NOUNMAP));
+}
+
+static void zero_work(struct work_struct *work)
+{
+	zero_by_hand(container_of(work, struct lockstep_peer_request, work));
+}
+
 static void endio(struct bio *bio)
 {
 	struct lockstep_peer_request *pr = container_of(bio, struct lockstep_peer_request, bio);
 
-	if (bio->bi_status)
-		pr_err_ratelimited("%s/%u: local disk failed a %s of the peer at sector %llu: %d\n",
-				   pr->vol->res->name, pr->vol->number,
-				   wire_type_name(pr->msg.type), pr->msg.sector,
-				   blk_status_to_errno(bio->bi_status));
-	else
-		count(pr);
-	answer(pr, bio->bi_status ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
+	if (pr->msg.type == LOCKSTEP_WT_ZEROES &&
+	    (bio->bi_status == BLK_STS_NOTSUPP || bio->bi_status == BLK_STS_TARGET)) {
+		INIT_WORK(&pr->work, zero_work);
+		queue_work(lockstep_slow_wq, &pr->work);
+		return;
+	}
+	written(pr, blk_status_to_errno(bio->bi_status));
 }
 
 /*
@@ -266,22 +293,6 @@ static void submit_read(struct lockstep_peer_request *pr)
 		answer(pr, LOCKSTEP_WS_REFUSED);
 }
 
-/*
- * A disk that cannot zero by itself, because it came after the primary's: written out, in this
- * thread. The stream waits; the other streams do not.
- */
-static void zero_by_hand(struct lockstep_peer_request *pr)
-{
-	u64 sects = pr->msg.size_bytes / LOCKSTEP_SECT_BYTES;
-	int err;
-
-	err = blkdev_issue_zeroout(pr->vol->data.bdev, pr->msg.sector, sects, GFP_NOIO,
-				   BLKDEV_ZERO_NOUNMAP);
-	if (!err)
-		count(pr);
-	answer(pr, err ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
-}
-
 static void write_here(struct lockstep_peer_request *pr);
 
 static void served_work(struct work_struct *work)
@@ -317,6 +328,12 @@ static bool serve(struct lockstep_peer_request *pr)
 void lockstep_peer_request_submit(struct lockstep_peer_request *pr)
 {
 	struct bio *bio = &pr->bio;
+
+	/* Nothing goes to a disk that was given up: the session would wait for it. */
+	if (READ_ONCE(pr->vol->failed)) {
+		answer(pr, LOCKSTEP_WS_IO_ERROR);
+		return;
+	}
 
 	if (wire_type_is_read(pr->msg.type)) {
 		submit_read(pr);

@@ -94,9 +94,10 @@ static void free_part(struct lockstep_read *rd)
 {
 	u32 i;
 
-	for (i = 0; i < rd->part->bi_vcnt; i++)
+	for (i = 0; rd->part && i < rd->part->bi_vcnt; i++)
 		__free_page(rd->part->bi_io_vec[i].bv_page);
-	bio_put(rd->part);
+	if (rd->part)
+		bio_put(rd->part);
 	rd->part = NULL;
 	lockstep_range_leave(&rd->vol->ranges, &rd->range);
 }
@@ -181,6 +182,7 @@ static void got_part(struct lockstep_remote *r, int status)
 	rd->part->bi_end_io = rewrite_done;
 	rd->part->bi_private = rd;
 	if (percpu_ref_tryget_live(&vol->disk_ref)) {
+		bio_set_dev(rd->part, vol->data.bdev);
 		submit_bio_noacct(rd->part);
 		return;
 	}
@@ -188,16 +190,19 @@ static void got_part(struct lockstep_remote *r, int status)
 	defer(rd, repair_next);
 }
 
+/* Without waiting: the worker that is here also lets go those who could give memory back. */
 static bool alloc_part(struct lockstep_read *rd)
 {
 	u32 left = part_sects(rd) << LOCKSTEP_SECT_SHIFT, n;
 	struct page *page;
 
-	rd->part = bio_alloc_bioset(rd->vol->data.bdev, PART_PAGES, REQ_OP_WRITE | REQ_SYNC,
-				    GFP_NOIO, &part_bios);
+	rd->part = bio_alloc_bioset(rd->master->bi_bdev, PART_PAGES, REQ_OP_WRITE | REQ_SYNC,
+				    GFP_NOWAIT | __GFP_NOWARN, &part_bios);
+	if (!rd->part)
+		return false;
 	for (; left; left -= n) {
 		n = min_t(u32, left, PAGE_SIZE);
-		page = alloc_page(GFP_NOIO);
+		page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
 		if (!page)
 			return false;
 		__bio_add_page(rd->part, page, n, 0);
@@ -265,6 +270,8 @@ static void local_done(struct bio *bio)
 	blk_status_t status = bio->bi_status;
 	u8 mode;
 
+	WRITE_ONCE(vol->read_progress, jiffies);
+	atomic_dec(&vol->local_reads);
 	if (!status) {
 		percpu_ref_put(&vol->disk_ref);
 		finish(rd, BLK_STS_OK);
@@ -302,7 +309,10 @@ static bool read_local(struct lockstep_read *rd)
 
 	if (READ_ONCE(vol->stale) || !percpu_ref_tryget_live(&vol->disk_ref))
 		return false;
+	if (atomic_inc_return(&vol->local_reads) == 1)
+		WRITE_ONCE(vol->read_progress, jiffies);
 	rd->clone.bi_end_io = local_done;
+	bio_set_dev(&rd->clone, vol->data.bdev);
 	submit_bio_noacct(&rd->clone);
 	return true;
 }
@@ -314,7 +324,6 @@ static void read_remote(struct lockstep_read *rd)
 	bool asked = false;
 	int idx;
 
-again:
 	idx = srcu_read_lock(&res->mode_srcu);
 	switch (READ_ONCE(res->io_mode)) {
 	case LOCKSTEP_IO_BOTH:
@@ -334,11 +343,12 @@ again:
 		return;
 	}
 	srcu_read_unlock(&res->mode_srcu, idx);
-	if (!asked) {
-		/* The session is just ending: soon the mode says so. */
-		cond_resched();
-		goto again;
-	}
+	/*
+	 * The session is just ending, or not started: soon the mode says so. Not waited for here,
+	 * as it may be our caller who has to say it.
+	 */
+	if (!asked)
+		defer(rd, go);
 }
 
 static void go(struct lockstep_waiter *w)
@@ -361,7 +371,7 @@ void lockstep_read_submit(struct lockstep_volume *vol, struct bio *bio)
 		percpu_ref_put(&vol->ref);
 		return;
 	}
-	clone = bio_alloc_clone(vol->data.bdev, bio, GFP_NOIO, &read_bios);
+	clone = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, &read_bios);
 	rd = container_of(clone, struct lockstep_read, clone);
 	rd->vol = vol;
 	rd->master = bio;

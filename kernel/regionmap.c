@@ -44,7 +44,11 @@ static void commit_work(struct work_struct *work)
 	struct lockstep_volume *vol = container_of(work, struct lockstep_volume,
 						   regions.commit_work);
 
+	/* Nobody attaches another disk, or takes the volume away, while this is at the old one. */
+	if (!percpu_ref_tryget_live(&vol->disk_ref))
+		return;
 	lockstep_regions_commit_urgent(vol);
+	percpu_ref_put(&vol->disk_ref);
 }
 
 int lockstep_regions_init(struct lockstep_volume *vol, u64 max_sect)
@@ -83,8 +87,7 @@ void lockstep_regions_exit(struct lockstep_volume *vol)
 	}
 	kvfree(rg->map.want);		/* all of the words */
 	kvfree(rg->map.block);
-	rg->map.want = NULL;
-	rg->map.block = NULL;
+	regions_init(&rg->map, NULL, NULL, 0);
 }
 
 int lockstep_regions_load(struct lockstep_volume *vol)

@@ -89,7 +89,7 @@ static void clear_marks(struct lockstep_request *req)
 	struct lockstep_session *s;
 	int idx;
 
-	if (!req->both || atomic_read(&req->local) != LOCAL_DONE)
+	if (!req->both || req->resent || atomic_read(&req->local) != LOCAL_DONE)
 		return;
 	idx = srcu_read_lock(&res->mode_srcu);
 	s = srcu_dereference(res->session, &res->mode_srcu);
@@ -135,11 +135,9 @@ void lockstep_write_mark(struct lockstep_request *req)
 				   bio_sectors(req->master));
 }
 
-static void local_done(struct bio *bio)
+static void local_ended(struct lockstep_request *req, blk_status_t status)
 {
-	struct lockstep_request *req = container_of(bio, struct lockstep_request, clone);
 	struct lockstep_volume *vol = req->vol;
-	blk_status_t status = bio->bi_status;
 
 	if (atomic_xchg(&req->local, LOCAL_DONE) == LOCAL_ABANDONED) {
 		lockstep_park_late(req);
@@ -159,6 +157,36 @@ static void local_done(struct bio *bio)
 		}
 	}
 	percpu_ref_put(&vol->disk_ref);
+}
+
+static void zero_work(struct work_struct *work)
+{
+	struct lockstep_request *req = container_of(work, struct lockstep_request, zero_work);
+	const struct iorange *r = &req->range.range;
+	int err;
+
+	err = blkdev_issue_zeroout(req->vol->data.bdev, r->first_sect, r->end_sect - r->first_sect,
+				   GFP_NOIO, BLKDEV_ZERO_NOUNMAP);
+	local_ended(req, errno_to_blk_status(err));
+}
+
+/* A disk may offer to write zeroes by itself and find out at the first one that it cannot. */
+static bool is_unable_to_zero(const struct bio *bio)
+{
+	return bio_op(bio) == REQ_OP_WRITE_ZEROES &&
+	       (bio->bi_status == BLK_STS_NOTSUPP || bio->bi_status == BLK_STS_TARGET);
+}
+
+static void local_done(struct bio *bio)
+{
+	struct lockstep_request *req = container_of(bio, struct lockstep_request, clone);
+
+	if (is_unable_to_zero(bio) && atomic_read(&req->local) == LOCAL_PENDING) {
+		INIT_WORK(&req->zero_work, zero_work);
+		queue_work(lockstep_slow_wq, &req->zero_work);
+		return;
+	}
+	local_ended(req, bio->bi_status);
 }
 
 static void peer_done(struct lockstep_call *call, int status)
@@ -230,9 +258,19 @@ void lockstep_write_refuse(struct lockstep_request *req)
 	finish(req);
 }
 
-static void submit_local(struct lockstep_request *req)
+/*
+ * With a live disk_ref. The disk is this one now, whichever it was when the request came. It shows
+ * as pending only together with since when.
+ */
+static void set_pending(struct lockstep_request *req)
 {
 	req->local_start = jiffies;
+	atomic_set_release(&req->local, LOCAL_PENDING);
+}
+
+static void submit_local(struct lockstep_request *req)
+{
+	bio_set_dev(&req->clone, req->vol->data.bdev);
 	submit_bio_noacct(&req->clone);
 }
 
@@ -254,7 +292,8 @@ static void start_both(struct lockstep_request *req, struct lockstep_session *s)
 	bool disk = percpu_ref_tryget_live(&req->vol->disk_ref);
 
 	atomic_set(&req->pending, disk ? 3 : 2);
-	atomic_set(&req->local, disk ? LOCAL_PENDING : LOCAL_NONE);
+	if (disk)
+		set_pending(req);
 	lockstep_write_send(req, s);
 	if (disk)
 		submit_local(req);
@@ -269,9 +308,9 @@ static void start_alone(struct lockstep_request *req)
 	}
 	/* Marked before it is written: a mark too many costs a copy, one too few a block (P3). */
 	atomic_set(&req->pending, 1);
-	atomic_set(&req->local, LOCAL_PENDING);
 	req->alone = true;
 	lockstep_write_mark(req);
+	set_pending(req);
 	submit_local(req);
 }
 
@@ -445,14 +484,18 @@ void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_m
 	lockdep_assert_held(&res->ctl);
 	spin_lock_irq(&res->io_lock);
 	res->io_mode = mode;
+	/* Set by lockstep_request_resend() alone, for as long as it is so. */
+	if (mode != LOCKSTEP_IO_BOTH || res->state.copy == STATE_COPY_UP_TO_DATE)
+		res->through = false;
 	if (mode == LOCKSTEP_IO_ALONE)
 		list_splice_init(&res->orphans, &orphans);
-	if (!is_holding(mode)) {
+	/* In LAZY, too: writes ask, and wait again; a read must not wait for a write. */
+	if (!is_holding(mode) || mode == LOCKSTEP_IO_LAZY) {
 		list_splice_init(&res->held, &held);
 		res->nr_held = 0;
 	}
 	spin_unlock_irq(&res->io_lock);
-	lockstep_park_end(&orphans);
+	lockstep_park_end(res, &orphans);
 	go_all(&held);
 	/* In LAZY somebody may have been held before it was LAZY: nobody else would ask. */
 	if (mode == LOCKSTEP_IO_LAZY && READ_ONCE(res->nr_held))
@@ -466,7 +509,7 @@ void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_m
  * still at a disk that does not answer. One with more vectors than a bio can have shares them, and
  * cannot be let go early.
  */
-static struct bio *clone_of(struct lockstep_volume *vol, struct bio *bio, bool *shared)
+static struct bio *clone_of(struct bio *bio, bool *shared)
 {
 	struct bvec_iter it;
 	struct bio_vec bv;
@@ -479,9 +522,9 @@ static struct bio *clone_of(struct lockstep_volume *vol, struct bio *bio, bool *
 			nr++;
 	if (nr > BIO_MAX_VECS) {
 		*shared = true;
-		return bio_alloc_clone(vol->data.bdev, bio, GFP_NOIO, &request_bios);
+		return bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, &request_bios);
 	}
-	clone = bio_alloc_bioset(vol->data.bdev, nr, bio->bi_opf, GFP_NOIO, &request_bios);
+	clone = bio_alloc_bioset(bio->bi_bdev, nr, bio->bi_opf, GFP_NOIO, &request_bios);
 	clone->bi_ioprio = bio->bi_ioprio;
 	bio_clone_blkg_association(clone, bio);
 	clone->bi_iter.bi_sector = bio->bi_iter.bi_sector;
@@ -499,13 +542,15 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	struct bio *clone;
 	bool shared;
 
-	clone = clone_of(vol, bio, &shared);
+	clone = clone_of(bio, &shared);
 	req = container_of(clone, struct lockstep_request, clone);
 	req->vol = vol;
 	req->master = bio;
 	req->status = BLK_STS_OK;
 	req->both = false;
 	req->alone = false;
+	req->resent = false;
+	req->holds_pages = false;
 	req->shared = shared;
 	req->parked = 0;
 	req->is_flush = !bio_sectors(bio);

@@ -74,9 +74,11 @@ void lockstep_request_resend(struct lockstep_resource *res);
 void lockstep_request_abandon(struct lockstep_volume *vol);
 /* The volume's disk is kept in spite of its errors: what they hit fails. ctl held. */
 void lockstep_request_fail_local(struct lockstep_volume *vol);
+/* Parked writes fail. ctl held. */
+void lockstep_request_fail_orphans(struct lockstep_resource *res);
 /* Held and parked writes fail: the set could not be narrowed. ctl held. */
 void lockstep_request_fail_held(struct lockstep_resource *res);
-/* Is a write, or a flush, at the local disk for longer than `ms`? */
+/* Is a request at the local disk for longer than `ms`? Of reads: has none come back for so long? */
 bool lockstep_request_is_overdue(struct lockstep_volume *vol, u32 ms);
 
 /* Does this call belong to an application's request? */

@@ -87,10 +87,10 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 	/* The writer's only copy is here: see gen.h (b). */
 	if (c->session->peer_role == LOCKSTEP_ROLE_PRIMARY)
 		m->flags |= LOCKSTEP_MF_SERVING;
-	vol->serving = vol->peer.disk == LOCKSTEP_DISK_FAILED;
+	vol->serving = c->session->peer_role == LOCKSTEP_ROLE_PRIMARY;
 	vol->pulled = false;
 	vol->resync.sync = LOCKSTEP_SYNC_SOURCE_WAIT;
-	if (!vol->serving)
+	if (vol->peer.disk != LOCKSTEP_DISK_FAILED)
 		vol->peer.disk = LOCKSTEP_DISK_INCONSISTENT;
 	vol->sync_told = false;
 }
@@ -142,6 +142,11 @@ static void change_synced(struct lockstep_volume *vol)
 		lockstep_marks_empty(&vol->marks);
 	} else {
 		meta_gen_together(m, LOCKSTEP_PEER);
+		/*
+		 * What it wrote meanwhile is on both, or was copied with the rest: it does not say
+		 * so before.
+		 */
+		vol->serving = false;
 		if (vol->pulled)
 			lockstep_marks_empty(&vol->marks);
 	}
@@ -372,13 +377,21 @@ static int start_session(struct lockstep_resource *res)
 }
 
 /*
+ * A disk that is given up: writes are held before it is, and whoever was on its way has arrived, so
+ * that none goes to the peer alone in a session in which that has noted nothing (P4).
+ */
+static void give_up(struct lockstep_resource *res, struct lockstep_volume *vol)
+{
+	lockstep_request_set_mode(res, state_io_mode(&res->state));
+	synchronize_srcu(&res->mode_srcu);
+	lockstep_disk_drop_locked(vol);
+}
+
+/*
  * Order: decide; make durable what has to be (S3, S5, P4); only then start streams, tell the peer,
  * let writes go. When the metadata cannot be written the state goes back: nobody was told anything
  * yet. A narrowing that fails is the exception, because there is no state before it to return to:
  * what waits for it fails, and the next write tries again.
- *
- * A disk that is given up gets nothing more from before its session ends: what was on its way to it
- * is parked when the orphans of the session are.
  */
 static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, char *why, size_t len)
 {
@@ -396,7 +409,10 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 	}
 	WARN_ON_ONCE(!state_valid(&res->state));
 	if (ev == STATE_EV_DISK_FAILED)
-		lockstep_disk_drop_locked(res->volume[arg & ~STATE_DISK_ANYWAY]);
+		give_up(res, res->volume[arg & ~STATE_DISK_ANYWAY]);
+	/* What is neither here nor, from now on, there: nobody may take it for written. */
+	if (eff & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
+		lockstep_request_fail_orphans(res);
 	err = run_meta(res, eff);
 	if (err && !(eff & STATE_EFF_META_NARROW)) {
 		res->state = old;
@@ -550,7 +566,8 @@ static void take_sync_pulled(struct lockstep_resource *res, const struct queued_
 
 	if (q->m.volume < LOCKSTEP_MAX_VOLUMES)
 		vol = res->volume[q->m.volume];
-	if (!vol || vol->resync.sync != LOCKSTEP_SYNC_SOURCE_WAIT || vol->serving ||
+	if (!vol || vol->resync.sync != LOCKSTEP_SYNC_SOURCE_WAIT ||
+	    vol->peer.disk == LOCKSTEP_DISK_FAILED ||
 	    s->peer_role != LOCKSTEP_ROLE_PRIMARY) {
 		lockstep_session_fail(s, "the peer ended a resync that was not", -EPROTO);
 		return;

@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <lockstep/wire.h>
+#include "diskfail.h"
 #include "metaio.h"
 #include "report.h"
 #include "request.h"
@@ -539,6 +540,13 @@ static void restore_part(struct lockstep_volume *vol, const struct disk_part *p)
 /* The volume's size is its users' by now. */
 static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, size_t len)
 {
+	u32 block = queue_logical_block_size(vol->disk->queue);
+
+	if (vol->local.logical_bytes > block) {
+		snprintf(why, len, "%s has blocks of %u bytes, and the volume, in use, of %u",
+			 vol->backing, vol->local.logical_bytes, block);
+		return -EINVAL;
+	}
 	if (vol->data_max_sect >= sect && (!vol->meta.data_sect || vol->meta.data_sect == sect))
 		return 0;
 	snprintf(why, len, "%s has room for %llu sectors, and the volume has %llu", vol->backing,
@@ -558,13 +566,13 @@ int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *back
 	if (!old)
 		return -ENOMEM;
 	save_part(vol, old);
-	vol->data.bdev = NULL;
 	vol->md.bdev = NULL;
 	strscpy(vol->backing, backing, sizeof(vol->backing));
 	strscpy(vol->meta_path, meta_path ?: "", sizeof(vol->meta_path));
 	/* Nobody is at the maps that go: requests look at `failed` first. */
 	synchronize_srcu(&vol->res->mode_srcu);
 	lockstep_bitmap_stop(vol);
+	lockstep_bitmap_exit(vol);
 	lockstep_marks_exit(&vol->marks);
 	lockstep_regions_exit(vol);
 	lockstep_regions_set_gone(vol, false);
@@ -605,7 +613,7 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	int err = 0;
 
 	lockdep_assert_held(&res->ctl);
-	if (vol->failed && !percpu_ref_is_zero(&vol->disk_ref)) {
+	if (vol->failed && !lockstep_disk_is_left(vol)) {
 		snprintf(why, len, "requests are still at %s, which does not answer: remove it "
 			 "from this host, or wait until they come back", vol->backing);
 		return -EBUSY;
@@ -628,14 +636,16 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	wait_for_completion(&vol->ref_done);
 	lockstep_engine_stop(vol);
 	lockstep_engine_drain(vol);
-	if (!vol->failed)
+	/* What is left on a disk that was given up says that nobody closed it: so it is. */
+	if (vol->failed) {
+		lockstep_bitmap_stop(vol);
+	} else {
+		close_metadata(vol);
 		percpu_ref_kill(&vol->disk_ref);
+	}
 	wait_for_completion(&vol->disk_done);
 	res->wait = NULL;
 	put_disk(vol->disk);
-	/* What is left on a disk that was given up says that nobody closed it: so it is. */
-	if (!vol->failed)
-		close_metadata(vol);
 	res->volume[number] = NULL;
 	res->nr_volumes--;
 	volume_free(vol);

@@ -81,7 +81,10 @@ struct lockstep_volume {
 	bool failed;			/* the disk was given up; written under ctl */
 	/* Attached under a primary: the peer knows better what it is worth. Under ctl. */
 	bool unproven;
-	/* We are the source of a primary that has no disk, and mark what it writes. Under ctl. */
+	/*
+	 * We are the source of a primary that works through us, and mark what it writes: some of it
+	 * is on no disk of its own. Under ctl.
+	 */
 	bool serving;
 	/* As source: the peer has copied everything by itself. Under ctl. */
 	bool pulled;
@@ -102,6 +105,8 @@ struct lockstep_volume {
 	atomic64_t peer_writes, peer_write_sect, resync_sect;
 	atomic64_t read_errors, write_errors, repairs;
 	atomic_t stuck;			/* abandoned requests that have not come back */
+	atomic_t local_reads;		/* at the local disk */
+	unsigned long read_progress;	/* jiffies: the first of them began, or one came back */
 };
 
 int lockstep_volume_init(void);

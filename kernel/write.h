@@ -13,6 +13,7 @@
 #include "request.h"
 #include "stream.h"
 
+struct lockstep_resource;
 struct lockstep_session;
 struct lockstep_volume;
 
@@ -43,11 +44,14 @@ struct lockstep_request {
 	atomic_t holders;		/* of the memory: the request and an abandoned bio */
 	unsigned long start;		/* for I/O accounting */
 	u64 start_ns;			/* for the pacing of what runs beside it */
-	unsigned long local_start;	/* jiffies */
+	unsigned long local_start;	/* jiffies; good while LOCAL_PENDING */
+	struct work_struct zero_work;	/* zeroes that the disk cannot write by itself */
 	blk_status_t status;		/* of the local disk */
 	bool is_flush;			/* no data, no range */
 	bool both;			/* acknowledged by the peer: may clear marks */
 	bool alone;			/* not sent to the peer */
+	bool resent;			/* in a session through which we work */
+	bool holds_pages;		/* abandoned, with a reference on each page */
 	bool shared;			/* the bio's vectors are the application's */
 	struct bio clone;		/* last: the bio set puts its vectors behind it */
 };
@@ -73,6 +77,6 @@ void lockstep_park_peer(struct lockstep_request *req);
 /* A bio comes back from a disk that was given up. Any context. */
 void lockstep_park_late(struct lockstep_request *req);
 /* These have been taken off the list of orphans: they end with the status they have. */
-void lockstep_park_end(struct list_head *orphans);
+void lockstep_park_end(struct lockstep_resource *res, struct list_head *orphans);
 
 #endif /* LOCKSTEP_WRITE_H */

@@ -324,14 +324,13 @@ static bool check_direction(struct talk *t)
  */
 static bool works_through(const struct hello *target, const struct hello *source, u32 nr)
 {
-	const u32 flags = LOCKSTEP_MF_SERVING | LOCKSTEP_MF_UNCLEAN;
-
 	for (u32 i = 0; i < nr; i++) {
-		const struct wire_hello_volume *v = &target->v[i];
+		const struct wire_hello_volume *v = &target->v[i], *s = &source->v[i];
 
 		if (v->disk == LOCKSTEP_DISK_FAILED || v->disk == LOCKSTEP_DISK_UP_TO_DATE)
 			continue;
-		if ((source->v[i].flags & flags) != LOCKSTEP_MF_SERVING)
+		if (s->flags & LOCKSTEP_MF_UNCLEAN ||
+		    !(s->flags & LOCKSTEP_MF_SERVING || s->current_id == v->current_id))
 			return false;
 	}
 	return true;
