@@ -34,7 +34,7 @@ static u32 blocks_on_the_way(const struct node *nd, enum op_owner owner)
 	for (i = 0; i < nd->disk.op_end; i++) {
 		const struct op *op = &nd->disk.op[i];
 
-		if (op->type == OP_WRITE && op->owner == owner &&
+		if (op->type == OP_WRITE && op->owner == owner && !op->waits &&
 		    memcmp(op->data, &nd->disk.view[op->first], op->nr * sizeof(u32)))
 			blocks |= blocks_of(op->first, op->nr);
 	}
@@ -49,7 +49,10 @@ static u32 blocks_unanswered(const struct node *nd)
 	for (i = 0; i < REQ_RESYNC; i++) {
 		const struct request *r = &nd->req[i];
 
-		if (r->state == REQ_RUNNING && r->kind == REQ_WRITE && !r->peer_done)
+		/* Marked when the session ends, sent again, or failed and marked then. */
+		if (r->kind == REQ_WRITE &&
+		    (r->state == REQ_ORPHAN ||
+		     (r->state == REQ_RUNNING && (!r->peer_done || r->local_parked))))
 			blocks |= blocks_of(r->first, r->nr);
 	}
 	return blocks;
@@ -59,7 +62,7 @@ static u32 blocks_unanswered(const struct node *nd)
 static bool look(struct node *nd, bool crashes, struct facts *f)
 {
 	memset(f, 0, sizeof(*f));
-	if (crashes || !nd->alive) {
+	if (crashes || !nd->alive || nd->failed) {
 		f->m = node_durable(nd);
 		if (!f->m)
 			return false;
@@ -87,6 +90,7 @@ static void view_of(const struct facts *f, u32 n, struct gen_view *v)
 	v->oos_bits = f->marks;			/* any or none is all that counts */
 	v->flags = f->flags;
 	v->node_id = n;
+	v->no_disk = false;
 	for (i = 0; i < LOCKSTEP_HISTORY; i++)
 		v->history[i] = i < f->m->history_nr ? f->m->history[i].id : 0;
 }
@@ -98,7 +102,7 @@ static bool is_by_marks(enum gen_verdict v)
 
 /*
  * With the verdict NONE nobody looks at marks; but it is given to nobody who has any, and needs no
- * case of its own.
+ * case of its own. Whose disk was given up has what is on that disk, and may get it back.
  */
 static void check_crash(const struct facts *a, const struct facts *b, u32 who)
 {
@@ -143,12 +147,14 @@ void check_marks(void)
 
 /*
  * [B2] The marks of these blocks are about to go from the disk: either both copies have the same on
- * stable storage, or the region is in the map on the disk.
+ * stable storage, or the region is in the map on the disk, of the primary if there is another.
  */
 void check_unmarked(const struct node *nd, u32 blocks)
 {
 	blocks &= w.differ | w.node[0].disk.cached | w.node[1].disk.cached;
 	blocks &= ~regions_on_disk(&nd->disk);
+	if (other(nd)->st.role == LOCKSTEP_ROLE_PRIMARY)
+		blocks &= ~regions_on_disk(&other(nd)->disk);	/* it knows what it writes */
 	CHECK(!blocks || nd->dying, "P3: blocks %06x lose their marks on the disk of %d", blocks,
 	      nd->n);
 }

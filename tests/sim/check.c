@@ -28,7 +28,7 @@ bool check_is_in_set(struct node *nd, struct node *as)
 	const struct meta *a = node_durable(nd), *b = node_durable(as);
 
 	return a && b && a->current_gen.id && a->current_gen.id == b->current_gen.id &&
-	       a->flags & LOCKSTEP_MF_CONSISTENT;
+	       a->flags & b->flags & LOCKSTEP_MF_CONSISTENT;
 }
 
 static bool has(const u32 *want, const u32 *content, u32 *ret_sect)
@@ -71,6 +71,49 @@ static void promise(int n, const struct request *r)
 	w.touched |= r->kind == REQ_FLUSH ? ALL_BLOCKS : blocks_of(r->first, r->nr);
 }
 
+static void promise_app(struct node *nd, const struct request *r)
+{
+	u32 i;
+
+	for (i = r->first; i < r->first + r->nr; i++)
+		w.app[nd->n][i] = max(w.app[nd->n][i], r->id);
+	if (other(nd)->alive && other(nd)->st.role == LOCKSTEP_ROLE_PRIMARY)
+		w.beside[!nd->n] = true;
+}
+
+/* Has the peer noted, durably, that it has the only copy? */
+bool check_is_served(struct node *nd)
+{
+	const struct meta *m = node_durable(other(nd));
+
+	return m && m->flags & LOCKSTEP_MF_SERVING && m->peer[0].since.id;
+}
+
+/* [S6] The copy is the peer's, and it has noted so. */
+static void check_through(struct node *nd, const struct request *r)
+{
+	struct node *peer = other(nd);
+	/* Acknowledged, and lost from the only cache that had it before we were done here. */
+	bool gone = r->kind == REQ_WRITE && !r->fua &&
+		    (!peer->alive || peer->dying || peer->disk_id != r->peer_disk);
+	u32 sect = 0;
+
+	CHECK(r->served || (nd->st.link == LOCKSTEP_LINK_UP && nd->st.sync == STATE_SYNC_TARGET),
+	      "P9: %u completed on %d, which has no copy and no session", r->id, nd->n);
+	CHECK(r->served || check_is_served(nd),
+	      "P4: %u completed on %d, whose peer has not noted that it serves", r->id, nd->n);
+	if (r->kind == REQ_FLUSH)
+		CHECK(gone || has(r->want, peer->disk.stable, &sect),
+		      "P2: flush %u completed on %d, its peer has sector %u in its cache", r->id,
+		      nd->n, sect);
+	else
+		CHECK(gone || has_write(r, r->fua ? peer->disk.stable : peer->disk.view, &sect),
+		      "P1: write %u completed on %d, its peer lacks sector %u", r->id, nd->n,
+		      sect);
+	if (!gone)
+		promise(peer->n, r);
+}
+
 /* P1, P2 and P4 at the moment something completes. */
 void check_completed(struct node *nd, const struct request *r)
 {
@@ -80,6 +123,11 @@ void check_completed(struct node *nd, const struct request *r)
 
 	if (nd->dying)
 		return;
+	promise_app(nd, r);
+	if (nd->st.copy != STATE_COPY_UP_TO_DATE) {
+		check_through(nd, r);
+		return;
+	}
 	for (n = 0; n < 2; n++) {
 		struct node *copy = &w.node[n];
 
@@ -87,7 +135,8 @@ void check_completed(struct node *nd, const struct request *r)
 			continue;
 		/* It was there, and a crash took it from the cache before we were done here. */
 		gone = copy != nd && r->both && !flush && !r->fua &&
-		       (!copy->alive || copy->dying || copy->boot_id != r->peer_boot);
+		       (!copy->alive || copy->dying || copy->failed ||
+			copy->disk_id != r->peer_disk);
 		CHECK(gone || (flush ? has(r->want, copy->disk.view, &sect) :
 			       has_write(r, copy->disk.view, &sect)),
 		      "P1: write %u completed on %d, copy %d of the set lacks it at sector %u",
@@ -162,6 +211,70 @@ static void check_session(void)
 	      w.done[0][sect]);
 }
 
+/*
+ * P1, for the application that runs on a primary: wherever it would be read from now, what it was
+ * told to be written is there.
+ */
+static void check_application(const struct node *nd)
+{
+	const struct node *peer = other(nd), *from = nd;
+	u32 sect = 0;
+
+	if (!nd->alive || nd->st.role != LOCKSTEP_ROLE_PRIMARY || nd->disk.bad)
+		return;
+	if (nd->st.copy != STATE_COPY_UP_TO_DATE) {
+		if (state_io_mode(&nd->st) != LOCKSTEP_IO_BOTH || !peer->alive ||
+		    peer->s.id != nd->s.id || peer->st.link != LOCKSTEP_LINK_UP)
+			return;
+		CHECK(!w.beside[nd->n], "P9: %d goes on through a peer that was written by itself",
+		      nd->n);
+		from = peer;
+	}
+	CHECK(has(w.app[nd->n], from->disk.view, &sect),
+	      "P1: the application on %d wrote %u to sector %u, copy %d has %u", nd->n,
+	      w.app[nd->n][sect], sect, from->n, from->disk.view[sect]);
+}
+
+/* A person has said that what is on this disk is what the application wrote. */
+void check_thawed(struct node *nd)
+{
+	u32 i, k;
+
+	memcpy(w.app[nd->n], w.done[nd->n], sizeof(w.app[0]));
+	w.beside[nd->n] = false;
+	for (i = 0; i < MAX_REQS; i++)
+		for (k = 0; k < NR_SECT; k++)
+			nd->req[i].want[k] = min(nd->req[i].want[k], w.done[nd->n][k]);
+}
+
+/* With its disk goes what it alone had: of what a peer that has crashed had, and of its own. */
+void check_thrown_away(struct node *nd)
+{
+	struct node *peer = other(nd);
+	u32 i;
+
+	if (peer->alive && !(peer->m.flags & LOCKSTEP_MF_UNCLEAN))
+		return;
+	for (i = 0; i < NR_SECT; i++) {
+		w.done[peer->n][i] = min(w.done[peer->n][i], peer->disk.view[i]);
+		w.flushed[peer->n][i] = min(w.flushed[peer->n][i], peer->disk.stable[i]);
+	}
+}
+
+/* P9: whoever gives up its disk leaves nothing behind that completed. */
+void check_given_up(struct node *nd)
+{
+	const struct node *peer = other(nd);
+	u32 sect = 0;
+
+	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY)
+		return;
+	CHECK(nd->s.id, "P9: %d gives up the only copy", nd->n);
+	if (peer->alive && nd->s.id && peer->s.id == nd->s.id)
+		CHECK(has(w.app[nd->n], peer->disk.view, &sect),
+		      "P9: %d gives up its disk, its peer lacks sector %u", nd->n, sect);
+}
+
 void check_step(void)
 {
 	if (w.touched) {
@@ -170,6 +283,8 @@ void check_step(void)
 		w.touched = 0;
 	}
 	check_session();
+	check_application(&w.node[0]);
+	check_application(&w.node[1]);
 	check_marks();
 }
 
@@ -188,6 +303,7 @@ void check_target(struct node *nd)
 		      nd->n, sect, w.done[nd->n][sect], source->n);
 	memset(w.done[nd->n], 0, sizeof(w.done[0]));
 	memset(w.flushed[nd->n], 0, sizeof(w.flushed[0]));
+	w.beside[!nd->n] = false;
 }
 
 void check_promoted(struct node *nd, bool forced)
@@ -216,8 +332,8 @@ void check_crashed(struct node *nd)
 	u32 sect;
 
 	/* Alive, and not itself back from a crash: then both have, and it is not asked. */
-	if (together && peer->alive && !peer->dying && !(peer->m.flags & LOCKSTEP_MF_UNCLEAN) &&
-	    has(w.done[nd->n], peer->disk.view, &sect))
+	if (together && peer->alive && !peer->dying && !peer->failed &&
+	    !(peer->m.flags & LOCKSTEP_MF_UNCLEAN) && has(w.done[nd->n], peer->disk.view, &sect))
 		return;
 	memcpy(w.done[nd->n], w.flushed[nd->n], sizeof(w.done[0]));
 	if (together)

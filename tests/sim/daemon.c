@@ -21,12 +21,12 @@ static void hello_of(struct node *nd, struct gen_view *v)
 {
 	static _Alignas(8) u8 buf[1024];
 	struct wire_hello h = {
-		.version_min = 1, .version_max = 1, .boot_id = nd->boot_id, .epoch = nd->m.epoch,
+		.version_min = 1, .version_max = 1, .boot_id = nd->boot_id, .epoch = nd->epoch,
 		.node_id = (u32)nd->n, .peer_node_id = (u32)!nd->n, .role = nd->st.role,
 		.streams = 2, .nr_volumes = 1, .timeout_ms = 6000, .resource = "sim", .node = "n",
 	}, back;
 	struct wire_hello_volume vol = {
-		.flags = nd->m.flags, .current_id = nd->m.current_gen.id,
+		.flags = nd->m.flags, .disk = node_disk(nd), .current_id = nd->m.current_gen.id,
 		.since_id = nd->m.peer[0].since.id, .oos_bits = nd->map.weight,
 	}, back_vol;
 	size_t len;
@@ -41,6 +41,7 @@ static void hello_of(struct node *nd, struct gen_view *v)
 	v->since_id = back_vol.since_id;
 	v->oos_bits = back_vol.oos_bits;
 	v->flags = back_vol.flags;
+	v->no_disk = back_vol.disk == LOCKSTEP_DISK_FAILED;
 	v->node_id = back.node_id;
 	memcpy(v->history, back_vol.history, sizeof(v->history));
 }
@@ -63,6 +64,14 @@ static void make_blank(struct node *nd)
 	node_step(nd, STATE_EV_COPY, STATE_COPY_BLANK);
 }
 
+static void step_down(struct node *nd)
+{
+	if (diskfail_is_stuck(nd))
+		diskfail_unstick(nd);
+	else
+		nd->demoting = true;
+}
+
 /* Somebody has to say whose data counts. */
 static void resolve(struct gen_result r)
 {
@@ -80,7 +89,7 @@ static void resolve(struct gen_result r)
 	/* Unrelated: a lineage of its own, by force or before they ever met. */
 	CHECK(r.verdict == GEN_SPLIT || !w.met || w.forced, "P5: unrelated generations");
 	if (victim->st.role == LOCKSTEP_ROLE_PRIMARY)
-		victim->demoting = true;
+		step_down(victim);
 	else
 		make_blank(victim);
 }
@@ -96,6 +105,74 @@ static bool is_ready(struct node *nd)
 	       !nd->s.id;
 }
 
+/* Does a primary that would be the target work through the source already? (agree.c) */
+static bool works_through(int target, const struct gen_view *source)
+{
+	const u32 flags = LOCKSTEP_MF_SERVING | LOCKSTEP_MF_UNCLEAN;
+	u8 disk = w.daemon.disk[target];
+
+	if (disk == LOCKSTEP_DISK_UP_TO_DATE)
+		return false;
+	return disk == LOCKSTEP_DISK_FAILED || (source->flags & flags) == LOCKSTEP_MF_SERVING;
+}
+
+/* A primary that would be overwritten is asked to step down, and one of two. */
+static bool must_step_down(int i, const struct gen_view *v, const struct gen_result *r)
+{
+	if (w.daemon.role[i] != LOCKSTEP_ROLE_PRIMARY)
+		return false;
+	if (w.daemon.role[!i] == LOCKSTEP_ROLE_PRIMARY)
+		return true;
+	return gen_verdict_is_target(r[i].verdict) && !works_through(i, &v[!i]);
+}
+
+/* A secondary without a disk is no copy; and one without may have nobody to go on with. */
+static bool is_without_copy(const struct gen_view *v, const struct gen_result *r)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (!v[i].no_disk)
+			continue;
+		if (w.daemon.role[i] != LOCKSTEP_ROLE_PRIMARY)
+			return true;
+		if (r[i].verdict >= GEN_BLANK) {
+			step_down(&w.node[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The target, so that it is known to be one before the source does anything about it; but a source
+ * through which the target works (P9) has noted that before that goes on.
+ */
+static int who_first(const struct gen_result *r)
+{
+	int target = gen_verdict_is_target(r[1].verdict);
+
+	if (r[0].verdict == GEN_NONE)
+		return (int)roll(2);
+	return w.daemon.role[target] == LOCKSTEP_ROLE_PRIMARY && !MUTATED(TARGET_FIRST) ?
+	       !target : target;
+}
+
+static void mutate_views(struct gen_view *v)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (w.node[!i].st.role != LOCKSTEP_ROLE_PRIMARY ||
+		    w.node[!i].st.copy == STATE_COPY_UP_TO_DATE)
+			continue;
+		if (MUTATED(RESUME_UNCLEAN))
+			v[i].flags &= ~CRASHED;
+		if (MUTATED(RESUME_PROMOTED))
+			v[i].flags |= LOCKSTEP_MF_SERVING;
+	}
+}
+
 static void say_hello(void)
 {
 	struct gen_view v[2];
@@ -104,6 +181,7 @@ static void say_hello(void)
 
 	for (i = 0; i < 2; i++)
 		hello_of(&w.node[i], &v[i]);
+	mutate_views(v);
 	for (i = 0; i < 2; i++) {
 		r[i] = gen_compare(&v[i], &v[!i]);
 		w.daemon.verdict[i] = r[i].verdict;
@@ -112,30 +190,31 @@ static void say_hello(void)
 		w.daemon.flags[i] = v[i].flags;
 		w.daemon.boot[i] = w.node[i].boot_id;
 		w.daemon.role[i] = w.node[i].st.role;
+		w.daemon.disk[i] = node_disk(&w.node[i]);
+		w.daemon.failed[i] = w.node[i].failed;
 	}
 	trace("hello: %s by %s", gen_verdict_name(r[0].verdict), gen_rule_name(r[0].rule));
 	CHECK(gen_mirror(r[0].verdict) == r[1].verdict, "verdicts do not mirror");
+	if (is_without_copy(v, r)) {
+		daemon_reset();
+		return;
+	}
 	if (r[0].verdict >= GEN_BLANK) {
 		resolve(r[0]);
 		daemon_reset();
 		return;
 	}
-	/* A primary that would be overwritten is asked to step down, and one of two. */
 	for (i = 0; i < 2; i++) {
-		if (w.node[i].st.role == LOCKSTEP_ROLE_PRIMARY &&
-		    (gen_verdict_is_target(r[i].verdict) ||
-		     (r[i].verdict == GEN_NONE &&
-		      w.node[!i].st.role == LOCKSTEP_ROLE_PRIMARY))) {
-			w.node[i].demoting = true;
+		if (must_step_down(i, v, r) && !(must_step_down(!i, v, r) && roll(2))) {
+			step_down(&w.node[i]);
 			daemon_reset();
 			return;
 		}
 	}
-	w.daemon.first = gen_verdict_is_target(r[1].verdict) ||
-			 (r[0].verdict == GEN_NONE && roll(2));
+	w.daemon.first = who_first(r);
 	w.daemon.adopt_id = r[0].adopt_id;
 	w.daemon.session_id = ++w.next_session;
-	w.daemon.epoch = max(w.node[0].m.epoch, w.node[1].m.epoch) + 1;
+	w.daemon.epoch = max(w.node[0].epoch, w.node[1].epoch) + 1;
 	w.daemon.step = D_OPEN;
 }
 
@@ -145,7 +224,8 @@ static bool is_unchanged(int i)
 
 	return is_awake(nd) && nd->boot_id == w.daemon.boot[i] &&
 	       nd->m.current_gen.id == w.daemon.current[i] &&
-	       nd->m.peer[0].since.id == w.daemon.since[i] && nd->st.role == w.daemon.role[i];
+	       nd->m.peer[0].since.id == w.daemon.since[i] && nd->st.role == w.daemon.role[i] &&
+	       nd->failed == w.daemon.failed[i];
 }
 
 /*
@@ -170,6 +250,12 @@ static void open_session(struct node *nd)
 {
 	struct session *s = &nd->s;
 
+	/* [S6], before the other side can have given anything up. */
+	if (nd->st.role == LOCKSTEP_ROLE_PRIMARY && nd->st.copy != STATE_COPY_UP_TO_DATE &&
+	    !gen_verdict_is_target(w.daemon.verdict[nd->n]) && !MUTATED(FROZEN_SOURCE)) {
+		step_down(nd);
+		return;
+	}
 	if (!node_step(nd, STATE_EV_OPEN, 0))
 		return;
 	memset(s, 0, sizeof(*s));
@@ -177,6 +263,9 @@ static void open_session(struct node *nd)
 	s->epoch = w.daemon.epoch;
 	s->verdict = w.daemon.verdict[nd->n];
 	s->peer_role = w.daemon.role[!nd->n];
+	s->peer_disk = w.daemon.disk[!nd->n];
+	s->peer_disk_id = other(nd)->disk_id;
+	s->hello_gen = w.daemon.current[!nd->n];
 	s->adopt_id = w.daemon.adopt_id;
 	nd->sync_flush = FL_NONE;
 	if (MUTATED(UNION_TOO_EARLY))
@@ -187,30 +276,57 @@ static void open_session(struct node *nd)
 	w.stat[STAT_BY_MARKS] += s->verdict == GEN_SOURCE;
 	w.stat[STAT_FULL] += s->verdict == GEN_SOURCE_FULL;
 	/* Before the other side can give up its copy: from then on only these marks know. */
-	if (s->verdict == GEN_SOURCE_FULL)
-		maps_fill(nd);
+	if (s->verdict == GEN_SOURCE_FULL && !maps_fill(nd)) {
+		memset(s, 0, sizeof(*s));
+		node_step(nd, STATE_EV_LOST, 0);
+		return;
+	}
+	/* A primary that copies from its source goes by its own marks. */
+	if (s->verdict == GEN_TARGET_FULL && s->peer_role == LOCKSTEP_ROLE_SECONDARY &&
+	    nd->st.role == LOCKSTEP_ROLE_PRIMARY)
+		node_mark_blocks(nd, ALL_BLOCKS);
+}
+
+static u32 start_arg(struct node *nd)
+{
+	struct session *s = &nd->s;
+	u32 arg = STATE_START(s->verdict, s->peer_role);
+
+	if (nd->st.role == LOCKSTEP_ROLE_PRIMARY && nd->st.copy != STATE_COPY_UP_TO_DATE)
+		arg |= STATE_START_THROUGH;
+	if (nd->failed)
+		arg |= STATE_START_NO_DISK;
+	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY && gen_verdict_is_source(s->verdict) &&
+	    s->peer_disk != LOCKSTEP_DISK_UP_TO_DATE)
+		arg |= STATE_START_THROUGH;
+	return arg;
 }
 
 static void start_session(struct node *nd)
 {
 	if (!is_unchanged(nd->n) || nd->s.id != w.daemon.session_id ||
-	    !node_step(nd, STATE_EV_START, STATE_START(nd->s.verdict, nd->s.peer_role)))
+	    !node_step(nd, STATE_EV_START, start_arg(nd)))
 		net_break();
 }
 
-/* In chunks, through both codecs, as over the control connection. */
-static void exchange_marks(struct node *target, struct node *source)
+/*
+ * To the one who copies; in chunks, through both codecs, as over the control connection. One who
+ * pulls a full copy has marked everything itself.
+ */
+static void exchange_marks(struct node *from, struct node *to)
 {
 	static _Alignas(8) u8 buf[256];
-	u64 nr_bits = target->map.nr_bits, pos = 0, first, count;
+	u64 nr_bits = from->map.nr_bits, pos = 0, first, count;
 	struct wire_marks m = { 0 }, back;
 	struct rle_iter it;
 	u8 runs[64];
 	size_t len;
 
+	if (from->s.verdict == GEN_SOURCE_FULL || from->s.verdict == GEN_TARGET_FULL)
+		pos = nr_bits;
 	while (pos < nr_bits && !MUTATED(UNION_NOT_SENT)) {
 		m.first_bit = pos;
-		m.run_bytes = (u32)rle_encode(&target->map, &pos, runs, sizeof(runs), NR_PAGES);
+		m.run_bytes = (u32)rle_encode(&from->map, &pos, runs, sizeof(runs), NR_PAGES);
 		if (!m.run_bytes)
 			continue;
 		m.runs = runs;
@@ -218,18 +334,18 @@ static void exchange_marks(struct node *target, struct node *source)
 		CHECK(wire_marks_decode(buf, len, &back) == WIRE_OK, "marks do not decode");
 		rle_iter_init(&it, back.runs, back.run_bytes, back.first_bit, nr_bits);
 		while (rle_iter_next(&it, &first, &count))
-			node_mark_bits(source, first, count);
+			node_mark_bits(to, first, count);
 		CHECK(!it.bad, "runs do not decode");
 	}
-	if (MUTATED(UNION_TOO_EARLY) && source->s.verdict == GEN_SOURCE) {
-		node_clear_all(source);
-		node_mark_blocks(source, source->s.early_marks);
+	if (MUTATED(UNION_TOO_EARLY) && to->s.verdict == GEN_SOURCE) {
+		node_clear_all(to);
+		node_mark_blocks(to, to->s.early_marks);
 	}
 }
 
 static void after_start(void)
 {
-	struct node *source = NULL;
+	struct node *source = NULL, *copier;
 	int i;
 
 	for (i = 0; i < 2; i++)
@@ -242,11 +358,15 @@ static void after_start(void)
 		w.daemon.at = ~0ull;
 		return;
 	}
-	if (w.daemon.step == D_MARKS) {
-		exchange_marks(other(source), source);
+	copier = other(source)->st.role == LOCKSTEP_ROLE_PRIMARY ? other(source) : source;
+	if (other(source)->failed) {
+		w.daemon.step = D_IDLE;		/* nowhere to copy to */
+		w.daemon.at = ~0ull;
+	} else if (w.daemon.step == D_MARKS) {
+		exchange_marks(other(copier), copier);
 		w.daemon.step = D_SYNC;
 	} else {
-		source->s.sync_started = true;
+		copier->s.sync_started = true;
 		w.daemon.step = D_IDLE;
 		w.daemon.at = ~0ull;
 	}

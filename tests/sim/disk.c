@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A disk with a volatile cache: a crash keeps any subset of what was not flushed, cell by cell.
- * Metadata on the same device shares the cache, on another it has its own.
+ * Metadata on the same device shares the cache, on another it has its own. A disk that has gone bad
+ * fails everything; of the data of a failed write any part may be there all the same.
  */
 #include "sim.h"
 
@@ -69,6 +70,25 @@ void disk_apply(struct disk *d, struct op *op)
 		disk_write(d, op->first, op->nr, op->data, op->fua);
 }
 
+bool disk_fails(const struct disk *d, u8 part)
+{
+	return d->external ? d->bad & part : d->bad != 0;
+}
+
+bool disk_complete(struct disk *d, struct op *op)
+{
+	u32 i;
+
+	if (!disk_fails(d, op->owner < OWN_MAP ? BAD_DATA : BAD_META)) {
+		disk_apply(d, op);
+		return true;
+	}
+	for (i = 0; op->type == OP_WRITE && op->owner < OWN_MAP && i < op->nr; i++)
+		if (roll(4) == 0)
+			disk_write(d, op->first + i, 1, &op->data[i], false);
+	return false;
+}
+
 void disk_crash(struct disk *d)
 {
 	u64 mood = roll(3), i, k;
@@ -77,7 +97,7 @@ void disk_crash(struct disk *d)
 	for (i = 0; i < d->op_end; i++) {
 		struct op *op = &d->op[i];
 
-		for (k = 0; op->type == OP_WRITE && k < op->nr; k++)
+		for (k = 0; op->type == OP_WRITE && !op->waits && k < op->nr; k++)
 			if (roll(2))
 				disk_write(d, op->first + (u32)k, 1, &op->data[k], false);
 		op->type = OP_NONE;

@@ -3,6 +3,7 @@
  * Application requests, as the module runs them: range first, then by mode, then the region's bit;
  * a write in flight when the session ends is marked and kept (an orphan) until the set is narrowed.
  */
+#include <errno.h>
 #include "sim.h"
 
 static u32 payload[MAX_WRITE_SECT];
@@ -67,7 +68,7 @@ struct op *io_op(struct node *nd, enum op_type type, enum op_owner owner)
 		world_fail("simulator: too many disk operations");
 	op->type = (u8)type;
 	op->owner = (u8)owner;
-	op->fua = false;
+	op->fua = op->gone = op->waits = false;
 	op->first = op->nr = 0;
 	op->due = w.now + 1 + roll(!w.quiet && roll(40) == 0 ? 400 : 10);
 	return op;
@@ -92,13 +93,17 @@ void io_leave(struct node *nd, struct request *r)
 
 static void complete(struct node *nd, struct request *r)
 {
+	/* Undefined here now, and maybe new at the peer. */
+	if (r->failed && r->kind == REQ_WRITE)
+		node_mark(nd, r->first, r->nr);
 	/* In the session that it was acknowledged in: a later one may have marked it since. */
-	if (r->both && req_has_data(r) && (r->session_id == nd->s.id || MUTATED(CLEAR_LATE)))
+	else if (r->both && r->local == LOCAL_DONE && req_has_data(r) &&
+		 (r->session_id == nd->s.id || MUTATED(CLEAR_LATE)))
 		node_clear(nd, r->first, r->nr);
 	io_leave(nd, r);
 	if (r->kind == REQ_PASS_FLUSH)
-		maps_flushed(nd);
-	if (r->kind > REQ_FLUSH)
+		maps_flushed(nd, r->failed ? -EIO : 0);
+	if (r->kind > REQ_FLUSH || r->failed)
 		return;
 	w.stat[STAT_WRITES]++;
 	trace("%d completes %s %u at %u+%u", nd->n, r->kind == REQ_FLUSH ? "flush" : "write",
@@ -115,10 +120,34 @@ static void look_done(struct node *nd, struct request *r)
 		complete(nd, r);
 }
 
-void io_local_done(struct node *nd, struct request *r)
+/* Park.c: no result that counts, until it is known whether the disk is given up. */
+static void park_local(struct node *nd, struct request *r)
 {
-	r->local_done = true;
-	look_done(nd, r);
+	if (nd->through && nd->failed) {
+		r->failed = false;
+		r->local_done = true;
+		look_done(nd, r);
+	} else {
+		r->local_parked = true;
+	}
+}
+
+void io_local_done(struct node *nd, struct request *r, bool ok)
+{
+	r->local = LOCAL_DONE;
+	r->failed |= !ok;
+	if (ok || r->alone || r->kind > REQ_FLUSH) {
+		r->local_done = true;
+		if (!ok && !r->alone)
+			diskfail_post(nd);
+		if (!ok && r->kind == REQ_COPY)
+			io_leave(nd, r);
+		else
+			look_done(nd, r);
+		return;
+	}
+	park_local(nd, r);
+	diskfail_post(nd);
 }
 
 void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg)
@@ -128,20 +157,27 @@ void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg
 	if (!r)
 		return;
 	slots_put(&nd->slots[msg->stream], m->slot);
-	if (r->kind == REQ_COPY && !r->compared && nd->s.compare) {
+	if (m->status && r->kind == REQ_PASS_FLUSH) {
+		r->failed = true;
+	} else if (m->status) {
+		net_break();		/* its part stays unanswered */
+		return;
+	}
+	if (r->kind == REQ_COPY && !r->compared && (nd->s.compare || r->pull)) {
 		sync_answer(nd, r, msg->data);
 		return;
 	}
 	r->peer_done = true;
 	r->both = true;
-	r->peer_boot = nd->m.peer[0].boot_id;
+	r->peer_disk = nd->s.peer_disk_id;
+	r->served = nd->through && check_is_served(nd);
 	look_done(nd, r);
 }
 
 void io_call_peer(struct node *nd, struct request *r)
 {
 	struct wire_msg m = { .type = LOCKSTEP_WT_FLUSH, .epoch = nd->s.epoch };
-	bool compare = r->kind == REQ_COPY && nd->s.compare && !r->compared;
+	bool compare = r->kind == REQ_COPY && (r->pull || (nd->s.compare && !r->compared));
 	u32 gen = 0;
 
 	r->stream = (u32)roll(NR_STREAMS);
@@ -168,6 +204,7 @@ static void local(struct node *nd, struct request *r)
 	op->nr = r->nr;
 	op->fua = r->fua;
 	op->req = r;
+	r->local = LOCAL_PENDING;
 	if (r->kind == REQ_WRITE)
 		memcpy(op->data, content(nd, r), r->nr * sizeof(op->data[0]));
 }
@@ -177,7 +214,7 @@ static bool may_dirty(struct node *nd, struct request *r)
 {
 	u32 region = r->first / REGION_SECT;
 
-	if (r->kind != REQ_WRITE ||
+	if (r->kind != REQ_WRITE || nd->failed ||
 	    regions_is_fast(*regions_fast_word(&nd->regions, region), region) ||
 	    regions_enter(&nd->regions, region) == REGIONS_GO)
 		return true;
@@ -195,14 +232,16 @@ static void start_app(struct node *nd, struct request *r)
 			return;
 		r->state = REQ_RUNNING;
 		io_call_peer(nd, r);
-		local(nd, r);
+		r->local_done = nd->failed;
+		if (!nd->failed)
+			local(nd, r);
 		break;
 	case LOCKSTEP_IO_ALONE:
 		r->state = REQ_MARKING;
 		if (!may_dirty(nd, r))
 			return;
 		r->state = REQ_RUNNING;
-		r->peer_done = true;
+		r->peer_done = r->alone = true;
 		if (r->kind == REQ_WRITE && !MUTATED(ALONE_WITHOUT_MARK))
 			node_mark(nd, r->first, r->nr);
 		local(nd, r);
@@ -236,6 +275,134 @@ void io_region_durable(struct node *nd)
 			io_start(nd, &nd->req[i]);
 }
 
+/* What is parked ends, as it is. */
+static void unpark(struct node *nd, struct request *r)
+{
+	if (r->state == REQ_ORPHAN) {
+		r->state = REQ_RUNNING;
+		r->peer_done = true;
+	}
+	r->local_done |= r->local_parked;
+	r->local_parked = false;
+	look_done(nd, r);
+}
+
+static bool is_parked(const struct request *r)
+{
+	return r->state == REQ_ORPHAN || (r->state == REQ_RUNNING && r->local_parked);
+}
+
+bool io_is_parked(const struct node *nd)
+{
+	int i;
+
+	for (i = 0; i < MAX_REQS; i++)
+		if (is_parked(&nd->req[i]))
+			return true;
+	return false;
+}
+
+/* The disk is given up: nothing is waited for there any more. */
+void io_abandon(struct node *nd)
+{
+	u32 i;
+
+	for (i = 0; i < nd->disk.op_end; i++)
+		nd->disk.op[i].gone |= nd->disk.op[i].owner != OWN_PEER;
+	for (i = 0; i < MAX_REQS; i++) {
+		struct request *r = &nd->req[i];
+
+		if (r->state == REQ_FREE || r->local != LOCAL_PENDING)
+			continue;
+		CHECK(!r->alone || r->kind != REQ_WRITE,
+		      "a disk is given up with what was written alone");
+		r->local = LOCAL_ABANDONED;
+		r->failed |= r->alone;
+		r->local_done |= r->alone;
+		if (r->alone)
+			look_done(nd, r);
+		else if (r->kind > REQ_FLUSH)
+			io_leave(nd, r);
+		else
+			park_local(nd, r);
+	}
+}
+
+/* The disk is kept: what its errors hit fails. */
+void io_fail_local(struct node *nd)
+{
+	int i;
+
+	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
+		struct request *r = &nd->req[i];
+
+		if (r->state == REQ_MARKING) {
+			io_leave(nd, r);
+		} else if (r->state != REQ_FREE && r->local_parked) {
+			r->local_parked = false;
+			r->local_done = true;
+			look_done(nd, r);
+		}
+	}
+}
+
+void io_fail_parked(struct node *nd)
+{
+	int i;
+
+	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
+		struct request *r = &nd->req[i];
+
+		if (is_parked(r)) {
+			r->failed = true;
+			unpark(nd, r);
+		}
+	}
+}
+
+/* The set could not be narrowed. */
+void io_fail_held(struct node *nd)
+{
+	int i;
+
+	io_fail_parked(nd);
+	for (i = 0; i < MAX_REQS && !nd->dying; i++)
+		if (nd->req[i].state == REQ_HELD && nd->req[i].kind <= REQ_FLUSH)
+			io_leave(nd, &nd->req[i]);
+}
+
+/*
+ * The peer has noted that it is the only copy. A disk that was attached meanwhile gets none of
+ * this: the resync has to bring it.
+ */
+void io_resend(struct node *nd)
+{
+	int i;
+
+	nd->through = true;
+	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
+		struct request *r = &nd->req[i];
+
+		if (!is_parked(r))
+			continue;
+		if (r->local_parked)
+			r->failed = false;
+		r->local_done |= r->local_parked;
+		r->local_parked = false;
+		if (r->state == REQ_ORPHAN && !MUTATED(RESUME_UNSENT)) {
+			if (!nd->failed && r->kind == REQ_WRITE && !MUTATED(RESEND_UNMARKED)) {
+				node_mark(nd, r->first, r->nr);
+				r->local = LOCAL_NONE;
+			}
+			r->state = REQ_RUNNING;
+			io_call_peer(nd, r);
+		} else {
+			unpark(nd, r);
+		}
+		look_done(nd, r);
+	}
+}
+
 /*
  * The mode may have changed: who is held looks again; orphans complete in ALONE only, that is after
  * the set was durably narrowed (P4).
@@ -247,13 +414,10 @@ void io_release(struct node *nd)
 	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
 		struct request *r = &nd->req[i];
 
-		if (r->state == REQ_ORPHAN && state_io_mode(&nd->st) == LOCKSTEP_IO_ALONE) {
-			r->state = REQ_RUNNING;
-			r->peer_done = true;
-			look_done(nd, r);
-		} else if (r->state == REQ_HELD) {
+		if (is_parked(r) && state_io_mode(&nd->st) == LOCKSTEP_IO_ALONE)
+			unpark(nd, r);
+		else if (r->state == REQ_HELD)
 			io_start(nd, r);
-		}
 	}
 }
 
@@ -266,6 +430,8 @@ void io_session_lost(struct node *nd)
 
 		if (r->state != REQ_RUNNING || r->peer_done)
 			continue;
+		if (r->kind == REQ_COPY && r->local == LOCAL_PENDING)
+			continue;	/* at our disk: it leaves its range then */
 		if (r->kind == REQ_COPY || r->kind == REQ_SYNC_FLUSH) {
 			io_leave(nd, r);
 			continue;
@@ -276,7 +442,9 @@ void io_session_lost(struct node *nd)
 			look_done(nd, r);
 			continue;
 		}
-		if (r->kind == REQ_WRITE && !MUTATED(NO_ORPHAN_MARK))
+		/* Whoever has no good copy sends it again: the peer lacks nothing. */
+		if (r->kind == REQ_WRITE && !MUTATED(NO_ORPHAN_MARK) &&
+		    nd->st.copy == STATE_COPY_UP_TO_DATE)
 			node_mark(nd, r->first, r->nr);
 		r->state = REQ_ORPHAN;
 		if (MUTATED(COMPLETE_BEFORE_NARROW)) {
@@ -306,7 +474,8 @@ void io_submit(struct node *nd, u32 first, u32 nr, bool flush, bool fua)
 	r->nr = flush ? 0 : min(nr, REGION_SECT - first % REGION_SECT);
 	r->id = ++w.next_write;
 	if (flush)
-		memcpy(r->want, w.done[nd->n], sizeof(r->want));
+		memcpy(r->want, nd->st.copy == STATE_COPY_UP_TO_DATE ? w.done[nd->n] :
+		       w.app[nd->n], sizeof(r->want));
 	trace("%d submits %s %u at %u+%u", nd->n, flush ? "flush" : "write", r->id, r->first,
 	      r->nr);
 	r->state = REQ_BLOCKED;

@@ -18,6 +18,10 @@ static bool store_cells(struct node *nd, u32 first, u32 nr, const u32 *cell)
 	node_point(nd);
 	if (nd->dying)
 		return false;
+	if (disk_fails(&nd->disk, BAD_META)) {
+		diskfail_post(nd);
+		return false;
+	}
 	node_point(nd);
 	if (nd->dying) {
 		for (i = 0; i < nr; i++)
@@ -39,11 +43,10 @@ static void drain(struct node *nd)
 		for (i = again = 0; i < nd->disk.op_end && !nd->dying; i++) {
 			struct op op = nd->disk.op[i];
 
-			if (op.type == OP_NONE || op.owner < OWN_MAP)
+			if (op.type == OP_NONE || op.owner < OWN_MAP || op.gone)
 				continue;
-			disk_apply(&nd->disk, &op);
 			disk_retire(&nd->disk, &nd->disk.op[i]);
-			maps_op_done(nd, &op);
+			maps_op_done(nd, &op, disk_complete(&nd->disk, &op));
 			again = 1;
 		}
 	} while (again && !nd->dying);
@@ -83,8 +86,11 @@ static bool store_index(struct node *nd, u8 all)
 	u32 cell[NR_PAGES], p;
 
 	for (p = 0; p < NR_PAGES; p++)
-		cell[p] = nd->disk_index[p] = all;
-	return store_cells(nd, CELL_INDEX, NR_PAGES, cell);
+		cell[p] = all;
+	if (!store_cells(nd, CELL_INDEX, NR_PAGES, cell))
+		return false;
+	memset(nd->disk_index, all, sizeof(nd->disk_index));
+	return true;
 }
 
 /* A full verdict, before READY: from then on only our marks know what the other side lacks. */
@@ -94,7 +100,7 @@ bool maps_fill(struct node *nd)
 	while (oosmap_fill(&nd->map))
 		;
 	nd->marks = ALL_BLOCKS;
-	return store_index(nd, INDEX_FULL);
+	return MUTATED(FULL_NOT_DURABLE) || store_index(nd, INDEX_FULL);
 }
 
 /* The end of a resync at the target: both copies have flushed, and are the same. */
@@ -104,12 +110,25 @@ bool maps_empty(struct node *nd)
 
 	drain(nd);
 	forget_pass(nd);
+	if (!store_index(nd, INDEX_EMPTY) || !store_cells(nd, CELL_MAP, NR_REGIONS, none))
+		return false;
 	memset(nd->region_words, 0, sizeof(nd->region_words));
 	memset(&nd->region_block, 0, sizeof(nd->region_block));
 	regions_init(&nd->regions, nd->region_words, &nd->region_block, NR_REGIONS);
 	regions_session_begins(&nd->regions);
 	node_clear_all(nd);
-	return store_cells(nd, CELL_MAP, NR_REGIONS, none) && store_index(nd, INDEX_EMPTY);
+	return true;
+}
+
+/* The same for one who copied by itself and goes on writing: its regions stay. */
+bool maps_end_pull(struct node *nd)
+{
+	drain(nd);
+	forget_pass(nd);
+	if (!store_index(nd, INDEX_EMPTY))
+		return false;
+	node_clear_all(nd);
+	return true;
 }
 
 /* Orderly end: first the map, then the bitmap. */
@@ -190,7 +209,7 @@ void maps_kick_map(struct node *nd, bool urgent)
 	struct op *op;
 	u32 i;
 
-	if (nd->map_writing || nd->dying ||
+	if (nd->map_writing || nd->dying || nd->failed ||
 	    regions_map_next(&nd->regions, 0, urgent, nd->map_buf) == nd->regions.nr_blocks)
 		return;
 	nd->map_writing = true;
@@ -206,13 +225,18 @@ void maps_kick_map(struct node *nd, bool urgent)
 
 static void advance(struct node *nd, int result);
 
-static void map_done(struct node *nd)
+static void map_done(struct node *nd, bool ok)
 {
 	bool waited_for = nd->pass.map == MAP_WRITTEN;
 
 	nd->map_writing = false;
-	regions_map_done(&nd->regions, 0, nd->map_buf, true);
-	io_region_durable(nd);
+	regions_map_done(&nd->regions, 0, nd->map_buf, ok);
+	if (ok) {
+		io_region_durable(nd);
+		net_region_durable(nd, false);
+	} else {
+		diskfail_post(nd);
+	}
 	if (nd->pass.map == MAP_WAITS)
 		maps_kick_map(nd, false);
 	if (nd->pass.map == MAP_WAITS)
@@ -220,8 +244,9 @@ static void map_done(struct node *nd)
 	if (waited_for)
 		nd->pass.map = MAP_IDLE;
 	if (nd->pass.p.step == PERSIST_MAP && nd->pass.map == MAP_IDLE)
-		advance(nd, 0);
-	maps_kick_map(nd, true);
+		advance(nd, ok ? 0 : -EIO);
+	if (ok)
+		maps_kick_map(nd, true);
 }
 
 /*
@@ -383,10 +408,10 @@ static void advance(struct node *nd, int result)
 	} while (nd->pass.p.step != PERSIST_DONE && !nd->dying && run_step(nd, &result));
 }
 
-void maps_flushed(struct node *nd)
+void maps_flushed(struct node *nd, int result)
 {
 	if (nd->pass.p.step == PERSIST_FLUSH)
-		advance(nd, 0);
+		advance(nd, result);
 }
 
 void maps_session_ended(struct node *nd)
@@ -413,7 +438,7 @@ void maps_advance(struct node *nd)
 	struct pass *p = &nd->pass;
 	int result;
 
-	if (p->p.step != PERSIST_DONE || w.now < p->next || !is_dirty(nd))
+	if (p->p.step != PERSIST_DONE || w.now < p->next || nd->failed || !is_dirty(nd))
 		return;
 	p->next = w.now + 1 + roll(roll(2) ? 12 : 120);
 	persist_begin(&p->p, PERSIST_PASS, &nd->regions);
@@ -421,16 +446,26 @@ void maps_advance(struct node *nd)
 		advance(nd, result);
 }
 
-void maps_op_done(struct node *nd, struct op *op)
+/* The disk is given up, and what it says with it. */
+void maps_gone(struct node *nd)
+{
+	forget_pass(nd);
+	nd->map_writing = false;
+	nd->pass.map = MAP_IDLE;
+}
+
+void maps_op_done(struct node *nd, struct op *op, bool ok)
 {
 	u32 i;
 
-	switch (op->owner) {
-	case OWN_MAP:
-		map_done(nd);
+	if (op->owner == OWN_MAP) {
+		map_done(nd, ok);
 		return;
+	}
+	nd->pass.bad |= !ok;
+	switch (op->owner) {
 	case OWN_PAGE:
-		for (i = 0; i < op->nr; i++) {
+		for (i = 0; ok && i < op->nr; i++) {
 			nd->disk_bits &= ~(1u << (op->first - CELL_BITS + i));
 			nd->disk_bits |= op->data[i] << (op->first - CELL_BITS + i);
 		}
@@ -438,10 +473,14 @@ void maps_op_done(struct node *nd, struct op *op)
 			return;
 		break;
 	case OWN_INDEX:
-		for (i = 0; i < NR_PAGES; i++)
+		for (i = 0; ok && i < NR_PAGES; i++)
 			nd->disk_index[i] = (u8)op->data[i];
 		break;
 	}
+	ok = !nd->pass.bad;
+	nd->pass.bad = false;
+	if (!ok)
+		diskfail_post(nd);
 	if (nd->pass.p.step != PERSIST_DONE)
-		advance(nd, 0);
+		advance(nd, ok ? 0 : -EIO);
 }

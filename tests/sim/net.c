@@ -93,11 +93,22 @@ void net_break(void)
 	daemon_reset();
 }
 
-static void acknowledge(struct node *nd, int stream, const struct wire_msg *req, const u32 *data)
+void net_forget_late(void)
+{
+	u32 i, k;
+
+	for (i = k = 0; i < w.nr_msgs; i++)
+		if (!w.msg[i].late)
+			w.msg[k++] = w.msg[i];
+	w.nr_msgs = k;
+}
+
+static void acknowledge(struct node *nd, int stream, const struct wire_msg *req, const u32 *data,
+			u16 status)
 {
 	struct wire_msg ack = {
 		.type = LOCKSTEP_WT_ACK, .slot = req->slot, .slot_gen = req->slot_gen,
-		.epoch = req->epoch,
+		.epoch = req->epoch, .status = status,
 	};
 
 	if (data) {
@@ -105,6 +116,47 @@ static void acknowledge(struct node *nd, int stream, const struct wire_msg *req,
 		ack.payload_bytes = req->size_bytes;
 	}
 	net_send(nd, stream, &ack, data);
+}
+
+static bool has_region(struct node *nd, const struct op *op)
+{
+	u32 region = op->first / REGION_SECT;
+
+	return regions_is_fast(*regions_fast_word(&nd->regions, region), region) ||
+	       regions_enter(&nd->regions, region) == REGIONS_GO;
+}
+
+/* The writer has no disk: what is written is here only, and known as such from before it is. */
+static void serve(struct node *nd, struct op *op)
+{
+	w.stat[STAT_SERVED]++;
+	if (MUTATED(SERVE_WITHOUT_MARKS))
+		return;
+	node_mark(nd, op->first, op->nr);
+	op->waits = !has_region(nd, op);
+	if (op->waits)
+		maps_kick_map(nd, true);
+}
+
+/* Whoever waited for the map looks again; or gets no further. */
+void net_region_durable(struct node *nd, bool failed)
+{
+	u32 i;
+
+	for (i = 0; i < nd->disk.op_end && !nd->dying; i++) {
+		struct op *op = &nd->disk.op[i];
+
+		if (op->type == OP_NONE || !op->waits)
+			continue;
+		if (failed) {
+			struct op lost = *op;
+
+			disk_retire(&nd->disk, op);
+			net_op_done(nd, &lost, false);
+		} else {
+			op->waits = !has_region(nd, op);
+		}
+	}
 }
 
 static void take_write(struct node *nd, const struct message *m, const struct wire_msg *msg)
@@ -120,17 +172,22 @@ static void take_write(struct node *nd, const struct message *m, const struct wi
 	op->session_id = nd->s.id;
 	memcpy(op->data, m->data, op->nr * sizeof(op->data[0]));
 	if (MUTATED(ACK_BEFORE_DISK))
-		acknowledge(nd, m->stream, msg, NULL);
+		acknowledge(nd, m->stream, msg, NULL, LOCKSTEP_WS_OK);
+	if (!flush && nd->serving && !nd->dying)
+		serve(nd, op);
 }
 
 /* A write of the peer is on our disk. */
-void net_op_done(struct node *nd, struct op *op)
+void net_op_done(struct node *nd, struct op *op, bool ok)
 {
 	CHECK(op->session_id == nd->s.id,
 	      "P6: a write of session %llu reaches the disk of node %d after its end",
 	      (unsigned long long)op->session_id, nd->n);
 	if (nd->s.id && !MUTATED(ACK_BEFORE_DISK))
-		acknowledge(nd, op->stream, &op->msg, NULL);
+		acknowledge(nd, op->stream, &op->msg, NULL,
+			    ok ? LOCKSTEP_WS_OK : LOCKSTEP_WS_IO_ERROR);
+	if (!ok)
+		diskfail_post(nd);
 }
 
 static void take_sync_done(struct node *nd, u64 gen)
@@ -138,7 +195,8 @@ static void take_sync_done(struct node *nd, u64 gen)
 	if (nd->st.sync != STATE_SYNC_TARGET)
 		return;
 	nd->s.peer_gen = gen;
-	node_step(nd, STATE_EV_SYNC_DONE, 0);
+	if (!node_step(nd, STATE_EV_SYNC_DONE, 0))
+		net_break();
 }
 
 static void dispatch(struct node *nd, const struct message *m, const struct wire_msg *msg)
@@ -153,7 +211,7 @@ static void dispatch(struct node *nd, const struct message *m, const struct wire
 		take_write(nd, m, msg);
 		break;
 	case SIM_CSUM:
-		acknowledge(nd, m->stream, msg, &nd->disk.view[msg->sector]);
+		acknowledge(nd, m->stream, msg, &nd->disk.view[msg->sector], LOCKSTEP_WS_OK);
 		break;
 	case LOCKSTEP_WT_ACK:
 	case SIM_CSUM_DATA:
@@ -173,8 +231,11 @@ static void dispatch(struct node *nd, const struct message *m, const struct wire
 		take_sync_done(nd, msg->sector);
 		break;
 	case LOCKSTEP_WT_SYNC_DONE_OK:
-		if (nd->st.sync == STATE_SYNC_SOURCE)
-			node_step(nd, STATE_EV_SYNC_DONE, 0);
+		if (nd->st.sync == STATE_SYNC_SOURCE && !node_step(nd, STATE_EV_SYNC_DONE, 0))
+			net_break();
+		break;
+	case LOCKSTEP_WT_SYNC_PULLED:
+		sync_pulled(nd);
 		break;
 	}
 }

@@ -26,6 +26,8 @@ bool node_store(struct node *nd)
 	u8 *to = nd->disk.sb[!nd->sb_copy];
 	u64 torn = roll(9);
 
+	if (nd->failed)
+		return true;		/* remembered, no more */
 	node_point(nd);
 	if (nd->dying)
 		return false;
@@ -35,6 +37,11 @@ bool node_store(struct node *nd)
 	node_point(nd);
 	if (nd->dying) {
 		memcpy(to, block, 512 * (size_t)torn);
+		return false;
+	}
+	if (disk_fails(&nd->disk, BAD_META)) {
+		if (roll(3) == 0)	/* it is there all the same */
+			memcpy(to, block, sizeof(block));
 		return false;
 	}
 	disk_flush(&nd->disk, true);
@@ -58,19 +65,27 @@ const struct meta *node_durable(struct node *nd)
 	return nd->durable_ok ? &nd->durable : NULL;
 }
 
-static void flush_data(struct node *nd)
+bool node_flush(struct node *nd)
 {
+	if (nd->failed)
+		return true;
 	node_point(nd);
-	if (!nd->dying)
-		disk_flush(&nd->disk, false);
+	if (nd->dying)
+		return false;
+	if (disk_fails(&nd->disk, BAD_DATA)) {
+		diskfail_post(nd);
+		return false;
+	}
+	disk_flush(&nd->disk, false);
+	return true;
 }
 
 static void note_session(struct node *nd)
 {
-	CHECK(nd->dying || nd->s.epoch > nd->m.epoch || MUTATED(EPOCH_UNCHECKED),
+	CHECK(nd->dying || nd->s.epoch > nd->epoch || MUTATED(EPOCH_UNCHECKED),
 	      "P6: node %d starts a session of epoch %llu and has seen %llu", nd->n,
-	      (unsigned long long)nd->s.epoch, (unsigned long long)nd->m.epoch);
-	nd->m.epoch = max(nd->m.epoch, nd->s.epoch);
+	      (unsigned long long)nd->s.epoch, (unsigned long long)nd->epoch);
+	nd->m.epoch = nd->epoch = max(nd->epoch, nd->s.epoch);
 	nd->m.peer[0].boot_id = other(nd)->boot_id;
 }
 
@@ -78,12 +93,33 @@ static void change_source(struct node *nd)
 {
 	struct meta *m = &nd->m;
 
-	flush_data(nd);
 	m->flags |= WHOLE;
-	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
+	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING);
 	if (!m->peer[0].since.id)
 		meta_gen_narrow(m, 0, new_id());
 	m->peer[0].flags |= LOCKSTEP_PF_SYNCING;
+	/* The writer's only copy is here: gen.h (b). */
+	if (nd->s.peer_role == LOCKSTEP_ROLE_PRIMARY)
+		m->flags |= LOCKSTEP_MF_SERVING;
+	/* With a disk too: what it sends again may be on no other (io_resend). */
+	nd->serving = nd->s.peer_role == LOCKSTEP_ROLE_PRIMARY &&
+		      (nd->s.peer_disk == LOCKSTEP_DISK_FAILED || !MUTATED(PULLED_UNMARKED));
+	nd->pulled = false;
+	note_session(nd);
+}
+
+static void change_target(struct node *nd)
+{
+	struct meta_gen gen = { .id = nd->s.hello_gen, .nr = nd->m.current_gen.nr };
+
+	if (!MUTATED(TARGET_STAYS_CONSISTENT))
+		nd->m.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN);
+	nd->m.flags &= ~LOCKSTEP_MF_SERVING;
+	/* Half a copy of what the source has: if it is interrupted, it goes on by marks. */
+	if (nd->s.verdict == GEN_TARGET_FULL)
+		meta_gen_adopt(&nd->m, 0, gen);
+	if (nd->st.role == LOCKSTEP_ROLE_PRIMARY)
+		nd->m.flags |= LOCKSTEP_MF_PRIMARY;
 	note_session(nd);
 }
 
@@ -94,7 +130,7 @@ static void change_meta(struct node *nd, u32 eff)
 	switch (eff) {
 	case STATE_EFF_META_PRIMARY:
 		m->flags |= LOCKSTEP_MF_PRIMARY;
-		m->flags &= ~LOCKSTEP_MF_CLEAN;
+		m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
 		break;
 	case STATE_EFF_META_SECONDARY:
 		m->flags &= ~LOCKSTEP_MF_PRIMARY;
@@ -103,11 +139,10 @@ static void change_meta(struct node *nd, u32 eff)
 		meta_gen_force(m, new_id());
 		m->flags |= WHOLE;
 		m->flags &= ~DOUBTS;
+		nd->unproven = false;
 		break;
 	case STATE_EFF_META_TARGET:
-		if (!MUTATED(TARGET_STAYS_CONSISTENT))
-			m->flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN);
-		note_session(nd);
+		change_target(nd);
 		break;
 	case STATE_EFF_META_SOURCE:
 		change_source(nd);
@@ -118,12 +153,10 @@ static void change_meta(struct node *nd, u32 eff)
 			m->current_gen.id = nd->s.adopt_id;
 		meta_gen_together(m, 0);
 		m->flags |= WHOLE;
-		m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN);
+		m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
 		note_session(nd);
 		break;
 	case STATE_EFF_META_NARROW:
-		if (!MUTATED(NARROW_WITHOUT_FLUSH))
-			flush_data(nd);
 		check_narrows(nd);
 		m->peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
 		meta_gen_narrow(m, 0, new_id());
@@ -142,7 +175,8 @@ static void change_synced(struct node *nd, bool target)
 	else
 		meta_gen_together(&nd->m, 0);
 	nd->m.flags |= WHOLE;
-	nd->m.flags &= ~DOUBTS;
+	nd->m.flags &= ~(DOUBTS | LOCKSTEP_MF_SERVING);
+	nd->unproven = false;
 }
 
 /*
@@ -154,6 +188,15 @@ static bool run_synced(struct node *nd, bool target)
 {
 	bool before = target && roll(2);
 
+	if (target && nd->st.role == LOCKSTEP_ROLE_PRIMARY) {
+		if (!maps_end_pull(nd))
+			return false;
+		change_synced(nd, true);
+		return node_store(nd);
+	}
+	nd->serving = false;
+	if (!target && nd->pulled)
+		node_clear_all(nd);
 	if (before && !maps_empty(nd))
 		return false;
 	change_synced(nd, target);
@@ -164,9 +207,15 @@ static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 {
 	if (eff == STATE_EFF_META_SYNCED)
 		return run_synced(nd, target);
+	if ((eff == STATE_EFF_META_SOURCE ||
+	     (eff == STATE_EFF_META_NARROW && !MUTATED(NARROW_WITHOUT_FLUSH))) && !node_flush(nd))
+		return false;
 	change_meta(nd, eff);
 	/* Forced: both in one write. */
 	if (eff == STATE_EFF_META_PRIMARY && effects & STATE_EFF_META_FORCE)
+		return true;
+	if (eff == STATE_EFF_META_SOURCE && MUTATED(SERVE_BEFORE_DURABLE) &&
+	    nd->m.flags & LOCKSTEP_MF_SERVING)
 		return true;
 	return !nd->dying && node_store(nd);
 }
@@ -184,9 +233,6 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 		} else {
 			check_synced();
 		}
-		break;
-	case STATE_EFF_META_NARROW:
-		node_step(nd, STATE_EV_NARROWED, 0);
 		break;
 	case STATE_EFF_ASK:
 		net_tell(nd, LOCKSTEP_WT_ROLE_ASK, 0, LOCKSTEP_ROLE_PRIMARY);
@@ -207,28 +253,70 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 		break;
 	case STATE_EFF_RW:
 		nd->rw = true;
+		memcpy(w.app[nd->n], w.done[nd->n], sizeof(w.app[0]));
+		w.beside[nd->n] = false;
 		break;
 	case STATE_EFF_RO:
 		nd->rw = false;
+		memset(w.app[nd->n], 0, sizeof(w.app[0]));
+		break;
+	case STATE_EFF_RESEND:
+		io_resend(nd);
+		break;
+	case STATE_EFF_CLOSE:
+		if (nd->s.id)
+			node_lose_session(nd);
 		break;
 	}
 }
 
 #define META_EFFECTS	(STATE_EFF_ASK - 1)
 
+/* False: it could not be written, and nothing of it is so. */
+static bool run_metas(struct node *nd, u32 effects, bool target)
+{
+	struct meta before = nd->m;
+	u64 sequence;
+	u32 bit;
+
+	for (bit = 1; bit & META_EFFECTS; bit <<= 1) {
+		if (!(effects & bit) || run_meta(nd, bit, effects, target))
+			continue;
+		sequence = nd->m.sequence;	/* a half-written copy has it */
+		nd->m = before;
+		nd->m.sequence = sequence;
+		if (!nd->dying)
+			diskfail_post(nd);
+		return false;
+	}
+	return true;
+}
+
 static void run_effects(struct node *nd, u32 effects, bool target)
 {
 	u32 bit;
 
-	for (bit = 1; bit <= STATE_EFF_NOTIFY; bit <<= 1) {
-		if (!(effects & bit))
-			continue;
-		if (bit & META_EFFECTS && !run_meta(nd, bit, effects, target))
-			return;
-		run_effect(nd, bit, target);
-		if (nd->dying || w.failed)
-			return;
-	}
+	for (bit = 1; bit <= STATE_EFF_CLOSE && !nd->dying && !w.failed; bit <<= 1)
+		if (effects & bit)
+			run_effect(nd, bit, target);
+}
+
+/* Whoever cannot narrow fails what waits for it; any other change is undone. */
+static void narrow_ended(struct node *nd, bool ok)
+{
+	if (nd->dying)
+		return;
+	if (!ok)
+		io_fail_held(nd);
+	node_step(nd, ok ? STATE_EV_NARROWED : STATE_EV_NARROW_FAILED, 0);
+}
+
+/* What was on its way to a disk that is no more is not on this one. */
+static void thawed(struct node *nd)
+{
+	check_thawed(nd);
+	if (!MUTATED(THAW_COMPLETES))
+		io_fail_parked(nd);
 }
 
 bool node_step(struct node *nd, enum state_event ev, u32 arg)
@@ -237,6 +325,7 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	bool target = nd->st.sync == STATE_SYNC_TARGET;
 	enum state_refusal rf;
 	u32 effects;
+	bool ok;
 
 	if (nd->dying)
 		return false;
@@ -253,12 +342,27 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 		nd->st.narrowing = 0;
 		effects &= ~(u32)STATE_EFF_META_NARROW;
 	}
+	if (ev == STATE_EV_DISK_FAILED)
+		diskfail_drop(nd, old.copy == STATE_COPY_UP_TO_DATE);
 	if (effects & STATE_EFF_META_PRIMARY)
 		check_promoted(nd, effects & STATE_EFF_META_FORCE);
+	ok = run_metas(nd, effects, target);
+	if (nd->dying)
+		return false;
+	if (!ok && !(effects & STATE_EFF_META_NARROW)) {
+		nd->st = old;
+		if (ev == STATE_EV_GRANTED)
+			node_step(nd, STATE_EV_DENIED, 0);
+		return false;
+	}
+	if (effects & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
+		thawed(nd);
 	/* Before the first write that goes to the peer too. */
 	if (ev == STATE_EV_START)
 		regions_session_begins(&nd->regions);
 	run_effects(nd, effects, target);
+	if (effects & STATE_EFF_META_NARROW)
+		narrow_ended(nd, ok);
 	return !nd->dying;
 }
 
@@ -266,10 +370,13 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
  * ---- life ---------------------------------------------------------------------------------------
  */
 
-static u32 copy_of(const struct meta *m)
+u32 node_copy(const struct node *nd)
 {
+	const struct meta *m = &nd->m;
 	bool alone = m->peer[0].since.id && !(m->peer[0].flags & LOCKSTEP_PF_SYNCING);
 
+	if (nd->failed)
+		return STATE_COPY_FAILED;
 	if (!m->current_gen.id)
 		return STATE_COPY_BLANK;
 	if (!(m->flags & LOCKSTEP_MF_CONSISTENT))
@@ -279,7 +386,22 @@ static u32 copy_of(const struct meta *m)
 	/* Crashed: it may not be the latest, unless it had recorded that it went on alone. */
 	if (m->flags & LOCKSTEP_MF_UNCLEAN && !alone)
 		return STATE_COPY_OUTDATED;
-	return STATE_COPY_UP_TO_DATE;
+	return nd->unproven ? STATE_COPY_OUTDATED : STATE_COPY_UP_TO_DATE;
+}
+
+/* As the hello says it. */
+u8 node_disk(const struct node *nd)
+{
+	if (nd->failed)
+		return LOCKSTEP_DISK_FAILED;
+	if (!(nd->m.flags & LOCKSTEP_MF_CONSISTENT))
+		return LOCKSTEP_DISK_INCONSISTENT;
+	if (nd->m.flags & LOCKSTEP_MF_OUTDATED)
+		return LOCKSTEP_DISK_OUTDATED;
+	if (!(nd->m.flags & LOCKSTEP_MF_UP_TO_DATE) || nd->m.flags & LOCKSTEP_MF_UNCLEAN ||
+	    nd->unproven)
+		return LOCKSTEP_DISK_UNSURE;
+	return LOCKSTEP_DISK_UP_TO_DATE;
 }
 
 u32 node_found_flags(u32 flags)
@@ -297,8 +419,10 @@ static void take_up(struct node *nd)
 	int i;
 
 	nd->alive = true;
-	nd->rw = nd->demoting = false;
+	nd->rw = nd->demoting = nd->failed = nd->unproven = nd->through = nd->serving = false;
+	nd->fail_at = 0;
 	nd->boot_id = new_id();
+	nd->epoch = 0;
 	nd->paused_until = 0;
 	memset(&nd->s, 0, sizeof(nd->s));
 	iorange_bucket_init(&nd->bucket);
@@ -308,7 +432,8 @@ static void take_up(struct node *nd)
 	state_init(&nd->st, nd->n == 0);
 }
 
-void node_attach(struct node *nd)
+/* Superblock and maps of the disk that is there. */
+void node_load(struct node *nd)
 {
 	enum meta_err err;
 	u32 detail;
@@ -319,18 +444,29 @@ void node_attach(struct node *nd)
 	if (copy < 0)
 		return;
 	nd->sb_copy = copy;
-	take_up(nd);
+	nd->disk_id = ++w.next_disk;
+	nd->epoch = max(nd->epoch, nd->m.epoch);
 	if (!(nd->m.flags & LOCKSTEP_MF_REGIONS_VALID))
 		maps_format(nd);
 	maps_load(nd);
 	nd->m.flags = node_found_flags(nd->m.flags);
 	nd->m.flags |= LOCKSTEP_MF_ATTACHED | MAPS;
 	nd->m.boot_id = nd->boot_id;
+	nd->durable_known = false;
 	trace("%d attached: flags %x current %llu since %llu, marks %06x regions %06x", nd->n,
 	      nd->m.flags, (unsigned long long)nd->m.current_gen.id,
 	      (unsigned long long)nd->m.peer[0].since.id, nd->marks, node_regions_wanted(nd));
-	if (node_store(nd))
-		node_step(nd, STATE_EV_COPY, copy_of(&nd->m));
+}
+
+void node_attach(struct node *nd)
+{
+	if (nd->failed && roll(3) == 0)
+		diskfail_replace(nd);
+	nd->disk.bad = 0;
+	take_up(nd);
+	node_load(nd);
+	if (!w.failed && node_store(nd))
+		node_step(nd, STATE_EV_COPY, node_copy(nd));
 }
 
 static void gone(struct node *nd)
@@ -355,7 +491,8 @@ void node_point(struct node *nd)
 {
 	if (!nd->alive || nd->dying)
 		return;
-	if (++w.points == w.crash_at || (!w.quiet && !w.crash_at && roll(400) == 0))
+	if (++w.points == w.crash_at ||
+	    (!w.quiet && !w.crash_at && roll(w.disks == DISKS_FAIL_OFTEN ? 2000 : 400) == 0))
 		node_die(nd);
 }
 
@@ -374,17 +511,25 @@ void node_reap(struct node *nd)
  */
 void node_close(struct node *nd)
 {
+	bool clean;
+
 	if (nd->s.id)
 		node_lose_session(nd);
 	if (nd->dying || io_in_flight(nd))
 		return;
 	trace("%d closes", nd->n);
-	if (!maps_close(nd))
+	clean = !nd->failed && maps_close(nd) && node_flush(nd);
+	if (clean) {
+		nd->m.flags &= ~LOCKSTEP_MF_ATTACHED;
+		clean = node_store(nd);
+	}
+	if (nd->dying)
 		return;
-	flush_data(nd);
-	nd->m.flags &= ~LOCKSTEP_MF_ATTACHED;
-	if (node_store(nd))
-		gone(nd);
+	if (!clean) {
+		check_crashed(nd);	/* it will be taken for one */
+		disk_crash(&nd->disk);
+	}
+	gone(nd);
 }
 
 /*
@@ -399,7 +544,8 @@ static void drain_peer_ops(struct node *nd)
 		struct op *op = &nd->disk.op[i];
 
 		if (op->type != OP_NONE && op->owner == OWN_PEER) {
-			disk_apply(&nd->disk, op);
+			if (!op->waits)
+				disk_complete(&nd->disk, op);
 			disk_retire(&nd->disk, op);
 		}
 	}
@@ -416,8 +562,8 @@ void node_lose_session(struct node *nd)
 	regions_session_ended(&nd->regions);
 	maps_session_ended(nd);
 	io_session_lost(nd);
-	for (in_flight = false, i = 0; i < MAX_REQS; i++)
-		in_flight |= nd->req[i].state == REQ_ORPHAN;
+	in_flight = io_is_parked(nd);
+	nd->through = nd->serving = false;
 	memset(&nd->s, 0, sizeof(nd->s));
 	for (i = 0; i < NR_STREAMS; i++)
 		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
@@ -426,7 +572,7 @@ void node_lose_session(struct node *nd)
 		io_release(nd);
 }
 
-void node_init_disk(struct node *nd)
+void node_init_disk(struct node *nd, bool clean)
 {
 	struct meta_layout l;
 	struct meta m;
@@ -434,7 +580,7 @@ void node_init_disk(struct node *nd)
 
 	CHECK(!meta_layout(1 << 16, nd->disk.external ? 1 << 16 : 0, &l), "layout");
 	meta_init(&m, &l, 1 << 16, "sim", nd->n ? "beta" : "alpha", (u32)nd->n, 0,
-		  nd->disk.external, w.seed % 4 ? new_id() : 0);
+		  nd->disk.external, clean ? new_id() : 0);
 	meta_encode(&m, nd->disk.sb[0]);
 	/* Whatever was on that disk before. */
 	for (i = CELL_MAP; i < NR_CELLS; i++)

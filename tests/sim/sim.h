@@ -4,8 +4,8 @@
  * process, one seed, no clock. A seed replays exactly: sim --seed N -v.
  *
  * What is modelled of the drivers is the order in which they carry out what core says; node.c
- * executes effects strictly by their bit numbers, maps.c keeps the maps on disk. One volume, no
- * witness; disks do not fail, they forget.
+ * executes effects strictly by their bit numbers, maps.c keeps the maps on disk, diskfail.c gives a
+ * disk up and takes one again. One volume, no witness.
  *
  * The world is small so that everything meets: NR_REGIONS regions of REGION_BLOCKS blocks, a bitmap
  * page for every two regions. Bitmap pages of core are far larger; the bits behind the last block
@@ -126,7 +126,36 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	/* the end of a write of an earlier session clears its mark in this one */	\
 	m(CLEAR_LATE, "clear-late")							\
 	/* what the peer sent is not awaited before a promotion */			\
-	m(NO_DRAIN, "no-drain")
+	m(NO_DRAIN, "no-drain")								\
+	/* a full verdict does not make the index say so before the target gives up */	\
+	m(FULL_NOT_DURABLE, "full-not-durable")						\
+	/* P9: whoever serves a primary without a disk does not mark what it writes */	\
+	m(SERVE_WITHOUT_MARKS, "serve-without-marks")					\
+	/* and does not wait for its new generation to be durable */			\
+	m(SERVE_BEFORE_DURABLE, "serve-before-durable")					\
+	/* it goes on with a peer that has crashed; with one that went on by itself */	\
+	m(RESUME_UNCLEAN, "resume-unclean")						\
+	m(RESUME_PROMOTED, "resume-promoted")						\
+	/* what was in flight completes without being sent again */			\
+	m(RESUME_UNSENT, "resume-without-resend")					\
+	/* what is sent again with a disk attached is not marked for that disk */	\
+	m(RESEND_UNMARKED, "resend-unmarked")						\
+	/* the disk is gone before writes are held */					\
+	m(DROP_BEFORE_HOLD, "drop-before-hold")						\
+	/* a session that was worked through counts as such when its resync is done */	\
+	m(THROUGH_STAYS, "through-stays")						\
+	/* a disk that has the only copy is given up */					\
+	m(GIVE_UP_ONLY_COPY, "keep-only-copy")						\
+	/* once the peer has a disk again, its writes are not marked */			\
+	m(PULLED_UNMARKED, "pulled-unmarked")						\
+	/* one that works through its peer opens a session as the source */		\
+	m(FROZEN_SOURCE, "frozen-source")						\
+	/* one that works through its peer starts before the peer */			\
+	m(TARGET_FIRST, "target-first")							\
+	/* an attached disk is taken for good */					\
+	m(ATTACH_TRUSTED, "attach-trusted")						\
+	/* forced on with an attached disk, what was on its way to the old one is done */ \
+	m(THAW_COMPLETES, "thaw-completes")
 
 #define MUTATION_ENUM(name, text)	MUT_##name,
 enum mutation { MUT_NONE, MUTATIONS(MUTATION_ENUM) MUT_NR };
@@ -141,6 +170,8 @@ enum op_owner { OWN_REQUEST, OWN_PEER, OWN_MAP, OWN_PAGE, OWN_INDEX };
 struct op {
 	u8 type, owner;
 	bool fua;
+	bool gone;			/* its disk was given up: nobody waits for it */
+	bool waits;			/* OWN_PEER: for its region to be in the map */
 	u64 due;
 	u32 first, nr;			/* cells */
 	u32 data[MAX_OP_CELLS];
@@ -150,7 +181,10 @@ struct op {
 	u64 session_id;
 };
 
+enum { BAD_DATA = 1, BAD_META = 2 };
+
 struct disk {
+	u8 bad;				/* fails whatever is asked of it */
 	bool external;			/* metadata has a cache of its own */
 	u32 view[NR_CELLS];		/* what a read returns */
 	u32 stable[NR_CELLS];		/* what survives a crash for certain */
@@ -166,6 +200,8 @@ void disk_retire(struct disk *d, struct op *op);
 void disk_apply(struct disk *d, struct op *op);
 void disk_write(struct disk *d, u32 first, u32 nr, const u32 *data, bool fua);
 void disk_crash(struct disk *d);
+bool disk_fails(const struct disk *d, u8 part);
+bool disk_complete(struct disk *d, struct op *op);	/* false: it failed */
 
 /*
  * ---- node ---------------------------------------------------------------------------------------
@@ -173,16 +209,21 @@ void disk_crash(struct disk *d);
 
 enum req_kind { REQ_WRITE, REQ_FLUSH, REQ_COPY, REQ_SYNC_FLUSH, REQ_PASS_FLUSH };
 /* blocked: by a range; held: by the mode; marking: region not durable yet */
+enum req_local { LOCAL_NONE, LOCAL_PENDING, LOCAL_DONE, LOCAL_ABANDONED };
 enum req_state { REQ_FREE, REQ_BLOCKED, REQ_HELD, REQ_MARKING, REQ_RUNNING, REQ_ORPHAN };
 
 struct request {
 	struct iorange range;		/* first */
 	enum req_kind kind;
 	enum req_state state;
-	bool both, local_done, peer_done, fua, compared;
+	enum req_local local;
+	bool both, local_done, peer_done, fua, compared, pull, alone;
+	bool served;			/* acknowledged by a peer that had noted that it serves */
+	/* the local part has no result that counts, yet; the request has failed */
+	bool local_parked, failed;
 	u32 id, first, nr;
 	u32 slot, stream;
-	u64 peer_boot;			/* instance of the peer that acknowledged */
+	u64 peer_disk;			/* attachment of the peer that acknowledged */
 	u64 session_id;			/* in which it was called */
 	u32 want[NR_SECT];		/* flush: what it promises to make stable */
 };
@@ -196,7 +237,9 @@ struct session {
 	u64 id, epoch;			/* id 0: none */
 	enum gen_verdict verdict;
 	u64 peer_gen, adopt_id;
-	u32 peer_role, early_marks;
+	u64 hello_gen;			/* the peer's, in its hello */
+	u64 peer_disk_id;		/* its attachment then */
+	u32 peer_role, peer_disk, early_marks;
 	bool compare, sync_started, sync_told;
 	u32 silent;			/* steps in which the peer could not be heard */
 	u64 lost_at;			/* when this side notices; 0: all is well */
@@ -209,6 +252,7 @@ struct pass {
 	u32 marks;			/* snapshot: blocks */
 	u8 index[NR_PAGES];		/* and what the index is to say */
 	u32 pending;			/* page writes under way */
+	bool bad;			/* one of them failed */
 	/* its wait for the region map: for an older write to end, for its own */
 	enum { MAP_IDLE, MAP_WAITS, MAP_WRITTEN } map;
 };
@@ -216,7 +260,14 @@ struct pass {
 struct node {
 	int n;
 	bool alive, dying, rw, demoting;
+	bool failed;			/* our disk was given up */
+	bool unproven;			/* attached under a primary, not synced since */
+	bool through;			/* the session is one through which we work */
+	bool serving, pulled;		/* as its source: peer without disk; copied by it */
+	u64 fail_at, attach_at;		/* when a failure is taken note of; when a disk comes */
 	u64 boot_id, paused_until, restart_at;
+	u64 epoch;			/* highest seen, also without a disk */
+	u64 disk_id;			/* attachment: of this boot, of a disk since */
 	struct lockstep_state st;
 	struct meta m;
 	int sb_copy;			/* where m was last written */
@@ -258,13 +309,15 @@ struct message {
 #define SIM_CSUM_DATA	201
 
 enum stat { STAT_WRITES, STAT_CRASHES, STAT_SYNCS, STAT_SPLITS, STAT_PASSES, STAT_BY_MARKS,
-	    STAT_FULL, STAT_COPIED, STAT_COMPARED, STAT_STALE, STAT_P3, STAT_NR };
+	    STAT_FULL, STAT_COPIED, STAT_COMPARED, STAT_STALE, STAT_P3, STAT_GIVEN_UP,
+	    STAT_SERVED, STAT_PULLED, STAT_NR };
 
 struct world {
-	u64 rng, seed, now, next_id, next_session;
+	u64 rng, seed, now, next_id, next_session, next_disk;
 	u64 points, crash_at;		/* where a node dies; 0: by chance */
 	enum mutation mutation;
 	bool verbose, failed, quiet, forced, met;
+	enum { DISKS_SOUND, DISKS_FAIL, DISKS_FAIL_OFTEN } disks;	/* the last: else calm */
 	bool cut[2];			/* messages to node 0, to node 1 */
 	char why[200];
 	struct node node[2];
@@ -277,6 +330,9 @@ struct world {
 		u64 gen;
 		u32 done[NR_SECT], flushed[NR_SECT];
 	} left[2];			/* the generation each narrowed from, as it was then */
+	/* Of those, what the application that runs there now knows of; written beside it. */
+	u32 app[2][NR_SECT];
+	bool beside[2];
 	u32 habit;			/* what the application does at present */
 	bool alone[2];			/* went on without the other since they were last in sync */
 	u32 touched;			/* blocks that changed on a disk since the last check */
@@ -287,7 +343,8 @@ struct world {
 		enum gen_verdict verdict[2];
 		u64 current[2], since[2], boot[2], adopt_id, epoch;
 		u32 flags[2];
-		u8 role[2];
+		u8 role[2], disk[2];
+		bool failed[2];
 		u64 session_id;
 		int first;		/* who starts first */
 	} daemon;
@@ -321,8 +378,22 @@ void node_close(struct node *nd);
 void node_lose_session(struct node *nd);
 bool node_store(struct node *nd);	/* superblock; false: died over it */
 const struct meta *node_durable(struct node *nd);
-void node_init_disk(struct node *nd);
+void node_init_disk(struct node *nd, bool clean);
 u32 node_found_flags(u32 flags);
+u32 node_copy(const struct node *nd);
+u8 node_disk(const struct node *nd);
+void node_load(struct node *nd);
+bool node_flush(struct node *nd);	/* data; false: failed or died */
+
+/* diskfail.c */
+void diskfail_post(struct node *nd);	/* an error to be looked at */
+void diskfail_drop(struct node *nd, bool good);	/* good: until now */
+void diskfail_take(struct node *nd);
+void diskfail_attach(struct node *nd);
+void diskfail_advance(struct node *nd);
+void diskfail_replace(struct node *nd);	/* by a new one */
+bool diskfail_is_stuck(const struct node *nd);
+void diskfail_unstick(struct node *nd);	/* what people do */
 
 /* marks.c */
 void node_mark(struct node *nd, u32 first_sect, u32 nr);
@@ -343,8 +414,10 @@ void maps_kick_map(struct node *nd, bool urgent);
 void maps_advance(struct node *nd);
 void maps_session_ended(struct node *nd);
 void maps_converted(struct node *nd);
-void maps_flushed(struct node *nd);
-void maps_op_done(struct node *nd, struct op *op);
+void maps_flushed(struct node *nd, int result);
+void maps_op_done(struct node *nd, struct op *op, bool ok);
+void maps_gone(struct node *nd);
+bool maps_end_pull(struct node *nd);
 bool maps_fill(struct node *nd);
 bool maps_empty(struct node *nd);
 bool maps_close(struct node *nd);
@@ -356,7 +429,13 @@ void io_submit(struct node *nd, u32 first, u32 nr, bool flush, bool fua);
 void io_release(struct node *nd);
 void io_session_lost(struct node *nd);
 void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg);
-void io_local_done(struct node *nd, struct request *req);
+void io_local_done(struct node *nd, struct request *req, bool ok);
+void io_abandon(struct node *nd);
+void io_fail_local(struct node *nd);
+void io_fail_parked(struct node *nd);
+void io_fail_held(struct node *nd);
+void io_resend(struct node *nd);
+bool io_is_parked(const struct node *nd);
 void io_region_durable(struct node *nd);
 bool io_in_flight(const struct node *nd);
 bool io_is_in_region(const struct node *nd, u32 region);
@@ -370,13 +449,16 @@ void io_call_peer(struct node *nd, struct request *r);
 void sync_advance(struct node *nd);
 void sync_start(struct node *nd, struct request *r);
 void sync_answer(struct node *nd, struct request *r, const u32 *peers);
+void sync_pulled(struct node *nd);
 
 /* net.c */
 void net_send(struct node *from, int stream, const struct wire_msg *m, const u32 *data);
 void net_tell(struct node *from, u8 type, u16 status, u64 arg);
 void net_run(void);
 void net_break(void);
-void net_op_done(struct node *nd, struct op *op);
+void net_forget_late(void);
+void net_op_done(struct node *nd, struct op *op, bool ok);
+void net_region_durable(struct node *nd, bool failed);
 
 /* daemon.c */
 void daemon_advance(void);
@@ -387,6 +469,10 @@ void check_step(void);
 void check_completed(struct node *nd, const struct request *req);
 void check_target(struct node *nd);
 void check_promoted(struct node *nd, bool forced);
+void check_given_up(struct node *nd);
+bool check_is_served(struct node *nd);
+void check_thawed(struct node *nd);
+void check_thrown_away(struct node *nd);
 void check_crashed(struct node *nd);
 void check_narrows(struct node *nd);
 void check_caught_up(struct node *target);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The resync: block by block under its range; after a crash the peer's checksum is asked for first
- * and only what differs is sent. At the end both flush, then the target is told.
+ * and only what differs is sent. At the end both flush, then the target is told. A primary that
+ * works through the source copies by itself, from there (P9).
  */
 #include "sim.h"
 
@@ -10,9 +11,18 @@ static u64 block_bit(u32 block)
 	return (u64)(block / PAGE_BLOCKS) * OOSMAP_PAGE_BITS + block % PAGE_BLOCKS;
 }
 
-static bool is_source(const struct node *nd)
+static bool is_pulling(const struct node *nd)
 {
-	return nd->st.sync == STATE_SYNC_SOURCE && !nd->s.lost_at;
+	return nd->st.sync == STATE_SYNC_TARGET && nd->st.role == LOCKSTEP_ROLE_PRIMARY &&
+	       !nd->failed;
+}
+
+static bool is_copier(const struct node *nd)
+{
+	if (nd->s.lost_at)
+		return false;
+	return is_pulling(nd) || (nd->st.sync == STATE_SYNC_SOURCE &&
+				  nd->s.peer_role != LOCKSTEP_ROLE_PRIMARY);
 }
 
 /* [R4] Before the mark is cleared. */
@@ -24,34 +34,59 @@ static void note_region(struct node *nd, const struct request *r)
 
 void sync_start(struct node *nd, struct request *r)
 {
-	if (!is_source(nd)) {
+	if (!is_copier(nd)) {
 		io_leave(nd, r);
 		return;
 	}
 	r->state = REQ_RUNNING;
 	r->local_done = true;
+	r->local = LOCAL_DONE;
 	if (r->kind == REQ_COPY) {
+		r->pull = is_pulling(nd);
 		/* An application's write may have settled it while we waited for the range. */
 		if (!(nd->marks & blocks_of(r->first, r->nr))) {
 			io_leave(nd, r);
 			return;
 		}
-		note_region(nd, r);
+		if (!r->pull)
+			note_region(nd, r);
 		if (MUTATED(CLEAR_BEFORE_ACK))
 			node_clear(nd, r->first, r->nr);
 	}
 	io_call_peer(nd, r);
 }
 
+/* What the peer has goes to our disk; until then the block is marked. */
+static void write_here(struct node *nd, struct request *r, const u32 *peers)
+{
+	struct op *op = io_op(nd, OP_WRITE, OWN_REQUEST);
+
+	note_region(nd, r);
+	r->both = r->peer_done = true;
+	r->local_done = false;
+	r->local = LOCAL_PENDING;
+	op->first = r->first;
+	op->nr = r->nr;
+	op->req = r;
+	memcpy(op->data, peers, r->nr * sizeof(*peers));
+	w.stat[STAT_COPIED]++;
+}
+
 void sync_answer(struct node *nd, struct request *r, const u32 *peers)
 {
 	r->compared = true;
 	w.stat[STAT_COMPARED]++;
+	if (r->pull && (!nd->s.compare ||
+			memcmp(peers, &nd->disk.view[r->first], r->nr * sizeof(*peers)))) {
+		write_here(nd, r, peers);
+		return;
+	}
 	if (memcmp(peers, &nd->disk.view[r->first], r->nr * sizeof(*peers))) {
 		w.stat[STAT_COPIED]++;
 		io_call_peer(nd, r);
 		return;
 	}
+	note_region(nd, r);
 	node_clear(nd, r->first, r->nr);
 	io_leave(nd, r);
 }
@@ -93,6 +128,24 @@ static void copy_next(struct node *nd)
 		io_start(nd, r);
 }
 
+static void tell_end(struct node *nd)
+{
+	if (is_pulling(nd))
+		net_tell(nd, LOCKSTEP_WT_SYNC_PULLED, 0, 0);
+	else
+		net_tell(nd, LOCKSTEP_WT_SYNC_DONE, 0, nd->m.current_gen.id);
+}
+
+/* The peer has copied what our marks named, and both have flushed: on in the usual way. */
+void sync_pulled(struct node *nd)
+{
+	if (nd->st.sync != STATE_SYNC_SOURCE || nd->s.peer_disk == LOCKSTEP_DISK_FAILED)
+		return;
+	nd->pulled = true;
+	w.stat[STAT_PULLED]++;
+	net_tell(nd, LOCKSTEP_WT_SYNC_DONE, 0, nd->m.current_gen.id);
+}
+
 /*
  * A flush on both sides, as a request that nobody waits for; then the target may say so on its
  * disk.
@@ -106,11 +159,10 @@ static void finish_sync(struct node *nd)
 			return;
 		nd->sync_flush = FL_DONE;
 		nd->s.sync_told = true;
-		node_point(nd);
-		if (nd->dying)
-			return;
-		disk_flush(&nd->disk, false);
-		net_tell(nd, LOCKSTEP_WT_SYNC_DONE, 0, nd->m.current_gen.id);
+		if (node_flush(nd))
+			tell_end(nd);
+		else
+			net_break();
 		return;
 	}
 	r = free_request(nd);
@@ -124,11 +176,11 @@ void sync_advance(struct node *nd)
 {
 	bool told_early = MUTATED(SYNC_DONE_EARLY) && nd->marks && roll(10) == 0;
 
-	if (!is_source(nd) || !nd->s.sync_started || nd->s.sync_told || nd->dying)
+	if (!is_copier(nd) || !nd->s.sync_started || nd->s.sync_told || nd->dying)
 		return;
 	if (told_early) {
 		nd->s.sync_told = true;
-		net_tell(nd, LOCKSTEP_WT_SYNC_DONE, 0, nd->m.current_gen.id);
+		tell_end(nd);
 	} else if (nd->marks) {
 		nd->sync_flush = FL_NONE;
 		copy_next(nd);

@@ -47,21 +47,25 @@ static void run_disk(struct node *nd)
 
 	for (i = 0; i < nd->disk.op_end && !nd->dying; i++) {
 		struct op op;
+		bool ok;
 
-		if (nd->disk.op[i].type == OP_NONE || nd->disk.op[i].due > w.now)
+		if (nd->disk.op[i].type == OP_NONE || nd->disk.op[i].due > w.now ||
+		    nd->disk.op[i].waits)
 			continue;
 		node_point(nd);
 		if (nd->dying)
 			break;
 		op = nd->disk.op[i];
 		disk_retire(&nd->disk, &nd->disk.op[i]);
-		disk_apply(&nd->disk, &op);
+		ok = disk_complete(&nd->disk, &op);
+		if (op.gone)
+			continue;
 		if (op.owner == OWN_REQUEST)
-			io_local_done(nd, op.req);
+			io_local_done(nd, op.req, ok);
 		else if (op.owner == OWN_PEER)
-			net_op_done(nd, &op);
+			net_op_done(nd, &op, ok);
 		else
-			maps_op_done(nd, &op);
+			maps_op_done(nd, &op, ok);
 	}
 }
 
@@ -73,8 +77,12 @@ static void run_demotion(struct node *nd)
 	nd->demoting = false;
 	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY || nd->st.link == LOCKSTEP_LINK_OPENING)
 		return;
-	disk_flush(&nd->disk, false);
-	if (nd->st.link == LOCKSTEP_LINK_UP && !nd->s.lost_at && other(nd)->alive)
+	if (!node_flush(nd)) {
+		nd->demoting = !nd->dying;
+		return;
+	}
+	if (nd->st.link == LOCKSTEP_LINK_UP && !nd->s.lost_at && other(nd)->alive &&
+	    !other(nd)->disk.bad)
 		disk_flush(&other(nd)->disk, false);
 	node_step(nd, STATE_EV_DEMOTE, 0);
 }
@@ -117,6 +125,8 @@ static void run_node(struct node *nd)
 	if (nd->s.lost_at && w.now >= nd->s.lost_at)
 		node_lose_session(nd);
 	run_disk(nd);
+	if (!nd->dying)
+		diskfail_advance(nd);
 	/* Whoever a range let go starts here. */
 	for (i = 0; !nd->dying && i < MAX_REQS; i++)
 		if (nd->req[i].state == REQ_HELD) {
@@ -167,12 +177,31 @@ static void run_link(void)
 	}
 }
 
+/* To disks: they go bad, or somebody takes one away. */
+static void run_disk_fate(struct node *nd)
+{
+	if (!nd->alive || nd->failed || nd->disk.bad || w.disks == DISKS_SOUND)
+		return;
+	if (roll(6) == 0 && nd->paused_until <= w.now) {
+		node_step(nd, STATE_EV_DISK_FAILED, 0);
+		return;
+	}
+	nd->disk.bad = (u8)(1 + roll(3));
+	nd->attach_at = w.now + 20 + roll(300);
+	trace("%d: the disk goes bad (%u)", nd->n, nd->disk.bad);
+}
+
 /* And to nodes. */
 static void run_fate(void)
 {
 	struct node *nd = &w.node[roll(2)];
 	bool awake = nd->alive && nd->paused_until <= w.now;
 
+	if (w.disks == DISKS_FAIL_OFTEN && roll(3)) {
+		if (nd->rw && nd->st.link == LOCKSTEP_LINK_UP && roll(150) == 0)
+			run_disk_fate(nd);
+		return;
+	}
 	switch (roll(400)) {
 	case 0:
 		if (roll(2) || w.crash_at)
@@ -201,6 +230,10 @@ static void run_fate(void)
 	case 8:
 		if (awake && roll(4) == 0)
 			pause_node(nd);
+		break;
+	case 9:
+	case 10:
+		run_disk_fate(nd);
 		break;
 	}
 	node_reap(&w.node[0]);
@@ -242,10 +275,11 @@ void world_init(u64 seed, enum mutation m, bool verbose)
 	w.mutation = m;
 	w.verbose = verbose;
 	w.next_id = 100;
+	w.disks = seed % 3 == 0 ? DISKS_SOUND : seed % 3 == 1 ? DISKS_FAIL : DISKS_FAIL_OFTEN;
 	for (i = 0; i < 2; i++) {
 		w.node[i].n = i;
 		w.node[i].disk.external = roll(2);
-		node_init_disk(&w.node[i]);
+		node_init_disk(&w.node[i], seed % 4);
 	}
 }
 
