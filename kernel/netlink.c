@@ -459,6 +459,28 @@ static int begin_sync(struct lockstep_volume *vol, struct lockstep_session *s)
 	return 0;
 }
 
+/*
+ * Before the peer gives up anything for this session: a primary without a good copy works through a
+ * peer that has one, or not at all.
+ */
+static int check_through(struct lockstep_resource *res, char *why)
+{
+	bool through = res->state.role == LOCKSTEP_ROLE_PRIMARY &&
+		       res->state.copy != STATE_COPY_UP_TO_DATE;
+	struct lockstep_volume *vol;
+	int i;
+
+	if (!through)
+		return 0;
+	resource_for_each_volume(res, i, vol) {
+		if (gen_verdict_is_target(vol->peer.verdict))
+			return 0;
+	}
+	snprintf(why, WHY_BYTES, "%s is primary without a good copy, and the peer has none",
+		 res->name);
+	return -EPERM;
+}
+
 static int session_open(struct genl_info *info, struct lockstep_resource *res, char *why)
 {
 	u64 id = get_u64(info, LOCKSTEP_ATTR_SESSION_ID);
@@ -472,7 +494,7 @@ static int session_open(struct genl_info *info, struct lockstep_resource *res, c
 		return -ESTALE;
 	}
 	err = parse_peer_volumes(info, res, why) ?: check_loaded(res, why) ?:
-	      check_expected(res, why) ?:
+	      check_expected(res, why) ?: check_through(res, why) ?:
 	      lockstep_status_step_locked(res, STATE_EV_OPEN, 0, why, WHY_BYTES);
 	if (err)
 		return err;

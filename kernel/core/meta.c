@@ -592,7 +592,8 @@ void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id)
  * What we have is not what the generation's name promises, so nothing may be concluded from "the
  * peer has exactly what we went on from": no since is kept. Every earlier generation goes into the
  * history, whence a peer that stayed behind is found to be older (full copy) and one that went on,
- * a split.
+ * a split. But not the generation of which we have half: a peer that has all of it is not older,
+ * and nothing is to be copied over it because somebody called the half good.
  */
 void meta_gen_force(struct meta *m, u64 new_id)
 {
@@ -603,7 +604,8 @@ void meta_gen_force(struct meta *m, u64 new_id)
 		meta_history_push(m, m->peer[i].since);
 		m->peer[i].since = none;
 	}
-	meta_history_push(m, m->current_gen);
+	if (m->flags & LOCKSTEP_MF_CONSISTENT)
+		meta_history_push(m, m->current_gen);
 	move_on(m, new_id);
 }
 

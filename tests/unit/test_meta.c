@@ -378,6 +378,7 @@ static void generations(void **state)
 	assert_int_equal(m.history[0].id, 10);
 	assert_int_equal(m.history[1].id, 11);
 	meta_gen_narrow(&m, 0, 13);
+	m.flags |= LOCKSTEP_MF_CONSISTENT;
 	meta_gen_force(&m, 14);				/* nothing is forgotten, nothing is since */
 	assert_int_equal(m.peer[0].since.id, 0);
 	assert_int_equal(m.history[0].id, 13);
@@ -392,6 +393,11 @@ static void generations(void **state)
 	i = m.history_nr;
 	meta_gen_adopt(&m, 0, (struct meta_gen){ 99, 42 });
 	assert_int_equal(m.history_nr, i);
+	/* Half of a generation does not make its owner's copy the older one. */
+	m.flags &= ~LOCKSTEP_MF_CONSISTENT;
+	meta_gen_force(&m, 100);
+	assert_int_equal(m.history_nr, i);
+	assert_int_equal(m.history[0].id, 15);
 	/* A duplicate moves to the front, the oldest of too many falls out. */
 	meta_history_push(&m, G(13));
 	assert_int_equal(m.history_nr, i);

@@ -27,9 +27,21 @@ def goes_on(lab, m, job, seconds=40):
     m.wait_acks(m.a, len(m.acks(m.a)) // 16 + 50, seconds)
 
 
+def use_metadata(m, victim):
+    """Metadata is written when something changes, and not for each write of the load."""
+    if victim is m.a:
+        # The first write to a region: zeroes where there are zeroes.
+        victim.sh(f"dd if=/dev/zero of={m.device(victim)} bs=4k count=1 oflag=direct "
+                  f"seek={(SIZE_MIB - 16) * 256}")
+    else:
+        victim.sh("lockstep disconnect r0; lockstep connect r0", check=False)
+
+
 def gives_up(lab, m, job, victim, disk, target):
     """A fault after which the disk counts for nothing, until it is attached again."""
     m.map(victim, disk, target)
+    if disk == "data-meta":
+        use_metadata(m, victim)
     lab.wait(lambda: m.volume(victim).get("disk") == "failed", 40,
              f"{victim.name} gives its disk up")
     goes_on(lab, m, job)
