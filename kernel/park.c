@@ -81,7 +81,9 @@ static void resume(struct lockstep_waiter *w)
 
 /*
  * The local part has ended without a result that counts. If this primary works through its peer
- * already, nobody will come for the orphans any more: it goes there by itself.
+ * already, nobody will come for the orphans any more. What was sent again has its answer still to
+ * come, or had it in such a session: nothing is left to wait for here. The rest goes there now; its
+ * call is free, as the answer came in the session before.
  */
 void lockstep_park_local(struct lockstep_request *req)
 {
@@ -96,6 +98,11 @@ void lockstep_park_local(struct lockstep_request *req)
 	spin_unlock_irqrestore(&res->io_lock, flags);
 	if (!through)
 		return;
+	if (req->resent) {
+		req->status = BLK_STS_OK;
+		lockstep_write_put(req);
+		return;
+	}
 	req->wait.go = resume;
 	lockstep_request_defer(res, &req->wait);
 }
