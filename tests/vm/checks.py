@@ -22,10 +22,24 @@ ALLOWED = [
 ]
 
 
+# A debug exception that nobody asked for: the emulator raises one now and then, in whatever runs.
+EMULATED = re.compile(r"WARNING: CPU: \d+ PID: \d+ at arch/x86/kernel/traps\.c:\d+ exc_debug_kernel")
+
+
+def without_emulated(lines):
+    """The log without such a warning, from its first line to its last."""
+    inside = False
+    for line in lines:
+        inside = inside or bool(EMULATED.search(line))
+        if not inside:
+            yield line
+        inside = inside and "end trace" not in line
+
+
 def check_log_text(text, allow=()):
     """The lines of a kernel log that must not be there."""
     more = [re.compile(a) for a in allow]
-    return [line for line in text.splitlines()
+    return [line for line in without_emulated(text.splitlines())
             if BAD.search(line) and not any(a.search(line) for a in ALLOWED + more)]
 
 
