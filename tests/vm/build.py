@@ -44,7 +44,7 @@ def unpacked_kernel(k):
     packed in a way not known here, or without that entry, is started as it is."""
     where = os.path.join(CACHE, "vmlinux")
     if "debug" in k["KVER"]:
-        return k["VMLINUZ"]            # built here, and never packed
+        return k["VMLINUZ"]            # that entry is too early for KASAN
     stamp = os.stat(k["VMLINUZ"])
     path = os.path.join(where, f"{os.path.basename(k['KVER'])}-{stamp.st_size}")
     if os.path.exists(path):

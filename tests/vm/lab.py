@@ -202,6 +202,9 @@ class Machine:
                 f"net.ifnames=0 rdinit=/init lab.name={self.name}")
         for i, net in enumerate(self.nets):
             line += f" lab.ip{'' if i == 0 else i + 1}={net[3]}/24"
+        if self.debug:
+            # Under KASAN ACPI's interpreter gives up on its table of interrupts, after minutes.
+            line += " acpi=noirq no_debug_objects"
         if self.modules:
             line += " lab.modules=" + ",".join(self.modules)
         args = ["qemu-system-x86_64", "-name", self.name, "-nodefaults", "-no-user-config",
@@ -250,6 +253,7 @@ class Machine:
         return self
 
     def wait_boot(self, timeout=BOOT_LIMIT):
+        timeout *= 4 if self.debug else 1
         deadline = self._since + timeout
         chan = self._connect("lab", deadline)
         self._chan = chan
