@@ -97,7 +97,7 @@ static void complete(struct node *nd, struct request *r)
 	if (r->failed && r->kind == REQ_WRITE)
 		node_mark(nd, r->first, r->nr);
 	/* In the session that it was acknowledged in: a later one may have marked it since. */
-	else if (r->both && r->local == LOCAL_DONE && req_has_data(r) &&
+	else if (r->both && !r->resent && r->local == LOCAL_DONE && req_has_data(r) &&
 		 (r->session_id == nd->s.id || MUTATED(CLEAR_LATE)))
 		node_clear(nd, r->first, r->nr);
 	io_leave(nd, r);
@@ -392,7 +392,8 @@ void io_resend(struct node *nd)
 		if (r->state == REQ_ORPHAN && !MUTATED(RESUME_UNSENT)) {
 			if (!nd->failed && r->kind == REQ_WRITE && !MUTATED(RESEND_UNMARKED)) {
 				node_mark(nd, r->first, r->nr);
-				r->local = LOCAL_NONE;
+				/* A part still at the disk is waited for, or given up. */
+				r->resent = true;
 			}
 			r->state = REQ_RUNNING;
 			io_call_peer(nd, r);

@@ -217,7 +217,7 @@ struct request {
 	enum req_kind kind;
 	enum req_state state;
 	enum req_local local;
-	bool both, local_done, peer_done, fua, compared, pull, alone;
+	bool both, local_done, peer_done, fua, compared, pull, alone, resent;
 	bool served;			/* acknowledged by a peer that had noted that it serves */
 	/* the local part has no result that counts, yet; the request has failed */
 	bool local_parked, failed;
