@@ -29,7 +29,6 @@
 #define LOCKSTEP_WF_CSUM		(1ull << 2)	/* answers CSUM (checksum resync, verify) */
 #define LOCKSTEP_WF_READ		(1ull << 3)	/* answers READ (remote reads) */
 #define LOCKSTEP_WF_RDMA		(1ull << 4)	/* has the RDMA transport */
-#define LOCKSTEP_WF_SERVE	(1ull << 5)	/* understands DISK_LOST */
 
 /* ---- data connections ---------------------------------------------------------------------- */
 
@@ -93,13 +92,6 @@ enum lockstep_wire_type {
 	 * both have flushed; the source goes on with SYNC_DONE. Stream 0. `arg` = 0.
 	 */
 	LOCKSTEP_WT_SYNC_PULLED	= 17,
-	/*
-	 * A primary has lost its copy of `volume`. `arg` = the generation that the peer takes up
-	 * durably, with ours as its `since`, before it answers; from then on it marks what it
-	 * writes. Stream 0.
-	 */
-	LOCKSTEP_WT_DISK_LOST	= 18,
-	LOCKSTEP_WT_DISK_LOST_OK = 19,	/* `status`: done, or REFUSED: then the session ends */
 	LOCKSTEP_WT_NR
 };
 

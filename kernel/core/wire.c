@@ -106,10 +106,6 @@ static const struct type_rule rules[LOCKSTEP_WT_NR] = {
 		.payload = PAYLOAD_SUMS, .blocks = true, .slot = true, .volume = true },
 	[LOCKSTEP_WT_CLOSE] = { .name = "close" },
 	[LOCKSTEP_WT_SYNC_PULLED] = { .name = "sync-pulled", .volume = true },
-	[LOCKSTEP_WT_DISK_LOST] = {
-		.name = "disk-lost", .arg = ARG_GENERATION, .volume = true },
-	[LOCKSTEP_WT_DISK_LOST_OK] = {
-		.name = "disk-lost-ok", .arg = ARG_ANY, .volume = true, .status = true },
 };
 
 static const struct type_rule *rule_of(u8 type)
