@@ -410,9 +410,6 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 	WARN_ON_ONCE(!state_valid(&res->state));
 	if (ev == STATE_EV_DISK_FAILED)
 		give_up(res, res->volume[arg & ~STATE_DISK_ANYWAY]);
-	/* What is neither here nor, from now on, there: nobody may take it for written. */
-	if (eff & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
-		lockstep_request_fail_orphans(res);
 	err = run_meta(res, eff);
 	if (err && !(eff & STATE_EFF_META_NARROW)) {
 		res->state = old;
@@ -424,6 +421,9 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 			step(res, STATE_EV_DENIED, 0, NULL, 0);
 		return err;
 	}
+	/* What is neither here nor, from now on, there: nobody may take it for written. */
+	if (eff & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
+		lockstep_request_fail_orphans(res);
 	if (ev == STATE_EV_START && start_session(res))
 		err = -ENOTCONN;	/* the loss is posted and will be taken as such */
 	run_effects(res, eff);

@@ -111,9 +111,11 @@ static enum state_refusal thaw(struct lockstep_state *s, u32 *eff)
 		return STATE_RF_FAILED;
 	s->copy = STATE_COPY_UP_TO_DATE;
 	s->set = STATE_SET_BOTH;
+	/*
+	 * Not narrowed in the same step: a force that cannot be made durable has not happened, and
+	 * the next write narrows anyway.
+	 */
 	*eff |= STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE | STATE_EFF_MODE | STATE_EFF_NOTIFY;
-	/* Who was in flight waits for a set without the peer. */
-	narrow(s, eff);
 	return STATE_OK;
 }
 
