@@ -81,10 +81,10 @@ static void promise_app(struct node *nd, const struct request *r)
 		w.beside[!nd->n] = true;
 }
 
-/* Has the peer noted, durably, that it has the only copy? */
-bool check_is_served(struct node *nd)
+/* Has it noted, durably, that it has the only copy? */
+bool check_is_serving(struct node *nd)
 {
-	const struct meta *m = node_durable(other(nd));
+	const struct meta *m = node_durable(nd);
 
 	return m && m->flags & LOCKSTEP_MF_SERVING && m->peer[0].since.id;
 }
@@ -100,7 +100,7 @@ static void check_through(struct node *nd, const struct request *r)
 
 	CHECK(r->served || (nd->st.link == LOCKSTEP_LINK_UP && nd->st.sync == STATE_SYNC_TARGET),
 	      "P9: %u completed on %d, which has no copy and no session", r->id, nd->n);
-	CHECK(r->served || check_is_served(nd),
+	CHECK(r->served || check_is_serving(peer),
 	      "P4: %u completed on %d, whose peer has not noted that it serves", r->id, nd->n);
 	if (r->kind == REQ_FLUSH)
 		CHECK(gone || has(r->want, peer->disk.stable, &sect),

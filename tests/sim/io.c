@@ -170,7 +170,11 @@ void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg
 	r->peer_done = true;
 	r->both = true;
 	r->peer_disk = nd->s.peer_disk_id;
-	r->served = nd->through && check_is_served(nd);
+	/*
+	 * What the peer had noted when it answered, not now: it may have been promoted since, and this
+	 * side not have noticed yet that the session is over.
+	 */
+	r->served = nd->through && msg->serving;
 	look_done(nd, r);
 }
 

@@ -43,6 +43,7 @@ void net_send(struct node *from, int stream, const struct wire_msg *m, const u32
 	msg = &w.msg[w.nr_msgs++];
 	memset(msg, 0, offsetof(struct message, data));
 	msg->late = late;
+	msg->serving = check_is_serving(from);
 	msg->to = !from->n;
 	msg->stream = stream;
 	msg->due = late ? due + roll(600) : due;

@@ -298,6 +298,7 @@ struct node {
 struct message {
 	int to, stream;
 	bool late;			/* of a session that has ended: wanders about */
+	bool serving;			/* its sender had noted, durably, that it serves */
 	u64 due, session_id;
 	struct wire_msg raw;		/* what the codec does not know yet */
 	struct lockstep_wire_hdr h;
@@ -470,7 +471,7 @@ void check_completed(struct node *nd, const struct request *req);
 void check_target(struct node *nd);
 void check_promoted(struct node *nd, bool forced);
 void check_given_up(struct node *nd);
-bool check_is_served(struct node *nd);
+bool check_is_serving(struct node *nd);
 void check_thawed(struct node *nd);
 void check_thrown_away(struct node *nd);
 void check_crashed(struct node *nd);
