@@ -27,6 +27,14 @@ static inline char *why_buffer(void)
 int lockstep_netlink_reply_marks(struct genl_info *info, u8 cmd, struct lockstep_marks *marks,
 				 u64 first);
 
+/*
+ * Carry out a command for the volume that the attributes name: it is called with the resource
+ * locked, and may put the sentence of its refusal into `why` (WHY_BYTES). -ENOENT with one if there
+ * is no such resource or volume.
+ */
+typedef int (*lockstep_volume_cmd)(struct lockstep_volume *vol, struct genl_info *info, char *why);
+int lockstep_netlink_for_volume(struct genl_info *info, lockstep_volume_cmd cmd);
+
 /* Commands that stand in other files. */
 int lockstep_cmd_verify_start(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_stop(struct sk_buff *skb, struct genl_info *info);

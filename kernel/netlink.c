@@ -188,7 +188,7 @@ static int cmd_vol_add(struct sk_buff *skb, struct genl_info *info)
 	return refused(info, err, why);
 }
 
-static int cmd_vol_del(struct sk_buff *skb, struct genl_info *info)
+int lockstep_netlink_for_volume(struct genl_info *info, lockstep_volume_cmd cmd)
 {
 	char *why = why_buffer();
 	struct lockstep_resource *res;
@@ -199,77 +199,67 @@ static int cmd_vol_del(struct sk_buff *skb, struct genl_info *info)
 	if (!res)
 		return err;
 	vol = volume_of(info, res, &err);
-	if (vol) {
-		err = lockstep_volume_unused(vol, why, WHY_BYTES);
-		if (!err) {
-			lockstep_status_close_locked(res, "a volume is removed here");
-			err = lockstep_volume_del_locked(vol, why, WHY_BYTES);
-		}
-	}
+	if (vol)
+		err = cmd(vol, info, why);
 	unlock_resource(res);
+	/* A text that is there already, of an attribute that is missing, stays. */
 	return refused(info, err, why);
+}
+
+static int vol_del(struct lockstep_volume *vol, struct genl_info *info, char *why)
+{
+	int err;
+
+	err = lockstep_volume_unused(vol, why, WHY_BYTES);
+	if (err)
+		return err;
+	lockstep_status_close_locked(vol->res, "a volume is removed here");
+	return lockstep_volume_del_locked(vol, why, WHY_BYTES);
+}
+
+static int cmd_vol_del(struct sk_buff *skb, struct genl_info *info)
+{
+	return lockstep_netlink_for_volume(info, vol_del);
+}
+
+static int vol_attach(struct lockstep_volume *vol, struct genl_info *info, char *why)
+{
+	return need(info, LOCKSTEP_ATTR_BACKING) ?:
+	       lockstep_disk_attach_locked(vol, get_str(info, LOCKSTEP_ATTR_BACKING),
+					   get_str(info, LOCKSTEP_ATTR_META),
+					   get_u64(info, LOCKSTEP_ATTR_DEVICE_SECT), why,
+					   WHY_BYTES);
 }
 
 static int cmd_vol_attach(struct sk_buff *skb, struct genl_info *info)
 {
-	char *why = why_buffer();
-	struct lockstep_resource *res;
-	struct lockstep_volume *vol;
-	int err;
+	return lockstep_netlink_for_volume(info, vol_attach);
+}
 
-	err = need(info, LOCKSTEP_ATTR_BACKING);
-	if (err)
-		return err;
-	res = lock_resource(info, &err);
-	if (!res)
-		return err;
-	vol = volume_of(info, res, &err);
-	if (vol)
-		err = lockstep_disk_attach_locked(vol, get_str(info, LOCKSTEP_ATTR_BACKING),
-						  get_str(info, LOCKSTEP_ATTR_META),
-						  get_u64(info, LOCKSTEP_ATTR_DEVICE_SECT), why,
-						  WHY_BYTES);
-	unlock_resource(res);
-	return refused(info, err, why);
+static int vol_detach(struct lockstep_volume *vol, struct genl_info *info, char *why)
+{
+	int err = lockstep_disk_detach_locked(vol, why, WHY_BYTES);
+
+	return err == -EALREADY ? 0 : err;
 }
 
 static int cmd_vol_detach(struct sk_buff *skb, struct genl_info *info)
 {
-	char *why = why_buffer();
-	struct lockstep_resource *res;
-	struct lockstep_volume *vol;
-	int err;
-
-	res = lock_resource(info, &err);
-	if (!res)
-		return err;
-	vol = volume_of(info, res, &err);
-	if (vol)
-		err = lockstep_disk_detach_locked(vol, why, WHY_BYTES);
-	unlock_resource(res);
-	return refused(info, err == -EALREADY ? 0 : err, why);
+	return lockstep_netlink_for_volume(info, vol_detach);
 }
 
 /*
  * Says whether this side is ready; the daemons then agree on the size, and the next session has it.
  */
+static int resize(struct lockstep_volume *vol, struct genl_info *info, char *why)
+{
+	return lockstep_resize_check_locked(vol, get_u64(info, LOCKSTEP_ATTR_DATA_SECT),
+					    info->attrs[LOCKSTEP_ATTR_FORCE], why, WHY_BYTES);
+}
+
 static int cmd_resize(struct sk_buff *skb, struct genl_info *info)
 {
-	char *why = why_buffer();
-	struct lockstep_resource *res;
-	struct lockstep_volume *vol;
-	int err;
-
-	res = lock_resource(info, &err);
-	if (!res)
-		return err;
-	vol = volume_of(info, res, &err);
-	if (vol)
-		err = lockstep_resize_check_locked(vol, get_u64(info, LOCKSTEP_ATTR_DATA_SECT),
-						   info->attrs[LOCKSTEP_ATTR_FORCE], why,
-						   WHY_BYTES);
-	unlock_resource(res);
-	return refused(info, err, why);
+	return lockstep_netlink_for_volume(info, resize);
 }
 
 /* ---- roles ---------------------------------------------------------------------------------- */
@@ -718,68 +708,57 @@ free:
 	return err;
 }
 
-static int cmd_marks_get(struct sk_buff *skb, struct genl_info *info)
+static int marks_get(struct lockstep_volume *vol, struct genl_info *info, char *why)
 {
-	struct lockstep_resource *res;
-	struct lockstep_volume *vol;
-	int err;
-
-	res = lock_resource(info, &err);
-	if (!res)
-		return err;
-	vol = volume_of(info, res, &err);
-	if (vol)
-		err = lockstep_netlink_reply_marks(info, LOCKSTEP_CMD_MARKS_GET, &vol->marks,
-						   get_u64(info, LOCKSTEP_ATTR_FIRST_BIT));
-	unlock_resource(res);
-	return err;
+	return lockstep_netlink_reply_marks(info, LOCKSTEP_CMD_MARKS_GET, &vol->marks,
+					    get_u64(info, LOCKSTEP_ATTR_FIRST_BIT));
 }
 
-static int cmd_marks_merge(struct sk_buff *skb, struct genl_info *info)
+static int cmd_marks_get(struct sk_buff *skb, struct genl_info *info)
 {
-	struct lockstep_resource *res;
-	struct lockstep_volume *vol;
+	return lockstep_netlink_for_volume(info, marks_get);
+}
+
+static int marks_merge(struct lockstep_volume *vol, struct genl_info *info, char *why)
+{
+	struct nlattr *runs = info->attrs[LOCKSTEP_ATTR_RUNS];
 	int err;
 
 	err = need(info, LOCKSTEP_ATTR_RUNS) ?: need(info, LOCKSTEP_ATTR_FIRST_BIT);
 	if (err)
 		return err;
-	res = lock_resource(info, &err);
-	if (!res)
-		return err;
-	vol = volume_of(info, res, &err);
-	if (vol)
-		lockstep_bitmap_kick(vol);
-	if (vol)
-		err = lockstep_marks_merge(&vol->marks, get_u64(info, LOCKSTEP_ATTR_FIRST_BIT),
-					   nla_data(info->attrs[LOCKSTEP_ATTR_RUNS]),
-					   nla_len(info->attrs[LOCKSTEP_ATTR_RUNS]));
-	unlock_resource(res);
-	return err ? refused(info, err, "the runs of marks are malformed") : 0;
+	lockstep_bitmap_kick(vol);
+	err = lockstep_marks_merge(&vol->marks, get_u64(info, LOCKSTEP_ATTR_FIRST_BIT),
+				   nla_data(runs), nla_len(runs));
+	if (err)
+		snprintf(why, WHY_BYTES, "the runs of marks are malformed");
+	return err;
+}
+
+static int cmd_marks_merge(struct sk_buff *skb, struct genl_info *info)
+{
+	return lockstep_netlink_for_volume(info, marks_merge);
+}
+
+static int sync_start(struct lockstep_volume *vol, struct genl_info *info, char *why)
+{
+	struct lockstep_resource *res = vol->res;
+	struct lockstep_session *s;
+	int err;
+
+	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
+	if (!s || vol->resync.sync == LOCKSTEP_SYNC_NONE) {
+		snprintf(why, WHY_BYTES, "volume %u is not being synchronised", vol->number);
+		return -EINVAL;
+	}
+	err = begin_sync(vol, s);
+	lockstep_report_event(res, vol, LOCKSTEP_EVENT_STATE);
+	return err;
 }
 
 static int cmd_sync_start(struct sk_buff *skb, struct genl_info *info)
 {
-	char *why = why_buffer();
-	struct lockstep_resource *res;
-	struct lockstep_session *s;
-	struct lockstep_volume *vol;
-	int err;
-
-	res = lock_resource(info, &err);
-	if (!res)
-		return err;
-	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
-	vol = volume_of(info, res, &err);
-	if (vol && s && vol->resync.sync != LOCKSTEP_SYNC_NONE) {
-		err = begin_sync(vol, s);
-		lockstep_report_event(res, vol, LOCKSTEP_EVENT_STATE);
-	} else if (vol) {
-		snprintf(why, WHY_BYTES, "volume %u is not being synchronised", vol->number);
-		err = -EINVAL;
-	}
-	unlock_resource(res);
-	return refused(info, err, why);
+	return lockstep_netlink_for_volume(info, sync_start);
 }
 
 /* ---- family --------------------------------------------------------------------------------- */
