@@ -93,9 +93,13 @@ bool check_is_serving(struct node *nd)
 static void check_through(struct node *nd, const struct request *r)
 {
 	struct node *peer = other(nd);
-	/* Acknowledged, and lost from the only cache that had it before we were done here. */
-	bool gone = r->kind == REQ_WRITE && !r->fua &&
-		    (!peer->alive || peer->dying || peer->disk_id != r->peer_disk);
+	/*
+	 * Acknowledged, and lost before we were done here: from the only cache that had it, or with
+	 * the only disk.
+	 */
+	bool gone = peer->medium != r->peer_medium ||
+		    (r->kind == REQ_WRITE && !r->fua &&
+		     (!peer->alive || peer->dying || peer->disk_id != r->peer_disk));
 	u32 sect = 0;
 
 	CHECK(r->served || (nd->st.link == LOCKSTEP_LINK_UP && nd->st.sync == STATE_SYNC_TARGET),

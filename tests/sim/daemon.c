@@ -265,6 +265,7 @@ static void open_session(struct node *nd)
 	s->peer_role = w.daemon.role[!nd->n];
 	s->peer_disk = w.daemon.disk[!nd->n];
 	s->peer_disk_id = other(nd)->disk_id;
+	s->peer_medium = other(nd)->medium;
 	s->hello_gen = w.daemon.current[!nd->n];
 	s->adopt_id = w.daemon.adopt_id;
 	nd->sync_flush = FL_NONE;

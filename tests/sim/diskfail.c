@@ -66,6 +66,7 @@ void diskfail_replace(struct node *nd)
 	struct disk *d = &nd->disk;
 
 	trace("%d gets a new disk", nd->n);
+	nd->medium++;
 	/* With the epochs that the old one knew. */
 	net_forget_late();
 	memset(d->view, 0, sizeof(d->view));

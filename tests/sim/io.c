@@ -170,6 +170,7 @@ void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg
 	r->peer_done = true;
 	r->both = true;
 	r->peer_disk = nd->s.peer_disk_id;
+	r->peer_medium = nd->s.peer_medium;
 	/*
 	 * What the peer had noted when it answered, not now: it may have been promoted since, and this
 	 * side not have noticed yet that the session is over.

@@ -224,6 +224,7 @@ struct request {
 	u32 id, first, nr;
 	u32 slot, stream;
 	u64 peer_disk;			/* attachment of the peer that acknowledged */
+	u32 peer_medium;		/* which disk that was */
 	u64 session_id;			/* in which it was called */
 	u32 want[NR_SECT];		/* flush: what it promises to make stable */
 };
@@ -239,6 +240,7 @@ struct session {
 	u64 peer_gen, adopt_id;
 	u64 hello_gen;			/* the peer's, in its hello */
 	u64 peer_disk_id;		/* its attachment then */
+	u32 peer_medium;
 	u32 peer_role, peer_disk, early_marks;
 	bool compare, sync_started, sync_told;
 	u32 silent;			/* steps in which the peer could not be heard */
@@ -268,6 +270,7 @@ struct node {
 	u64 boot_id, paused_until, restart_at;
 	u64 epoch;			/* highest seen, also without a disk */
 	u64 disk_id;			/* attachment: of this boot, of a disk since */
+	u32 medium;			/* one more with each new disk */
 	struct lockstep_state st;
 	struct meta m;
 	int sb_copy;			/* where m was last written */
