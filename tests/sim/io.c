@@ -172,8 +172,8 @@ void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg
 	r->peer_disk = nd->s.peer_disk_id;
 	r->peer_medium = nd->s.peer_medium;
 	/*
-	 * What the peer had noted when it answered, not now: it may have been promoted since, and this
-	 * side not have noticed yet that the session is over.
+	 * What the peer had noted when it answered, not now: it may have been promoted since, and
+	 * this side not have noticed yet that the session is over.
 	 */
 	r->served = nd->through && msg->serving;
 	look_done(nd, r);
