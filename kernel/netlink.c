@@ -59,6 +59,7 @@ static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_PEER_VOLUME] = { .type = NLA_NESTED },
 	[LOCKSTEP_ATTR_VERDICT] = NLA_POLICY_MAX(NLA_U32, GEN_VERDICT_NR - 1),
 	[LOCKSTEP_ATTR_PEER_GEN_CURRENT] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_FLAGS] = { .type = NLA_U32 },
 	[LOCKSTEP_ATTR_PEER_FLAGS] = { .type = NLA_U32 },
 	[LOCKSTEP_ATTR_FIRST_BIT] = { .type = NLA_U64 },
 	[LOCKSTEP_ATTR_RUNS] = { .type = NLA_BINARY, .len = RUNS_BYTES },
@@ -299,9 +300,10 @@ static int parse_peer_volume(struct genl_info *info, struct nlattr *nest,
 			     struct lockstep_volume **ret_vol)
 {
 	static const int needed[] = { LOCKSTEP_ATTR_VOLUME, LOCKSTEP_ATTR_VERDICT,
-		LOCKSTEP_ATTR_GEN_CURRENT, LOCKSTEP_ATTR_GEN_SINCE, LOCKSTEP_ATTR_PEER_GEN_CURRENT,
-		LOCKSTEP_ATTR_PEER_FLAGS, LOCKSTEP_ATTR_DATA_SECT, LOCKSTEP_ATTR_LOGICAL_BYTES,
-		LOCKSTEP_ATTR_PHYSICAL_BYTES, LOCKSTEP_ATTR_CAPS, LOCKSTEP_ATTR_DISK };
+		LOCKSTEP_ATTR_GEN_CURRENT, LOCKSTEP_ATTR_GEN_SINCE, LOCKSTEP_ATTR_FLAGS,
+		LOCKSTEP_ATTR_PEER_GEN_CURRENT, LOCKSTEP_ATTR_PEER_FLAGS, LOCKSTEP_ATTR_DATA_SECT,
+		LOCKSTEP_ATTR_LOGICAL_BYTES, LOCKSTEP_ATTR_PHYSICAL_BYTES, LOCKSTEP_ATTR_CAPS,
+		LOCKSTEP_ATTR_DISK };
 	struct nlattr *a[LOCKSTEP_ATTR_MAX + 1];
 	int i, err;
 
@@ -317,6 +319,7 @@ static int parse_peer_volume(struct genl_info *info, struct nlattr *nest,
 	p->verdict = nla_get_u32(a[LOCKSTEP_ATTR_VERDICT]);
 	p->expect_current = nla_get_u64(a[LOCKSTEP_ATTR_GEN_CURRENT]);
 	p->expect_since = nla_get_u64(a[LOCKSTEP_ATTR_GEN_SINCE]);
+	p->expect_flags = nla_get_u32(a[LOCKSTEP_ATTR_FLAGS]);
 	p->gen = nla_get_u64(a[LOCKSTEP_ATTR_PEER_GEN_CURRENT]);
 	p->flags = nla_get_u32(a[LOCKSTEP_ATTR_PEER_FLAGS]) & LOCKSTEP_MF_KNOWN;
 	p->data_sect = nla_get_u64(a[LOCKSTEP_ATTR_DATA_SECT]);
@@ -362,6 +365,16 @@ static int parse_peer_volumes(struct genl_info *info, struct lockstep_resource *
 	return -EINVAL;
 }
 
+static bool is_expected(const struct lockstep_volume *vol)
+{
+	const struct lockstep_peer_volume *p = &vol->peer;
+
+	return p->valid && p->expect_current == vol->meta.current_gen.id &&
+	       p->expect_since == vol->meta.peer[LOCKSTEP_PEER].since.id &&
+	       !((p->expect_flags ^ vol->meta.flags) & GEN_FLAGS) &&
+	       vol->failed == !!(p->expect_flags & LOCKSTEP_FLAG_NO_DISK);
+}
+
 /* Is everything still as it was when the verdicts were made? */
 static int check_expected(struct lockstep_resource *res, char *why)
 {
@@ -369,8 +382,7 @@ static int check_expected(struct lockstep_resource *res, char *why)
 	int i;
 
 	resource_for_each_volume(res, i, vol) {
-		if (vol->peer.valid && vol->peer.expect_current == vol->meta.current_gen.id &&
-		    vol->peer.expect_since == vol->meta.peer[LOCKSTEP_PEER].since.id)
+		if (is_expected(vol))
 			continue;
 		snprintf(why, WHY_BYTES, "volume %d changed since the verdict: say hello again", i);
 		return -EAGAIN;

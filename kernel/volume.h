@@ -40,6 +40,7 @@ struct lockstep_peer_volume {
 	struct lockstep_limits limits;
 	u64 data_sect;			/* agreed */
 	u64 expect_current, expect_since;	/* ours, when the verdict was made */
+	u32 expect_flags;
 	u8 disk;			/* enum lockstep_disk_state */
 };
 

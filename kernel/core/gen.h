@@ -102,6 +102,7 @@
 #define LOCKSTEP_CORE_GEN_H
 
 #include "os.h"
+#include <lockstep/disk.h>
 #include <lockstep/limits.h>
 
 /* Values travel on the wire and over netlink: append only. Seen from the side that computed it. */
@@ -155,6 +156,15 @@ enum gen_rule {
 	GEN_RULE_NO_DISK_STALE,
 	GEN_RULE_NR
 };
+
+/*
+ * The flags that a verdict rests on. If one of them has changed since the hello (a disk was
+ * attached anew, a promotion), the verdict is void: a session by an old one would take for equal
+ * what is not.
+ */
+#define GEN_FLAGS	(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_MARKS_VALID |	\
+			 LOCKSTEP_MF_REGIONS_VALID | LOCKSTEP_MF_UNCLEAN |		\
+			 LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_SERVING)
 
 /* One side's facts about one volume, in host order. */
 struct gen_view {

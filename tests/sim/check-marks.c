@@ -151,10 +151,18 @@ void check_marks(void)
  */
 void check_unmarked(const struct node *nd, u32 blocks)
 {
+	const struct meta *peers = node_durable(other(nd));
+
+	/* A new disk, of no generation, gets everything, whatever is marked. */
+	if (peers && !peers->current_gen.id)
+		return;
 	blocks &= w.differ | w.node[0].disk.cached | w.node[1].disk.cached;
 	blocks &= ~regions_on_disk(&nd->disk);
+	/* It knows what it writes, or wrote when it went on from exactly what we have. */
 	if (other(nd)->st.role == LOCKSTEP_ROLE_PRIMARY)
-		blocks &= ~regions_on_disk(&other(nd)->disk);	/* it knows what it writes */
+		blocks &= ~regions_on_disk(&other(nd)->disk);
+	if (peers && peers->peer[0].since.id == nd->m.current_gen.id)
+		blocks &= ~(regions_on_disk(&other(nd)->disk) | marks_on_disk(&other(nd)->disk));
 	CHECK(!blocks || nd->dying, "P3: blocks %06x lose their marks on the disk of %d", blocks,
 	      nd->n);
 }

@@ -188,6 +188,7 @@ static void say_hello(void)
 		w.daemon.current[i] = v[i].current_id;
 		w.daemon.since[i] = v[i].since_id;
 		w.daemon.flags[i] = v[i].flags;
+		w.daemon.hello_flags[i] = w.node[i].m.flags;
 		w.daemon.boot[i] = w.node[i].boot_id;
 		w.daemon.role[i] = w.node[i].st.role;
 		w.daemon.disk[i] = node_disk(&w.node[i]);
@@ -225,6 +226,7 @@ static bool is_unchanged(int i)
 	return is_awake(nd) && nd->boot_id == w.daemon.boot[i] &&
 	       nd->m.current_gen.id == w.daemon.current[i] &&
 	       nd->m.peer[0].since.id == w.daemon.since[i] && nd->st.role == w.daemon.role[i] &&
+	       !((nd->m.flags ^ w.daemon.hello_flags[i]) & GEN_FLAGS) &&
 	       nd->failed == w.daemon.failed[i];
 }
 

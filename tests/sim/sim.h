@@ -346,7 +346,7 @@ struct world {
 		u64 at;
 		enum gen_verdict verdict[2];
 		u64 current[2], since[2], boot[2], adopt_id, epoch;
-		u32 flags[2];
+		u32 flags[2], hello_flags[2];
 		u8 role[2], disk[2];
 		bool failed[2];
 		u64 session_id;

@@ -148,6 +148,7 @@ static int fill_session_volume(struct nl_msg *msg, const struct nl_session_volum
 	    nla_put_u32(msg, LOCKSTEP_ATTR_VERDICT, v->verdict) < 0 ||
 	    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_CURRENT, v->gen_current) < 0 ||
 	    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_SINCE, v->gen_since) < 0 ||
+	    nla_put_u32(msg, LOCKSTEP_ATTR_FLAGS, v->flags) < 0 ||
 	    nla_put_u64(msg, LOCKSTEP_ATTR_PEER_GEN_CURRENT, v->peer_gen_current) < 0 ||
 	    nla_put_u32(msg, LOCKSTEP_ATTR_PEER_FLAGS, v->peer_flags) < 0 ||
 	    nla_put_u64(msg, LOCKSTEP_ATTR_DATA_SECT, v->data_sect) < 0 ||

@@ -101,10 +101,11 @@ enum lockstep_cmd {
 	LOCKSTEP_CMD_DEMOTE,
 	/*
 	 * RES_NAME SESSION_ID EPOCH PEER_BOOT_ID PEER_ROLE STREAMS TIMEOUT_MS, and one PEER_VOLUME
-	 * nest for each volume {VOLUME VERDICT GEN_CURRENT GEN_SINCE (ours, that the verdict was
-	 * based on) PEER_GEN_CURRENT PEER_FLAGS DATA_SECT (agreed) LOGICAL_BYTES PHYSICAL_BYTES
-	 * MAX_IO_BYTES CAPS DISK}: announce a session. EAGAIN when the state the verdict was based
-	 * on has changed: say hello again.
+	 * nest for each volume {VOLUME VERDICT GEN_CURRENT GEN_SINCE FLAGS (ours, that the verdict
+	 * was based on; FLAGS with LOCKSTEP_FLAG_NO_DISK if ours was given up) PEER_GEN_CURRENT
+	 * PEER_FLAGS DATA_SECT (agreed) LOGICAL_BYTES PHYSICAL_BYTES MAX_IO_BYTES CAPS DISK (the
+	 * peer's)}: announce a session. EAGAIN when the state the verdict was based on has changed:
+	 * say hello again.
 	 */
 	LOCKSTEP_CMD_SESSION_OPEN,
 	/*
@@ -283,6 +284,9 @@ enum lockstep_attr {
 	__LOCKSTEP_ATTR_MAX
 };
 #define LOCKSTEP_ATTR_MAX	(__LOCKSTEP_ATTR_MAX - 1)
+
+/* In the FLAGS of SESSION_OPEN, beside LOCKSTEP_MF_*. */
+#define LOCKSTEP_FLAG_NO_DISK	(1u << 31)
 
 enum lockstep_event {
 	LOCKSTEP_EVENT_NONE,
