@@ -115,6 +115,7 @@ class Job:
         return self._ended.wait(timeout)
 
     def wait(self, timeout=60, check=True):
+        timeout *= patience(self.machine.series)
         if not self._ended.wait(timeout):
             raise Timeout(f"{self.machine.name}: still running after {timeout} s: {self.cmd}"
                           f"{_tail(self.text)}")
@@ -253,7 +254,7 @@ class Machine:
         return self
 
     def wait_boot(self, timeout=BOOT_LIMIT):
-        timeout *= 4 if self.debug else 1
+        timeout *= patience(self.series)
         deadline = self._since + timeout
         chan = self._connect("lab", deadline)
         self._chan = chan
@@ -288,6 +289,7 @@ class Machine:
 
     def wait_off(self, timeout=60):
         """Wait until it is off: powered off, or panicked."""
+        timeout *= patience(self.series)
         try:
             self._p.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -596,6 +598,7 @@ class Lab:
 
     def wait(self, what, timeout=30, why="", every=0.2):
         """Until what() is true; returns what it returned. Deadline passed: Timeout names why."""
+        timeout *= patience(self.series)
         deadline = time.monotonic() + timeout
         while True:
             got = what()
@@ -638,12 +641,17 @@ def is_debug(series):
     return series.endswith("debug")
 
 
+def patience(series):
+    """So many times longer everything may take: limits are there to end what hangs."""
+    return 4 if is_debug(series) else 1
+
+
 def check_leaks(machine):
     """Raise if memory that the module took can be reached from nowhere. What was just freed or
     handed over may look so for a moment: it has to be there in two scans."""
     found = ""
     for _ in range(2):
-        machine.sh("echo scan >/sys/kernel/debug/kmemleak; sleep 1", timeout=180)
+        machine.sh("echo scan >/sys/kernel/debug/kmemleak; sleep 1", timeout=120)
         found = machine.sh("cat /sys/kernel/debug/kmemleak", timeout=60).out
     ours = leaks_of_ours(found)
     if ours:

@@ -78,7 +78,7 @@ class Mirror:
         m.sh("modprobe lockstep")
 
     def lab_is_slow(self):
-        """The debug kernel takes three times as long for everything."""
+        """The debug kernel takes some times as long for everything."""
         return getattr(self.lab, "debug", False)
 
     # -- a machine ---------------------------------------------------------------------------------
