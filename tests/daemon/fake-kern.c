@@ -28,20 +28,31 @@ static int leave(struct fake *f, int r)
 	return r;
 }
 
-static void notify(struct fake *f, u32 event, const char *why)
+/* With all the module says of the resource, or of one volume. What does not fit is lost. */
+static void notify(struct fake *f, u32 event, const struct fake_volume *v)
 {
 	struct nl_event *ev;
 	u64 one = 1;
 
+	f->seq++;
 	if (f->event_fd < 0 || f->nr_queued == ARRAY_SIZE(f->queue))
 		return;
 	ev = &f->queue[f->nr_queued++];
 	memset(ev, 0, sizeof(*ev));
 	ev->event = event;
-	ev->seq = ++f->seq;
+	ev->seq = f->seq;
 	snprintf(ev->name, sizeof(ev->name), "%s", f->r.name);
-	snprintf(ev->resource.link_lost, sizeof(ev->resource.link_lost), "%s", why);
+	ev->has_volume = v;
+	if (v)
+		ev->volume = v->m;
+	else
+		ev->resource = f->r;
 	(void)!write(f->event_fd, &one, sizeof(one));
+}
+
+void fake_notify(struct fake *f, u32 event, int volume)
+{
+	notify(f, event, volume < 0 ? NULL : &f->v[volume]);
 }
 
 static void close_streams(struct fake *f)
@@ -63,7 +74,7 @@ static void end_session(struct fake *f, const char *why)
 		f->v[i].m.sync = LOCKSTEP_SYNC_NONE;
 	snprintf(f->r.link_lost, sizeof(f->r.link_lost), "%s", why);
 	close_streams(f);
-	notify(f, LOCKSTEP_EVENT_SESSION_LOST, why);
+	notify(f, LOCKSTEP_EVENT_SESSION_LOST, NULL);
 }
 
 static int missing(struct fake *f, const char *name, struct err *e)
@@ -102,6 +113,8 @@ static int f_status(void *k, const char *name, struct model *ret, struct err *e)
 		for (u32 i = 0; i < f->volumes_made; i++)
 			*model_volume(r, f->v[i].m.number) = f->v[i].m;
 	}
+	if (f->after_status && f->exists)
+		f->after_status(f);
 	*ret = m;
 	return leave(f, 0);
 }
@@ -180,7 +193,7 @@ static int f_vol_attach(void *k, const char *name, const struct nl_disk *d, stru
 		v->m.disk = LOCKSTEP_DISK_INCONSISTENT;
 		v->attaches++;
 		snprintf(v->m.backing, sizeof(v->m.backing), "%s", d->backing);
-		notify(f, LOCKSTEP_EVENT_DISK_ATTACHED, "");
+		notify(f, LOCKSTEP_EVENT_DISK_ATTACHED, v);
 	}
 	return leave(f, r);
 }
@@ -229,7 +242,7 @@ static int f_promote(void *k, const char *name, bool force, struct err *e)
 	r = missing(f, name, e);
 	if (r == 0) {
 		f->r.role = LOCKSTEP_ROLE_PRIMARY;
-		notify(f, LOCKSTEP_EVENT_STATE, "");
+		notify(f, LOCKSTEP_EVENT_STATE, NULL);
 	}
 	return leave(f, r);
 }
@@ -243,7 +256,7 @@ static int f_demote(void *k, const char *name, struct err *e)
 		r = err_set(e, -EBUSY, "kernel-busy", "/dev/lockstep0 is open (fio)");
 	if (r == 0) {
 		f->r.role = LOCKSTEP_ROLE_SECONDARY;
-		notify(f, LOCKSTEP_EVENT_STATE, "");
+		notify(f, LOCKSTEP_EVENT_STATE, NULL);
 	}
 	return leave(f, r);
 }
@@ -335,7 +348,7 @@ static int f_session_start(void *k, const char *name, u64 id, struct err *e)
 		f->start_stamp = __atomic_add_fetch(&stamps, 1, __ATOMIC_SEQ_CST);
 		for (u32 i = 0; i < f->nr_volumes; i++)
 			start_volume(&f->v[i]);
-		notify(f, LOCKSTEP_EVENT_STATE, "");
+		notify(f, LOCKSTEP_EVENT_STATE, NULL);
 	}
 	return leave(f, r);
 }

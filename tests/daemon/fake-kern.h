@@ -39,6 +39,8 @@ struct fake {
 	/* Tricks of the tests. */
 	u32 eagain_opens, eagain_starts, promote_ms;
 	char refuse_volume[64], refuse_attach[64], refuse_resize[64];
+	/* Between what a dump says and the moment the daemon hears of it; the lock is held. */
+	void (*after_status)(struct fake *f);
 	/* Events. */
 	int event_fd;
 	u64 seq;
@@ -50,6 +52,9 @@ void fake_init(struct fake *f, u64 boot_id);
 void fake_done(struct fake *f);
 void fake_lock(struct fake *f);
 void fake_unlock(struct fake *f);
+
+/* An event with the states as they are; the lock is held. volume -1: of the resource. */
+void fake_notify(struct fake *f, u32 event, int volume);
 
 /* The link broke: the session is gone, and an event says so. */
 void fake_lose(struct fake *f);

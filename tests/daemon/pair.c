@@ -139,6 +139,7 @@ void pair_start(struct pair *p, int side)
 		.retry_min_ms = 20,
 		.retry_max_ms = 100,
 		.compare_ms = 100,
+		.stream_bytes = p->stream_bytes,
 	};
 
 	assert_int_equal(manager_create(p->event, &o, &s->m), 0);

@@ -31,6 +31,7 @@ struct reply {
 struct pair {
 	sd_event *event;
 	char dir[88];
+	u32 stream_bytes;	/* of manager_options, for who is started next */
 	u16 port;
 	struct side {
 		struct fake k;

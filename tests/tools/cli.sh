@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The command line without a module: keygen, init and dump-meta on image files (and on loop devices where
 # the host can), every refusal with its sentence, its exit code and an untouched disk.
-# Needs: LOCKSTEP (the program), TEST_PRINT (prints a sample for the schema), OUT (scratch).
+# Needs: LOCKSTEP (the program), TEST_PRINT and TEST_EVENT (print samples for the schemas), OUT (scratch).
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -294,6 +294,8 @@ if [ "$(id -u)" = 0 ]; then
 fi
 "$TEST_PRINT" json | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
 	fail "the JSON sample does not fit the schema"
+"$TEST_EVENT" json | python3 "$here/schema.py" "$here/../../tools/lib/events.schema.json" --lines \
+	--all-kinds || fail "the lines of events do not fit their schema"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -85,6 +85,7 @@ int cmd_attach(const struct opts *o);
 int cmd_detach(const struct opts *o);
 int cmd_resize(const struct opts *o);
 int cmd_status(const struct opts *o);		/* status.c */
+int cmd_events(const struct opts *o);		/* events.c */
 int cmd_verify(const struct opts *o);		/* verify.c */
 int cmd_wait_connect(const struct opts *o);	/* wait.c */
 int cmd_wait_sync(const struct opts *o);

@@ -39,6 +39,12 @@ static const struct cmd commands[] = {
 	  .operand = CMD_MAY_OPERAND, .options = CMD_OPT_JSON | CMD_OPT_SOCKET,
 	  .summary = "what is going on, what is wrong, what mends it",
 	  .help = "  -j, --json   for programs; lockstep(8) names the schema\n" },
+	{ .name = "events", .usage = "[NAME] [--json]", .run = cmd_events, .must_root = true,
+	  .operand = CMD_MAY_OPERAND, .options = CMD_OPT_JSON | CMD_OPT_SOCKET,
+	  .summary = "how everything is, then each change as it happens",
+	  .help = "A line for each, until it is interrupted or lockstepd ends; lockstep(8) has\n"
+	  "the form of a line and what each kind means.\n"
+	  "  -j, --json   a JSON object a line; lockstep(8) names the schema\n" },
 	{ .name = "promote", .usage = "NAME [--force]", .run = cmd_promote, .must_root = true,
 	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_FORCE | CMD_OPT_SOCKET,
 	  .summary = "become primary: the device may be written here",

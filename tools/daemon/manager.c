@@ -15,8 +15,11 @@
 #include "loop.h"
 #include "request.h"
 #include "resource.h"
+#include "stream.h"
+#include "watch.h"
 
 #define EVENTS_AT_ONCE	64
+#define EVENTS_BEFORE_DUMP 4096	/* taken before a dump is looked at */
 #define NO_MODULE_MS	60000
 
 struct compare {
@@ -25,6 +28,7 @@ struct compare {
 	const struct kern *kern;
 	struct model model;
 	u64 asked_ms;
+	u64 events_before;		/* that had been taken when it was asked for */
 	int ret;
 	struct err e;
 };
@@ -42,7 +46,10 @@ struct manager {
 	bool compare_again;
 	u64 removed_ms;			/* a resource was removed last */
 	sd_event_source *compare_timer, *events;
-	u64 seq;			/* of the last event */
+	u64 seq;			/* of the last event; 0: none since the socket was opened */
+	u64 events_taken;
+	struct watch *watch;
+	struct streams *streams;
 	char problem[128];		/* of the kernel as a whole, logged once */
 };
 
@@ -77,6 +84,7 @@ static struct resource *find_or_create(struct manager *m, const char *name)
 		return NULL;
 	r->next = *p;
 	*p = r;
+	watch_facts_changed(m->watch);
 	return r;
 }
 
@@ -89,6 +97,7 @@ static void forget(struct manager *m, const char *name)
 	*p = r->next;
 	resource_destroy(r);
 	m->removed_ms = loop_now_ms(m->event);
+	watch_facts_changed(m->watch);
 }
 
 /* ---- what arrives at the ports */
@@ -498,17 +507,31 @@ int manager_facts(struct manager *m, const char *name, struct model_daemon **ret
 static void drop_events(struct manager *m)
 {
 	loop_drop(&m->events);
+	m->seq = 0;
 	m->o.kern->ops->events_close(m->o.kern->arg);
+}
+
+/* A number that is not the next one: some were lost, or two of them came the wrong way round. */
+static void note_number(struct manager *m, u64 seq)
+{
+	char text[128];
+
+	if (m->seq && seq != m->seq + 1) {
+		snprintf(text, sizeof(text), "kernel event %llu came after %llu",
+			 (unsigned long long)seq, (unsigned long long)m->seq);
+		watch_kernel_lost(m->watch, text);
+		compare_soon(m, 0);
+	}
+	m->seq = seq;
+	m->events_taken++;
 }
 
 static void take_event(struct manager *m, const struct nl_event *ev)
 {
 	struct resource *r = find(m, ev->name);
 
-	if (m->seq && ev->seq != m->seq + 1)
-		log_debug("kernel events %llu to %llu were lost", (unsigned long long)m->seq + 1,
-			  (unsigned long long)ev->seq - 1);
-	m->seq = ev->seq;
+	note_number(m, ev->seq);
+	watch_kernel_event(m->watch, ev);
 	switch (ev->event) {
 	case LOCKSTEP_EVENT_SYNC_DONE:
 		log_notice("%s: volume %u is in sync", ev->name, ev->volume.number);
@@ -526,28 +549,35 @@ static void take_event(struct manager *m, const struct nl_event *ev)
 	compare_soon(m, 0);
 }
 
-static int on_event(sd_event_source *s, int fd, uint32_t revents, void *arg)
+/* As many as there are, up to max. */
+static void take_events(struct manager *m, int max)
 {
-	struct manager *m = arg;
 	struct nl_event ev;
 	int r;
 
+	for (int i = 0; i < max && m->events; i++) {
+		r = m->o.kern->ops->event_next(m->o.kern->arg, &ev);
+		if (r == -EAGAIN)
+			return;
+		if (r == 0) {
+			take_event(m, &ev);
+			continue;
+		}
+		m->events_taken++;
+		watch_kernel_lost(m->watch, r == -ENOBUFS ? "the kernel's events overflowed" :
+				  "an event of the kernel was not to be understood");
+		compare_soon(m, 0);
+		if (r != -ENOBUFS && r != -EBADMSG)
+			drop_events(m);		/* made anew by the next comparison */
+	}
+}
+
+static int on_event(sd_event_source *s, int fd, uint32_t revents, void *arg)
+{
 	(void)s;
 	(void)fd;
 	(void)revents;
-	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
-		r = m->o.kern->ops->event_next(m->o.kern->arg, &ev);
-		if (r == 0)
-			take_event(m, &ev);
-		else if (r == -EAGAIN)
-			return 0;
-		else if (r == -ENOBUFS)
-			compare_soon(m, 0);
-		else if (r != -EBADMSG) {
-			drop_events(m);		/* made anew by the next comparison */
-			return 0;
-		}
-	}
+	take_events(arg, EVENTS_AT_ONCE);
 	return 0;
 }
 
@@ -600,12 +630,34 @@ static void compare_model(struct manager *m, const struct compare *c)
 		adopt(m, c->model.resource[i].name);
 }
 
+/*
+ * A dump and the events are of one kernel, but come by two ways. Only a dump during which no event
+ * arrived, not even one that still lay in the socket, is known to be no older than the last of
+ * them; any other would take back what an event has said. It is taken again then.
+ */
+static void watch_compared(struct manager *m, const struct compare *c)
+{
+	struct model none;
+
+	if (c->ret == -ENOPKG) {
+		model_init(&none);
+		watch_kernel_model(m->watch, &none);
+	} else if (c->ret == 0) {
+		take_events(m, EVENTS_BEFORE_DUMP);
+		if (m->events_taken == c->events_before)
+			watch_kernel_model(m->watch, &c->model);
+		else
+			m->compare_again = true;
+	}
+}
+
 static void compared(struct job *job)
 {
 	struct compare *c = (struct compare *)job;
 	struct manager *m = c->m;
 
 	if (m) {
+		watch_compared(m, c);
 		m->compare = NULL;
 		if (c->ret == 0) {
 			open_events(m);
@@ -653,6 +705,7 @@ static int on_compare(sd_event_source *s, uint64_t now, void *arg)
 	c->m = m;
 	c->kern = m->o.kern;
 	c->asked_ms = loop_now_ms(m->event);
+	c->events_before = m->events_taken;
 	model_init(&c->model);
 	m->compare = c;
 	job_start(m->jobs, &c->job);
@@ -669,6 +722,23 @@ static void compare_soon(struct manager *m, u64 delay_ms)
 
 /* ---- life */
 
+static int watch_facts(void *arg, struct model_daemon **ret, size_t *ret_nr)
+{
+	return manager_facts(arg, "", ret, ret_nr, NULL);
+}
+
+static void on_changed(void *arg)
+{
+	struct manager *m = arg;
+
+	watch_facts_changed(m->watch);
+}
+
+int manager_listen(struct manager *m, int fd, const char *name, struct err *e)
+{
+	return streams_add(m->streams, fd, name, e);
+}
+
 int manager_create(sd_event *event, const struct manager_options *o, struct manager **ret)
 {
 	struct manager *m = calloc(1, sizeof(*m));
@@ -679,6 +749,10 @@ int manager_create(sd_event *event, const struct manager_options *o, struct mana
 	m->event = sd_event_ref(event);
 	m->o = *o;
 	r = jobs_create(event, &m->jobs);
+	if (r == 0)
+		r = watch_create(event, watch_facts, m, &m->watch);
+	if (r == 0)
+		r = streams_create(event, m->watch, o->stream_bytes, &m->streams);
 	if (r == 0)
 		r = conns_create(event, find_key, m, o->phase_ms, &m->conns);
 	if (r == 0)
@@ -699,6 +773,8 @@ int manager_create(sd_event *event, const struct manager_options *o, struct mana
 		.dead_ms = o->dead_ms,
 		.retry_min_ms = o->retry_min_ms,
 		.retry_max_ms = o->retry_max_ms,
+		.changed = on_changed,
+		.changed_arg = m,
 	};
 	compare_soon(m, 0);
 	*ret = m;
@@ -709,6 +785,7 @@ void manager_destroy(struct manager *m)
 {
 	if (!m)
 		return;
+	streams_destroy(m->streams);
 	while (m->resources) {
 		struct resource *r = m->resources;
 
@@ -725,6 +802,7 @@ void manager_destroy(struct manager *m)
 	/* What is still in the kernel is left there: its threads end with the process. */
 	jobs_destroy(m->jobs, 1000);
 	loop_drop(&m->compare_timer);
+	watch_destroy(m->watch);
 	sd_event_unref(m->event);
 	free(m);
 }

@@ -23,6 +23,7 @@ struct manager_options {
 	const char *state_dir;		/* for what must outlive the host */
 	const struct kern *kern;
 	u32 phase_ms, ping_ms, dead_ms, retry_min_ms, retry_max_ms, compare_ms;
+	u32 stream_bytes;		/* kept for a reader of events; 0: the default */
 };
 
 #define MANAGER_DEFAULTS	\
@@ -38,12 +39,17 @@ void manager_destroy(struct manager *m);
 /* e NULL: done, and text says so. */
 typedef void (*manager_reply_fn)(void *arg, const struct err *e, const char *text);
 
-/* Anything but CTL_STATUS. The reply may come before this returns, and comes always. */
+/*
+ * Anything but CTL_STATUS and CTL_EVENTS. The reply may come before this returns, and comes always.
+ */
 void manager_request(struct manager *m, const struct ctl_request *r, manager_reply_fn reply,
 		     void *arg);
 
 /* Facts of one resource (name "": of all). *ret is one block, free() it. */
 int manager_facts(struct manager *m, const char *name, struct model_daemon **ret, size_t *ret_nr,
 		  struct err *e);
+
+/* From now on fd, taken on success, is told of events; name "": of all resources. */
+int manager_listen(struct manager *m, int fd, const char *name, struct err *e);
 
 #endif /* LOCKSTEPD_MANAGER_H */

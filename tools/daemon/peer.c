@@ -96,6 +96,7 @@ void peer_set_phase(struct peer *p, enum peer_phase phase)
 {
 	log_debug("%s: %s -> %s", p->conf->name, phase_row[p->phase].text, phase_row[phase].text);
 	p->phase = phase;
+	p->env->changed(p->env->changed_arg);
 	p->phase_ms = loop_now_ms(p->env->event);
 	loop_timer_off(p->timer);
 	if (phase_row[phase].has_deadline)
@@ -108,6 +109,7 @@ void peer_set_problem(struct peer *p, const struct err *e)
 		return;
 	p->problem = *e;
 	p->problem_since_s = (u64)time(NULL);
+	p->env->changed(p->env->changed_arg);
 	if (e->code[0])
 		log_warn("%s: %s", p->conf->name, e->what);
 }

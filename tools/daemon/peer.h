@@ -30,6 +30,9 @@ struct peer_env {
 	u32 phase_ms;			/* deadline of each step with the peer */
 	u32 ping_ms, dead_ms;		/* of the control connection */
 	u32 retry_min_ms, retry_max_ms;
+	/* Something in peer_facts() may be different: look at it soon, not now. */
+	void (*changed)(void *arg);
+	void *changed_arg;
 };
 
 struct peer;

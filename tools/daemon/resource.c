@@ -54,6 +54,7 @@ void resource_set_problem(struct resource *r, const struct err *e)
 			log_warn("%s: %s", r->name, e->what);
 	}
 	r->problem = *e;
+	r->env->changed(r->env->changed_arg);
 }
 
 int resource_set_plan(struct resource *r, struct plan *plan, struct err *e)
@@ -101,6 +102,7 @@ int resource_stay_off(struct resource *r, bool off, struct err *e)
 	if (ret < 0)
 		return err_set(e, ret, "run-dir", "cannot write %s: %s", path, strerror(-ret));
 	r->stay_off = off;
+	r->env->changed(r->env->changed_arg);
 	if (r->peer && off)
 		peer_disconnect(r->peer);
 	else if (r->peer)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A client that goes away while its request runs does not stop it: the request is then answered
- * to nobody. So a client lives until both its connection and its request are over.
+ * to nobody. So a client lives until both its connection and its request are over. One that asked
+ * for events is none any more: its socket is handed on.
  */
 #include "server.h"
 
@@ -39,6 +40,8 @@ struct server {
 	struct client *clients;
 	u32 nr_clients;
 };
+
+static int on_client(sd_event_source *s, int fd, uint32_t events, void *arg);
 
 static void unlink_client(struct client *c)
 {
@@ -130,6 +133,27 @@ static void answer_status(struct client *c, const char *name)
 	free(facts);
 }
 
+/* The socket becomes a reader's; on a refusal the client is answered as any other. */
+static void begin_stream(struct client *c, const char *name)
+{
+	struct err e = { .code = "" };
+
+	/* A descriptor has one event source at a time. */
+	loop_drop(&c->io);
+	if (manager_listen(c->s->m, c->fd, name, &e) == 0) {
+		c->fd = -1;
+		c->pending = false;
+		hang_up(c);
+		return;
+	}
+	if (sd_event_add_io(c->s->event, &c->io, c->fd, EPOLLOUT, on_client, c) < 0) {
+		c->pending = false;
+		hang_up(c);
+		return;
+	}
+	answer(c, ctl_reply_err(&e));
+}
+
 static void take_request(struct client *c, size_t len)
 {
 	struct ctl_request q;
@@ -142,6 +166,8 @@ static void take_request(struct client *c, size_t len)
 		answer(c, ctl_reply_err(&e));
 	else if (q.command == CTL_STATUS)
 		answer_status(c, q.resource);
+	else if (q.command == CTL_EVENTS)
+		begin_stream(c, q.resource);
 	else
 		manager_request(c->s->m, &q, on_reply, c);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The unix socket for the command line: one line in, one line out, close. What the lines say is
- * tools/lib/ctl.h's business, what they do the manager's. Mode 0600: whoever can open it may do
- * everything.
+ * The unix socket for the command line: one line in, one line out (of `events`: many), close. What
+ * the lines say is tools/lib/ctl.h's business, what they do the manager's. Mode 0600: whoever can
+ * open it may do everything.
  */
 #ifndef LOCKSTEPD_SERVER_H
 #define LOCKSTEPD_SERVER_H

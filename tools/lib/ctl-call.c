@@ -174,3 +174,111 @@ int ctl_call(const char *path, const struct ctl_request *r, unsigned int timeout
 	free(line);
 	return err;
 }
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+int ctl_stream_open(struct ctl_stream *s, const char *path, const struct ctl_request *r,
+		    unsigned int timeout_ms, struct err *e)
+{
+	struct call c = { .fd = -1, .deadline_ms = now_ms() + timeout_ms, .path = path, .e = e };
+	char *line = ctl_format_request(r);
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->path = path;
+	if (!line)
+		return err_set(e, -ENOMEM, "no-memory", "out of memory");
+	err = call_connect(&c);
+	if (!err)
+		err = call_send(&c, line, strlen(line));
+	free(line);
+	s->fd = c.fd;
+	if (err)
+		ctl_stream_close(s);
+	return err;
+}
+
+void ctl_stream_close(struct ctl_stream *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	free(s->buf);
+	s->buf = NULL;
+}
+
+/* CTL_LINE: there is something to read; CTL_STOP; or an error. */
+static int stream_wait(struct call *c, int timeout_ms, int stop_fd)
+{
+	struct pollfd p[2] = {
+		{ .fd = c->fd, .events = POLLIN },
+		{ .fd = stop_fd },	/* POLLERR comes unasked */
+	};
+	int n;
+
+	do
+		n = poll(p, 2, timeout_ms);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return call_failed(c, -errno, "waiting for");
+	if (n == 0) {
+		err_set(c->e, -ETIMEDOUT, "ctl-timeout", "lockstepd (%s) did not answer in time",
+			c->path);
+		err_mend(c->e, "lockstep status");
+		return -ETIMEDOUT;
+	}
+	return p[1].revents & (POLLERR | POLLNVAL) ? CTL_STOP : CTL_LINE;
+}
+
+static int stream_grow(struct ctl_stream *s, size_t max_bytes)
+{
+	size_t cap = s->cap ? s->cap * 2 : FIRST_BUFFER_BYTES;
+	char *more;
+
+	if (s->len < s->cap)
+		return 0;
+	more = s->len < max_bytes ? realloc(s->buf, cap) : NULL;
+	if (!more)
+		return -EMSGSIZE;
+	s->buf = more;
+	s->cap = cap;
+	return 0;
+}
+
+int ctl_stream_next(struct ctl_stream *s, size_t max_bytes, int timeout_ms, int stop_fd,
+		    const char **ret, size_t *ret_len, struct err *e)
+{
+	struct call c = { .fd = s->fd, .path = s->path, .e = e };
+	size_t looked = 0;
+	char *end;
+	ssize_t n;
+	int r;
+
+	if (s->used) {
+		memmove(s->buf, s->buf + s->used, s->len - s->used);
+		s->len -= s->used;
+		s->used = 0;
+	}
+	for (;;) {
+		end = s->len > looked ? memchr(s->buf + looked, '\n', s->len - looked) : NULL;
+		if (end) {
+			*ret = s->buf;
+			*ret_len = s->used = (size_t)(end - s->buf) + 1;
+			return CTL_LINE;
+		}
+		looked = s->len;
+		if (stream_grow(s, max_bytes) < 0)
+			return call_failed(&c, -EMSGSIZE, "reading from");
+		r = stream_wait(&c, timeout_ms, stop_fd);
+		if (r != CTL_LINE)
+			return r;
+		n = recv(s->fd, s->buf + s->len, s->cap - s->len, 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
+			return CTL_CLOSED;
+		if (n < 0)
+			return call_failed(&c, -errno, "reading from");
+		s->len += (size_t)n;
+	}
+}

@@ -34,6 +34,7 @@ static const struct {
 	[CTL_ATTACH]	 = { "attach", TAKES_VOLUME },
 	[CTL_DETACH]	 = { "detach", NEEDS_VOLUME },
 	[CTL_RESIZE]	 = { "resize", NEEDS_VOLUME | TAKES_SIZE | TAKES_FORCE },
+	[CTL_EVENTS]	 = { "events", TAKES_NONE },
 };
 
 /* Where each string of struct model_daemon goes. */

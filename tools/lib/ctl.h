@@ -8,6 +8,8 @@
  *   {"version":1,"ok":false,"code":"no-key","error":"...","means":"...","hint":"..."}
  *   {"version":1,"ok":true,"resources":[{"name":"r0","configured":true,"phase":"connecting",...}]}
  *
+ * `events` is answered by a stream of lines (event.h), or by a refusal as above.
+ *
  * The reply to `status` carries what the daemon knows (struct model_daemon); what the kernel knows
  * the command line asks the kernel, so that there is one source for each fact and a dead daemon
  * takes none of the kernel's with it.
@@ -39,6 +41,7 @@ enum ctl_command {
 	CTL_ATTACH,
 	CTL_DETACH,		/* give up the disk of a volume */
 	CTL_RESIZE,		/* both sides' disks, then the volume; force: smaller, too */
+	CTL_EVENTS,		/* lines of event.h, until either side closes; or an error */
 	CTL_COMMAND_NR
 };
 
@@ -96,5 +99,29 @@ int ctl_merge(struct model *m, const struct ctl_reply *r, struct err *e);
  */
 int ctl_call(const char *path, const struct ctl_request *r, unsigned int timeout_ms,
 	     struct ctl_reply *ret, struct err *e);
+
+/* A request that is answered by more than one line; errors as of ctl_call(). */
+struct ctl_stream {
+	int fd;
+	const char *path;		/* the caller's */
+	char *buf;
+	size_t len, cap, used;		/* used: of the line that was given last */
+};
+
+int ctl_stream_open(struct ctl_stream *s, const char *path, const struct ctl_request *r,
+		    unsigned int timeout_ms, struct err *e);
+void ctl_stream_close(struct ctl_stream *s);
+enum ctl_next {
+	CTL_CLOSED,		/* by the daemon */
+	CTL_LINE,
+	CTL_STOP,		/* nobody reads stop_fd, a pipe of ours (-1: none), any more */
+};
+
+/*
+ * Wait for the next line, with its newline, at most max_bytes; good until the next call.
+ * timeout_ms -1: as long as it takes. Returns enum ctl_next or an error.
+ */
+int ctl_stream_next(struct ctl_stream *s, size_t max_bytes, int timeout_ms, int stop_fd,
+		    const char **ret, size_t *ret_len, struct err *e);
 
 #endif /* LOCKSTEP_CTL_H */

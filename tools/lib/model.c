@@ -16,6 +16,41 @@ void model_free(struct model *m)
 	model_init(m);
 }
 
+static int copy_volumes(struct model_resource *to, const struct model_resource *from)
+{
+	size_t size = from->nr_volumes * sizeof(*from->volume);
+
+	to->volume = size ? malloc(size) : NULL;
+	to->nr_volumes = 0;
+	if (!size)
+		return 0;
+	if (!to->volume)
+		return -ENOMEM;
+	memcpy(to->volume, from->volume, size);
+	to->nr_volumes = from->nr_volumes;
+	return 0;
+}
+
+int model_copy(struct model *to, const struct model *from)
+{
+	int ret = 0;
+
+	model_init(to);
+	to->resource = calloc(from->nr_resources + 1, sizeof(*to->resource));
+	if (!to->resource)
+		return -ENOMEM;
+	to->has_module = from->has_module;
+	to->has_daemon = from->has_daemon;
+	for (u32 i = 0; i < from->nr_resources && ret == 0; i++) {
+		to->resource[i] = from->resource[i];
+		ret = copy_volumes(&to->resource[i], &from->resource[i]);
+		to->nr_resources++;
+	}
+	if (ret)
+		model_free(to);
+	return ret;
+}
+
 struct model_resource *model_find(const struct model *m, const char *name)
 {
 	for (u32 i = 0; i < m->nr_resources; i++)

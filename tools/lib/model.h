@@ -117,6 +117,8 @@ struct model {
 
 void model_init(struct model *m);
 void model_free(struct model *m);	/* and leave it as model_init does */
+/* *to is initialised here. -ENOMEM: it is empty. */
+int model_copy(struct model *to, const struct model *from);
 
 struct model_resource *model_find(const struct model *m, const char *name);
 struct model_volume *model_find_volume(const struct model_resource *r, u32 number);
