@@ -47,7 +47,7 @@ static void write_file(const char *path, mode_t mode, const char *text)
 
 void pair_write_conf(struct pair *p, u32 nr_volumes, u32 streams)
 {
-	char path[128], text[1024];
+	char path[128], text[2048];
 
 	snprintf(text, sizeof(text),
 		 "key = \"%s/key\";\n"
@@ -58,8 +58,9 @@ void pair_write_conf(struct pair *p, u32 nr_volumes, u32 streams)
 		 "net: { streams = %u; };\n"
 		 "volumes: (\n"
 		 "	{ number = 0; minor = 0; disk = \"/dev/vdb\"; }%s\n"
-		 ");\n", p->dir, p->port, p->port, streams,
-		 nr_volumes > 1 ? ", { number = 1; minor = 1; disk = \"/dev/vdc\"; }" : "");
+		 ");\n%s", p->dir, p->port, p->port, streams,
+		 nr_volumes > 1 ? ", { number = 1; minor = 1; disk = \"/dev/vdc\"; }" : "",
+		 p->conf_more);
 	snprintf(path, sizeof(path), "%s/r0.conf", p->dir);
 	write_file(path, 0644, text);
 }
@@ -140,6 +141,7 @@ void pair_start(struct pair *p, int side)
 		.retry_max_ms = 100,
 		.compare_ms = 100,
 		.stream_bytes = p->stream_bytes,
+		.hook_ms = p->hook_ms,
 	};
 
 	assert_int_equal(manager_create(p->event, &o, &s->m), 0);

@@ -31,7 +31,8 @@ struct reply {
 struct pair {
 	sd_event *event;
 	char dir[88];
-	u32 stream_bytes;	/* of manager_options, for who is started next */
+	u32 stream_bytes, hook_ms;	/* of manager_options, for who is started next */
+	char conf_more[512];		/* settings that pair_write_conf() adds */
 	u16 port;
 	struct side {
 		struct fake k;

@@ -6,10 +6,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hooks.h"
 #include "server.h"
 #include "stream.h"
 
@@ -442,6 +444,197 @@ static void test_quiet(void **state)
 		fail_msg("%u lines of an unchanging trouble", lines);
 }
 
+/* ---- hooks ---------------------------------------------------------------------------------- */
+
+static char hook_out[128];
+
+/* A program of these lines; its name is what the configuration says. */
+static void write_hook(struct pair *p, const char *name, const char *lines)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	snprintf(hook_out, sizeof(hook_out), "%s/out", p->dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "#!/bin/sh\nexec >> %s\n%s\n", hook_out, lines);
+	assert_int_equal(fchmod(fileno(f), 0755), 0);
+	fclose(f);
+}
+
+static bool has_out(struct pair *p)
+{
+	char text[65536];
+	size_t n = 0;
+	FILE *f;
+
+	(void)p;
+	f = fopen(hook_out, "r");
+	if (f) {
+		n = fread(text, 1, sizeof(text) - 1, f);
+		fclose(f);
+	}
+	text[n] = '\0';
+	return strstr(text, wanted);
+}
+
+static void until_out(struct pair *p, const char *want)
+{
+	wanted = want;
+	pair_until(p, has_out, want);
+}
+
+static bool has_note(struct pair *p)
+{
+	return strstr(pair_facts(p, ALICE).note, wanted);
+}
+
+static void until_note(struct pair *p, const char *want)
+{
+	wanted = want;
+	pair_until(p, has_note, want);
+}
+
+static bool has_no_note(struct pair *p)
+{
+	return !pair_facts(p, ALICE).note[0];
+}
+
+/* The events of one's resource, one after the other, with what the manual promises. */
+static void test_hooks(void **state)
+{
+	struct pair *p = *state;
+
+	write_hook(p, "all", "echo begin $LOCKSTEP_SEQ; sleep 0.02\n"
+		   "echo \"$LOCKSTEP_EVENT $LOCKSTEP_RESOURCE/$LOCKSTEP_VOLUME $LOCKSTEP_OLD "
+		   "$LOCKSTEP_NEW $LOCKSTEP_NODE $LOCKSTEP_PEER ($LOCKSTEP_TEXT)"
+		   "$LOCKSTEP_CODE$LOCKSTEP_MEND\"; echo end $LOCKSTEP_SEQ");
+	write_hook(p, "lost", "echo LOST $LOCKSTEP_EVENT $LOCKSTEP_NEW");
+	snprintf(p->conf_more, sizeof(p->conf_more), "hooks: { any = \"%s/all\"; "
+		 "peer_back = \"%s/all\"; peer_lost = \"%s/lost\"; };\n", p->dir, p->dir, p->dir);
+	pair_write_conf(p, 1, 4);
+	pair_start(p, ALICE);
+	pair_start(p, BOB);
+	pair_must(p, ALICE, CTL_UP);
+	p->conf_more[0] = '\0';
+	pair_write_conf(p, 1, 4);
+	pair_must(p, BOB, CTL_UP);
+	until_out(p, "\nlink r0/ down up alice bob (r0: link down -> up)\n");
+	fake_lock(A);
+	A->v[0].m.disk = LOCKSTEP_DISK_FAILED;
+	strcpy(A->v[0].m.disk_why, "two\nlines");
+	fake_notify(A, LOCKSTEP_EVENT_DISK_FAILED, 0);
+	fake_unlock(A);
+	until_out(p, "\ndisk-failed r0/0 up-to-date failed alice bob (r0 volume 0: disk-failed "
+		  "up-to-date -> failed: two lines)\n");
+	until_out(p, "\nproblem r0/   alice bob (r0: problem: the disk of volume 0, /dev/vdb, was "
+		  "given up: two lines)disk-failedreplace the disk");
+	fake_lose(A);
+	until_out(p, "LOST link down\n");
+	pair_run(p, 300);
+	/* Never two at once, and none twice: every beginning is followed by its own end. */
+	assert_int_equal(system("test $(find \"$LOCKSTEP_CONF_DIR/out\" -size +0) && "
+				"grep -E '^(begin|end) ' \"$LOCKSTEP_CONF_DIR/out\" | awk "
+				"'$1 == \"begin\" { if (b || $2 <= l) bad = 1; l = b = $2; n++ } "
+				"$1 == \"end\" { if (b != $2) bad = 1; b = 0 } "
+				"END { exit bad || n < 8 }'"), 0);
+	assert_string_equal(pair_facts(p, ALICE).note, "");
+	assert_string_equal(pair_facts(p, BOB).note, "");
+}
+
+/* One that fails is a note and nothing else, until one succeeds. */
+static void test_hook_fails(void **state)
+{
+	struct pair *p = *state;
+
+	write_hook(p, "bad", "test $LOCKSTEP_NEW = secondary");
+	snprintf(p->conf_more, sizeof(p->conf_more), "hooks: { any = \"%s/bad\"; "
+		 "peer_back = \"%s/none\"; };\n", p->dir, p->dir);
+	pair_write_conf(p, 1, 4);
+	pair_up_both(p);
+	until(p, are_connected);
+	until_note(p, "/none ");
+	pair_run(p, 400);
+	pair_must(p, ALICE, CTL_PROMOTE);
+	until_note(p, "/bad ended with exit code 1 (event ");
+	assert_string_equal(pair_facts(p, ALICE).problem, "");
+	assert_true(are_connected(p));
+	pair_must(p, ALICE, CTL_DEMOTE);
+	until(p, has_no_note);
+}
+
+/* One that hangs is killed; what waits meanwhile is bounded, and what found no place is counted. */
+static void test_hook_hangs(void **state)
+{
+	struct pair *p = *state;
+
+	p->hook_ms = 1000;
+	write_hook(p, "slow", "[ $LOCKSTEP_EVENT != role ] || sleep 100 > /dev/null");
+	snprintf(p->conf_more, sizeof(p->conf_more), "hooks: { any = \"%s/slow\"; };\n", p->dir);
+	pair_write_conf(p, 1, 4);
+	pair_up_both(p);
+	until(p, are_connected);
+	until_note(p, "/slow ");
+	flood(p, 64);
+	write_hook(p, "slow", "exit 0");
+	until_note(p, "events were not told to hooks");
+}
+
+/* Hooks that were changed are taken up by `up`, without disturbing the connection. */
+static void test_hooks_again(void **state)
+{
+	struct pair *p = *state;
+
+	pair_up_both(p);
+	until(p, are_connected);
+	pair_run(p, 300);
+	write_hook(p, "all", "echo $LOCKSTEP_EVENT $LOCKSTEP_NEW");
+	snprintf(p->conf_more, sizeof(p->conf_more), "hooks: { any = \"%s/all\"; };\n", p->dir);
+	pair_write_conf(p, 1, 4);
+	pair_must(p, ALICE, CTL_UP);
+	pair_must(p, ALICE, CTL_PROMOTE);
+	until_out(p, "role primary\n");
+	assert_true(are_connected(p));
+	assert_int_equal(A->opens, 1);
+}
+
+static void test_hook_for(void **state)
+{
+	static const struct {
+		enum event_kind kind;
+		const char *old, *new;
+		u32 want;	/* bit n: enum conf_hook n */
+	} row[] = {
+		{ EVENT_SPLIT_BRAIN, "", "", 1 << CONF_HOOK_SPLIT_BRAIN | 1 << CONF_HOOK_PROBLEM |
+		  1 << CONF_HOOK_ANY },
+		{ EVENT_PROBLEM, "", "", 1 << CONF_HOOK_PROBLEM | 1 << CONF_HOOK_ANY },
+		{ EVENT_MENDED, "", "", 1 << CONF_HOOK_ANY },
+		{ EVENT_DISK_FAILED, "", "", 1 << CONF_HOOK_DISK_FAILED | 1 << CONF_HOOK_ANY },
+		{ EVENT_SYNC_DONE, "", "", 1 << CONF_HOOK_SYNC_DONE | 1 << CONF_HOOK_ANY },
+		{ EVENT_LINK, "up", "down", 1 << CONF_HOOK_PEER_LOST | 1 << CONF_HOOK_ANY },
+		{ EVENT_LINK, "up", "opening", 1 << CONF_HOOK_PEER_LOST | 1 << CONF_HOOK_ANY },
+		{ EVENT_LINK, "opening", "up", 1 << CONF_HOOK_PEER_BACK | 1 << CONF_HOOK_ANY },
+		{ EVENT_LINK, "down", "opening", 1 << CONF_HOOK_ANY },
+		{ EVENT_SYNC_PROGRESS, "", "", 0 },
+		{ EVENT_VERIFY_PROGRESS, "", "", 0 },
+	};
+	struct event ev = { .resource = "r0" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		ev.kind = row[i].kind;
+		strcpy(ev.text[0], row[i].old);
+		strcpy(ev.text[1], row[i].new);
+		for (u32 h = 0; h < CONF_HOOK_NR; h++)
+			if (hooks_is_for(h, &ev) != (row[i].want >> h & 1))
+				fail_msg("row %zu, hook %u", i, h);
+	}
+	ev.kind = EVENT_RESYNC;
+	ev.resource[0] = '\0';
+	assert_false(hooks_is_for(CONF_HOOK_ANY, &ev));
+}
+
 /* ---- the command ---------------------------------------------------------------------------- */
 
 static pid_t run_command(struct pair *p, int *ret_fd)
@@ -525,6 +718,11 @@ int main(void)
 		TEST(test_stop),
 		TEST(test_too_many),
 		TEST(test_quiet),
+		TEST(test_hooks),
+		TEST(test_hook_fails),
+		TEST(test_hook_hangs),
+		TEST(test_hooks_again),
+		cmocka_unit_test(test_hook_for),
 		TEST(test_command),
 	};
 

@@ -294,6 +294,31 @@ if [ "$(id -u)" = 0 ]; then
 fi
 "$TEST_PRINT" json | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
 	fail "the JSON sample does not fit the schema"
+# ---- the hook that mails
+mkdir -p "$work/bin"
+printf '#!/bin/sh\necho "args: $*" > "%s/mail"\ncat >> "%s/mail"\n' "$work" "$work" > "$work/bin/sendmail"
+chmod 755 "$work/bin/sendmail"
+notify()	# as the daemon runs it: nothing else is in its environment
+{
+	env -i PATH="$work/bin:$PATH" LOCKSTEP_CONF_DIR="$LOCKSTEP_CONF_DIR" LOCKSTEP_EVENT=disk-failed \
+		LOCKSTEP_SEQ=7 LOCKSTEP_RESOURCE=r0 LOCKSTEP_VOLUME=0 LOCKSTEP_OLD=a LOCKSTEP_NEW=b \
+		LOCKSTEP_TEXT="r0 volume 0: disk-failed" LOCKSTEP_CODE= LOCKSTEP_MEND="$1" \
+		LOCKSTEP_NODE=alice LOCKSTEP_PEER=bob "$here/../../tools/hooks/notify-mail" > "$work/out" 2>&1
+}
+notify "lockstep attach r0" || fail "notify-mail"
+cp "$work/mail" "$work/out"
+grep -qx "To: root" "$work/mail" || fail "notify-mail: to whom"
+grep -qx "Subject: \[lockstep\] alice: r0 volume 0: disk-failed" "$work/mail" || fail "notify-mail: subject"
+grep -qx "  -> lockstep attach r0" "$work/mail" || fail "notify-mail: what mends it"
+echo admin@example.org > "$work/etc/notify-mail"
+notify "" && grep -qx "To: admin@example.org" "$work/mail" && ! grep -q -- "->" "$work/mail" ||
+	fail "notify-mail: the address in the file"
+printf '#!/bin/sh\nexit 75\n' > "$work/bin/sendmail"
+notify "" && fail "notify-mail: a sendmail that fails went unnoticed"
+if command -v shellcheck > /dev/null; then
+	shellcheck "$here"/../../tools/hooks/* > "$work/out" 2>&1 || fail "shellcheck of the hooks"
+fi
+
 "$TEST_EVENT" json | python3 "$here/schema.py" "$here/../../tools/lib/events.schema.json" --lines \
 	--all-kinds || fail "the lines of events do not fit their schema"
 

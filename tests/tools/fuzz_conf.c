@@ -69,6 +69,7 @@ static const char seed_text[] =
 	"    meta = \"internal\"; } );\n"
 	"net: { streams = 4; timeout_ms = 6000; ping_ms = 1000; }; # comment\n"
 	"disk_timeout_ms = 20000;\n"
+	"hooks: { split_brain = \"/h/a\"; any = \"/h/b\"; };\n"
 	"key = \"/etc/lockstep/r0.key\";\n";
 
 static unsigned long long rnd_state = 88172645463325252ull;

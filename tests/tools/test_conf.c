@@ -63,6 +63,7 @@ static void test_whole(void **state)
 		"  { number = 1; minor = 8; disk = \"/dev/vdc\"; meta = \"internal\"; } );\n"
 		"net = { streams = 16; timeout_ms = 500; };\n"
 		"disk_timeout_ms = 0;\n"
+		"hooks: { split_brain = \"/h/split\"; any = \"/h/any\"; };\n"
 		"key = \"/root/secret\";\n";
 	struct conf *c = NULL;
 	struct err e;
@@ -81,6 +82,9 @@ static void test_whole(void **state)
 	assert_int_equal(c->ping_ms, 250);
 	assert_string_equal(c->key, "/root/secret");
 	assert_int_equal(c->disk_timeout_ms, 0);
+	assert_string_equal(c->hook[CONF_HOOK_SPLIT_BRAIN], "/h/split");
+	assert_string_equal(c->hook[CONF_HOOK_DISK_FAILED], "");
+	assert_string_equal(c->hook[CONF_HOOK_ANY], "/h/any");
 	assert_int_equal(conf_self(c, "alice", &e), 0);
 	assert_int_equal(conf_self(c, "bob", &e), 1);
 	conf_free(c);
@@ -100,6 +104,11 @@ static const struct bad {
 	  "what is known here: nodes, volumes, net, key" },
 	{ NODES VOLUMES "disk_timeout_ms = 999;", "conf-range", "disk_timeout_ms", "0 for never" },
 	{ NODES VOLUMES "disk_timeout_ms = -1;", "conf-range", "disk_timeout_ms", "" },
+	{ NODES VOLUMES "hooks = 1;", "conf-type", "group", "any = " },
+	{ NODES VOLUMES "hooks: { spilt_brain = \"/x\"; };", "conf-unknown-setting", "spilt_brain",
+	  "split_brain" },
+	{ NODES VOLUMES "hooks: { any = \"notify\"; };", "conf-path", "notify", "whole path" },
+	{ NODES VOLUMES "hooks: { any = 5; };", "conf-type", "any", "whole path" },
 	{ "nodes: { a: { id = 0; adress = \"x\"; }; b: { id = 1; }; };\n" VOLUMES,
 	  "conf-unknown-setting", "adress", "\"address\"" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"/dev/vdb\"; mta = \"internal\"; } );",

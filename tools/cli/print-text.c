@@ -184,6 +184,8 @@ static void print_resource(FILE *f, const struct model *m, const struct model_re
 		field(f, "config", "%s", r->daemon.config);
 	if (diagnose_problem(m, r, &problem))
 		print_problem(f, &problem, r->daemon.problem[0] ? r->daemon.problem_since_s : 0);
+	if (r->daemon.note[0])
+		field(f, "note", "%s", r->daemon.note);
 }
 
 static void text_status(FILE *f, const struct model *m, const char *name)

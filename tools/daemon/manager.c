@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "batch.h"
+#include "hooks.h"
 #include "log.h"
 #include "loop.h"
 #include "request.h"
@@ -50,6 +51,7 @@ struct manager {
 	u64 events_taken;
 	struct watch *watch;
 	struct streams *streams;
+	struct hooks *hooks;
 	char problem[128];		/* of the kernel as a whole, logged once */
 };
 
@@ -201,7 +203,9 @@ static int take_plan(struct manager *m, struct request *r, bool *ret_same)
 	if (!res)
 		return err_set(&r->e, -ENOMEM, "no-memory", "no memory for %s", r->name);
 	*ret_same = res->plan.conf && res->peer && plan_is_same(&res->plan, &r->plan);
+	/* What takes no new connection is taken up as it is. */
 	if (*ret_same && !r->made_new) {
+		memcpy(res->plan.conf->hook, r->plan.conf->hook, sizeof(r->plan.conf->hook));
 		peer_retry_now(res->peer);
 		return 0;
 	}
@@ -494,9 +498,14 @@ int manager_facts(struct manager *m, const char *name, struct model_daemon **ret
 	if (!facts)
 		return err_set(e, -ENOMEM, "no-memory", "no memory for the answer");
 	nr = 0;
-	for (struct resource *r = m->resources; r; r = r->next)
-		if (!name[0] || strcmp(name, r->name) == 0)
-			resource_facts(r, &facts[nr++]);
+	for (struct resource *r = m->resources; r; r = r->next) {
+		if (name[0] && strcmp(name, r->name) != 0)
+			continue;
+		resource_facts(r, &facts[nr]);
+		snprintf(facts[nr].note, sizeof(facts[nr].note), "%s",
+			 hooks_note(m->hooks, r->name));
+		nr++;
+	}
 	*ret = facts;
 	*ret_nr = nr;
 	return 0;
@@ -727,6 +736,14 @@ static int watch_facts(void *arg, struct model_daemon **ret, size_t *ret_nr)
 	return manager_facts(arg, "", ret, ret_nr, NULL);
 }
 
+static const struct conf *hooks_conf(void *arg, const char *name, int *ret_self)
+{
+	const struct resource *r = find(arg, name);
+
+	*ret_self = r ? r->plan.self : 0;
+	return r ? r->plan.conf : NULL;
+}
+
 static void on_changed(void *arg)
 {
 	struct manager *m = arg;
@@ -753,6 +770,8 @@ int manager_create(sd_event *event, const struct manager_options *o, struct mana
 		r = watch_create(event, watch_facts, m, &m->watch);
 	if (r == 0)
 		r = streams_create(event, m->watch, o->stream_bytes, &m->streams);
+	if (r == 0)
+		r = hooks_create(event, m->watch, hooks_conf, m, o->hook_ms, &m->hooks);
 	if (r == 0)
 		r = conns_create(event, find_key, m, o->phase_ms, &m->conns);
 	if (r == 0)
@@ -786,6 +805,8 @@ void manager_destroy(struct manager *m)
 	if (!m)
 		return;
 	streams_destroy(m->streams);
+	hooks_destroy(m->hooks);
+	m->hooks = NULL;
 	while (m->resources) {
 		struct resource *r = m->resources;
 

@@ -24,6 +24,7 @@ struct manager_options {
 	const struct kern *kern;
 	u32 phase_ms, ping_ms, dead_ms, retry_min_ms, retry_max_ms, compare_ms;
 	u32 stream_bytes;		/* kept for a reader of events; 0: the default */
+	u32 hook_ms;			/* for a program that is told of one; 0: the default */
 };
 
 #define MANAGER_DEFAULTS	\

@@ -539,10 +539,44 @@ static int parse_disks(struct parser *p, const config_setting_t *root)
 	return -ERANGE;
 }
 
+static int parse_hooks(struct parser *p, const config_setting_t *root)
+{
+	static const char *const known[CONF_HOOK_NR] = {
+		[CONF_HOOK_SPLIT_BRAIN]	= "split_brain",
+		[CONF_HOOK_DISK_FAILED]	= "disk_failed",
+		[CONF_HOOK_PEER_LOST]	= "peer_lost",
+		[CONF_HOOK_PEER_BACK]	= "peer_back",
+		[CONF_HOOK_SYNC_DONE]	= "sync_done",
+		[CONF_HOOK_PROBLEM]	= "problem",
+		[CONF_HOOK_ANY]		= "any",
+	};
+	const config_setting_t *g = config_setting_get_member(root, "hooks"), *s;
+	int err;
+
+	if (!g)
+		return 0;
+	if (!config_setting_is_group(g)) {
+		refuse(p, g, "conf-type", "\"hooks\" must be a group");
+		err_mend(p->e, "hooks: { any = \"/usr/local/sbin/...\"; };");
+		return -EINVAL;
+	}
+	err = check_known(p, g, "\"hooks\"", known, ARRAY_SIZE(known));
+	for (u32 i = 0; i < CONF_HOOK_NR && !err; i++) {
+		s = config_setting_get_member(g, known[i]);
+		if (!s)
+			continue;
+		err = get_path(p, s, known[i], p->conf->hook[i]);
+		if (err)
+			err_mend(p->e, "write the whole path of a program: %s = "
+				 "\"/usr/local/sbin/...\";", known[i]);
+	}
+	return err;
+}
+
 static int parse_root(struct parser *p, const config_setting_t *root)
 {
 	static const char *const known[] = { "nodes", "volumes", "net", "key",
-					     "disk_timeout_ms" };
+					     "disk_timeout_ms", "hooks" };
 	int err;
 
 	err = check_known(p, root, "", known, ARRAY_SIZE(known));
@@ -556,6 +590,8 @@ static int parse_root(struct parser *p, const config_setting_t *root)
 		err = parse_key(p, root);
 	if (!err)
 		err = parse_disks(p, root);
+	if (!err)
+		err = parse_hooks(p, root);
 	if (!err)
 		sort_nodes(p->conf);
 	return err;

@@ -35,12 +35,25 @@ struct conf_volume {
 	char meta[CONF_NODES][CONF_PATH_BYTES];	/* empty: internal */
 };
 
+/* Programs that are told of events. */
+enum conf_hook {
+	CONF_HOOK_SPLIT_BRAIN,
+	CONF_HOOK_DISK_FAILED,
+	CONF_HOOK_PEER_LOST,
+	CONF_HOOK_PEER_BACK,
+	CONF_HOOK_SYNC_DONE,
+	CONF_HOOK_PROBLEM,
+	CONF_HOOK_ANY,
+	CONF_HOOK_NR
+};
+
 struct conf {
 	char name[LOCKSTEP_NAME_BYTES];		/* of the resource: the file's name without .conf */
 	char path[CONF_PATH_BYTES];
 	char key[CONF_PATH_BYTES];		/* file with the pre-shared key */
 	u32 streams, timeout_ms, ping_ms;
 	u32 disk_timeout_ms;			/* 0: never */
+	char hook[CONF_HOOK_NR][CONF_PATH_BYTES];	/* empty: none */
 	struct conf_node node[CONF_NODES];	/* ascending id, so node[0] is the one that dials */
 	struct conf_volume *volume;		/* ascending number, at least one */
 	u32 nr_volumes;

@@ -45,7 +45,7 @@ static const struct {
 	size_t offset, size;
 } fact_strings[] = {
 	FACT(name), FACT(config), FACT(node), FACT(peer), FACT(peer_address), FACT(phase),
-	FACT(problem), FACT(mend), FACT(code),
+	FACT(problem), FACT(mend), FACT(code), FACT(note),
 };
 
 const char *ctl_socket_path(const char *option)

@@ -82,6 +82,7 @@ struct model_daemon {
 	char mend[640];		/* hint: the command or line that mends it */
 	char code[32];		/* stable word, as in struct err */
 	u64 problem_since_s;	/* wall clock, 0: unknown */
+	char note[640];		/* of no consequence, but worth a line; empty: none */
 };
 
 struct model_resource {

@@ -195,6 +195,7 @@ static json_t *json_daemon(const struct model_daemon *d)
 	sj_put(o, "config", sj_str_or_null(d->config));
 	sj_put(o, "phase", sj_str_or_null(d->phase));
 	sj_put(o, "peer_address", sj_str_or_null(d->peer_address));
+	sj_put(o, "note", sj_str_or_null(d->note));
 	return o;
 }
 
