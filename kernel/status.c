@@ -81,8 +81,8 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 	/* A full one was marked as such, durably, when the session was opened. */
 	m->flags |= WHOLE;
 	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING);
-	if (!m->peer[LOCKSTEP_PEER].since.id)
-		meta_gen_narrow(m, LOCKSTEP_PEER, c->id);
+	meta_gen_source(m, LOCKSTEP_PEER, vol->peer.gen,
+			vol->peer.flags & LOCKSTEP_MF_CONSISTENT, c->id);
 	m->peer[LOCKSTEP_PEER].flags |= LOCKSTEP_PF_SYNCING;
 	/* The writer's only copy is here: see gen.h (b). */
 	if (c->session->peer_role == LOCKSTEP_ROLE_PRIMARY)

@@ -588,6 +588,14 @@ void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id)
 	move_on(m, new_id);
 }
 
+void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_whole, u64 new_id)
+{
+	if (peer_whole && peer_gen == m->current_gen.id)
+		meta_gen_together(m, peer);
+	if (!m->peer[peer].since.id)
+		meta_gen_narrow(m, peer, new_id);
+}
+
 /*
  * What we have is not what the generation's name promises, so nothing may be concluded from "the
  * peer has exactly what we went on from": no since is kept. Every earlier generation goes into the

@@ -138,6 +138,15 @@ enum meta_err meta_grow(const struct meta *m, u64 data_dev_sect, u64 meta_dev_se
 /* Go on without the peer. */
 void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id);
 /*
+ * Become the source of a peer that has `peer_gen` and, if peer_whole, all of it. Goes on without it
+ * as narrowing does, unless it did so already. But a peer that has our current generation whole is
+void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_whole,
+		     u64 new_id);
+ * it noted so. Without a new generation the two could not be told apart afterwards, and after a
+ * crash of both the one that was left behind would be the source.
+ */
+void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_whole, u64 new_id);
+/*
  * Forced promotion of a copy that is not up to date: new lineage. No since is kept, all that was
  * goes into the history: a peer that stayed behind is older (full copy), one that went on is a
  * split.

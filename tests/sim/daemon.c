@@ -269,6 +269,7 @@ static void open_session(struct node *nd)
 	s->peer_disk_id = other(nd)->disk_id;
 	s->peer_medium = other(nd)->medium;
 	s->hello_gen = w.daemon.current[!nd->n];
+	s->peer_flags = w.daemon.hello_flags[!nd->n];
 	s->adopt_id = w.daemon.adopt_id;
 	nd->sync_flush = FL_NONE;
 	if (MUTATED(UNION_TOO_EARLY))

@@ -95,8 +95,8 @@ static void change_source(struct node *nd)
 
 	m->flags |= WHOLE;
 	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING);
-	if (!m->peer[0].since.id)
-		meta_gen_narrow(m, 0, new_id());
+	meta_gen_source(m, 0, nd->s.hello_gen, nd->s.peer_flags & LOCKSTEP_MF_CONSISTENT,
+			new_id());
 	m->peer[0].flags |= LOCKSTEP_PF_SYNCING;
 	/* The writer's only copy is here: gen.h (b). */
 	if (nd->s.peer_role == LOCKSTEP_ROLE_PRIMARY)

@@ -239,6 +239,7 @@ struct session {
 	enum gen_verdict verdict;
 	u64 peer_gen, adopt_id;
 	u64 hello_gen;			/* the peer's, in its hello */
+	u32 peer_flags;
 	u64 peer_disk_id;		/* its attachment then */
 	u32 peer_medium;
 	u32 peer_role, peer_disk, early_marks;

@@ -353,6 +353,31 @@ static void grow(void **state)
 
 #define G(n)	((struct meta_gen){ n, n })
 
+/* What a source goes on from is what the peer really has. */
+static void source_generations(void **state)
+{
+	struct meta_layout l;
+	struct meta m;
+
+	(void)state;
+	assert_int_equal(meta_layout(100000, 0, &l), META_OK);
+	meta_init(&m, &l, 100000, "r", "n", 1, 0, false, 0);
+	meta_gen_force(&m, 10);
+	meta_gen_source(&m, 0, 10, true, 11);		/* it has what we had */
+	assert_int_equal(m.current_gen.id, 11);
+	assert_int_equal(m.peer[0].since.id, 10);
+	meta_gen_source(&m, 0, 11, false, 12);		/* cut off: it has half of it */
+	assert_int_equal(m.current_gen.id, 11);
+	assert_int_equal(m.peer[0].since.id, 10);
+	meta_gen_source(&m, 0, 9, true, 12);		/* older still */
+	assert_int_equal(m.current_gen.id, 11);
+	assert_int_equal(m.peer[0].since.id, 10);
+	meta_gen_source(&m, 0, 11, true, 13);		/* it noted the end, and we never heard */
+	assert_int_equal(m.current_gen.id, 13);
+	assert_int_equal(m.peer[0].since.id, 11);
+	assert_int_equal(m.history[0].id, 10);
+}
+
 static void generations(void **state)
 {
 	struct meta_layout l;
@@ -452,6 +477,7 @@ int main(void)
 		cmocka_unit_test(devices),
 		cmocka_unit_test(grow),
 		cmocka_unit_test(generations),
+		cmocka_unit_test(source_generations),
 		cmocka_unit_test(names),
 	};
 
