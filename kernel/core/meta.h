@@ -140,12 +140,12 @@ void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id);
 /*
  * Become the source of a peer that has `peer_gen` and, if peer_whole, all of it. Goes on without it
  * as narrowing does, unless it did so already. But a peer that has our current generation whole is
+ * not left behind by any earlier one: it was told so at the end of a resync, and we never heard
+ * that it noted so. Without a new generation the two could not be told apart afterwards, and after
+ * a crash of both the one that was left behind would be the source.
+ */
 void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_whole,
 		     u64 new_id);
- * it noted so. Without a new generation the two could not be told apart afterwards, and after a
- * crash of both the one that was left behind would be the source.
- */
-void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_whole, u64 new_id);
 /*
  * Forced promotion of a copy that is not up to date: new lineage. No since is kept, all that was
  * goes into the history: a peer that stayed behind is older (full copy), one that went on is a
