@@ -288,7 +288,9 @@ if [ "$(id -u)" = 0 ]; then
 	refuse 1 "is not up here" detach r0
 	refuse 1 "is not up here" resize r0
 	refuse 1 "lockstepd does not run" attach r0
-	expect 0 "^r0: down" status
+	expect 0 "^r0 .* down$" status
+	expect 0 "^r0: down" status --full
+	expect 0 "^r0: down" status r0
 	"$LOCKSTEP" status --json | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
 		fail "status --json"
 fi

@@ -246,7 +246,8 @@ static void test_problems(void **state)
 	before.resource[0].held = 1;
 	r->held = 33;
 	is("problem r0 code=writes-held text=\"33 writes are held\" means=\"They are neither lost "
-	   "nor failed; they go on when this is over\"\n");
+	   "nor failed; they go on when this is over\" mend=\"wait; if it lasts, on bob: lockstep "
+	   "status r0\"\n");
 	before.resource[0].held = 20;
 	r->held = 33;
 	is("");

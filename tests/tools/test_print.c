@@ -299,7 +299,7 @@ static char *print(const struct print_ops *ops, const struct model *m, const cha
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	ops->status(f, m, name);
+	ops->status(f, m, &(struct print_status){ .name = name, .is_full = true });
 	fclose(f);
 	return text;
 }
@@ -334,6 +334,198 @@ static void test_text(void **state)
 	assert_non_null(strstr(text, "no resources"));
 	assert_non_null(strstr(text, "modprobe lockstep"));
 	free(text);
+}
+
+/* ---- many ----------------------------------------------------------------------------------- */
+
+#define MANY	50
+
+/* Each in another state, and all that can be wide is. */
+static void many(struct model *m, bool are_long)
+{
+	char name[LOCKSTEP_NAME_BYTES];
+	struct model_resource *r;
+	struct model_volume *v;
+
+	model_init(m);
+	for (u32 i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), are_long ? "vm-%02u-with-a-name-as-long-as-any-can-be-at-%02u" :
+			 "r%02u", i, i);
+		r = up_resource(m, name);
+		strcpy(r->daemon.phase, "connecting");
+		r->role = i % 3;
+		r->peer_role = i / 2 % 3;
+		r->link = i % 5 ? LOCKSTEP_LINK_UP : i % 3;
+		r->io_mode = i == 7 ? LOCKSTEP_IO_FROZEN : LOCKSTEP_IO_BOTH;
+		r->held = i == 9 ? UINT32_MAX : 0;
+		if (i == 24)
+			r->role = r->peer_role = LOCKSTEP_ROLE_SECONDARY;
+		v = &r->volume[0];
+		v->disk = i / 3 % 6;
+		v->peer_disk = i / 4 % 6;
+		v->sync = i % 4;
+		v->has_sync_progress = true;
+		v->sync_total_bits = 1000;
+		v->oos_bits = i;
+		v->loading = i % 7 == 0;
+		v->verify = i % 4;
+		v->verify_end_bit = 100;
+		for (u32 n = 1; are_long && n < i % 4 * 80; n++)
+			model_volume(r, n)->disk = LOCKSTEP_DISK_UP_TO_DATE;
+		if (i == 11 || i == 23) {
+			memset(r->daemon.problem, 'x', 600);
+			strcpy(r->daemon.code, i == 11 ? "split-brain" :
+			       "a-word-of-31-letters-at-the-end");
+			memset(r->daemon.mend, 'y', 100);
+		}
+		if (i == 13)
+			r->in_kernel = false;
+	}
+}
+
+/* Print as `lockstep status` does into a pipe; each line must fit, but for words and commands. */
+static char *print_many(const struct model *m, u32 columns)
+{
+	char *text = NULL, *copy, *line, *save;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	print_text.status(f, m, &(struct print_status){ .columns = columns });
+	fclose(f);
+	copy = strdup(text);
+	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strlen(line) > columns && !strstr(line, "-> ") && !strstr(line, "xxxxxx"))
+			fail_msg("%zu columns: %s", strlen(line), line);
+	free(copy);
+	return text;
+}
+
+static const char *line_of(const char *text, const char *begin)
+{
+	static char line[512];
+	const char *at = text;
+
+	while (at && strncmp(at, begin, strlen(begin))) {
+		at = strchr(at, '\n');
+		at = at ? at + 1 : NULL;
+	}
+	if (!at)
+		fail_msg("no line begins \"%s\"", begin);
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+	return line;
+}
+
+static void test_many(void **state)
+{
+	struct model m;
+	char *text;
+	u32 lines = 0;
+
+	(void)state;
+	many(&m, false);
+	text = print_many(&m, PRINT_COLUMNS);
+	printf("%s\n", text);
+	assert_string_equal(line_of(text, "name "),
+			    "name role/peer's         link    copies                  state");
+	assert_string_equal(line_of(text, "r10 "),
+			    "r10  secondary/-         opening outdated/-              sync 99 %");
+	assert_string_equal(line_of(text, "r24 "),
+			    "r24  secondary/secondary up      inconsistent/none       degraded");
+	assert_string_equal(line_of(text, "r28 "),
+			    "r28  secondary/primary   up      outdated/failed         loading");
+	assert_string_equal(line_of(text, "r13 "),
+			    "r13  -                   -       -                       "
+			    "not-in-kernel");
+	for (const char *c = text; (c = strstr(c, "\nr")); c++)
+		lines += c[4] == ' ';
+	assert_int_equal(lines, MANY);
+	free(text);
+	model_free(&m);
+}
+
+/* In every width and with the longest of everything. */
+static void test_many_wide(void **state)
+{
+	struct model m;
+	char *text;
+
+	(void)state;
+	many(&m, true);
+	for (u32 columns = PRINT_COLUMNS; columns < 200; columns += 7) {
+		text = print_many(&m, columns);
+		if (columns == PRINT_COLUMNS)
+			printf("%s\n", text);
+		/* The name is cut, and one sees that; with all the room there is it is whole. */
+		assert_non_null(strstr(text, columns < 100 ? "~" : "at-49 "));
+		free(text);
+	}
+	model_free(&m);
+}
+
+/* What is worst comes first, and what is alike is told once. */
+static void test_many_problems(void **state)
+{
+	static const char *const order[] = {
+		"\nfrozen\n", "\nsplit\n", "\ndisk\n", "\nlink00\n", "6 more, not-connected: link01 "
+		"link02", "\nother\n", "\noff\n",
+	};
+	struct model_resource *r;
+	const char *at, *found;
+	struct model m;
+	char name[16], *text;
+
+	(void)state;
+	model_init(&m);
+	up_resource(&m, "fine");
+	up_resource(&m, "disk")->volume[0].disk = LOCKSTEP_DISK_FAILED;
+	for (u32 i = 0; i < 7; i++) {
+		snprintf(name, sizeof(name), "link%02u", i);
+		up_resource(&m, name)->link = LOCKSTEP_LINK_DOWN;
+	}
+	r = up_resource(&m, "off");
+	r->link = LOCKSTEP_LINK_DOWN;
+	r->daemon.stay_off = true;
+	r = up_resource(&m, "other");
+	strcpy(r->daemon.problem, "something");
+	strcpy(r->daemon.mend, "lockstep whatever");
+	up_resource(&m, "frozen")->io_mode = LOCKSTEP_IO_FROZEN;
+	r = up_resource(&m, "split");
+	strcpy(r->daemon.problem, "both wrote");
+	strcpy(r->daemon.code, "split-brain");
+	text = print_many(&m, PRINT_COLUMNS);
+	assert_non_null(strstr(text, "12 of 13 resources need attention, the worst first:\n"));
+	at = text;
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		found = strstr(at, order[i]);
+		if (!found)
+			fail_msg("\"%s\" is not behind the others:\n%s", order[i], text);
+		at = found;
+	}
+	assert_non_null(strstr(text, "             -> lockstep connect off\n"));
+	free(text);
+	model_free(&m);
+	up_resource(&m, "a");
+	up_resource(&m, "b");
+	model_find(&m, "b")->volume[0].peer_disk = LOCKSTEP_DISK_FAILED;
+	text = print_many(&m, PRINT_COLUMNS);
+	assert_non_null(strstr(text, "2 resources, nothing to mend from here; 1 without two good "
+			       "copies\n"));
+	free(text);
+	model_find(&m, "b")->volume[0].peer_disk = LOCKSTEP_DISK_UP_TO_DATE;
+	text = print_many(&m, PRINT_COLUMNS);
+	assert_string_equal(text,
+			    "name role/peer's       link copies          state\n"
+			    "a    primary/secondary up   both up-to-date ok\n"
+			    "b    primary/secondary up   both up-to-date ok\n"
+			    "\n2 resources, nothing is wrong\n");
+	free(text);
+	model_free(&m);
+	/* One is told in full. */
+	up_resource(&m, "a");
+	text = print_many(&m, PRINT_COLUMNS);
+	assert_non_null(strstr(text, "a: primary here, connected to bob, both copies up to date\n"));
+	free(text);
+	model_free(&m);
 }
 
 static void test_numbers(void **state)
@@ -385,13 +577,16 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many_wide),
+		cmocka_unit_test(test_many_problems),
 		cmocka_unit_test(test_numbers),
 	};
 	struct model m;
 
 	if (argc == 2 && !strcmp(argv[1], "json")) {
 		sample(&m);
-		print_json.status(stdout, &m, NULL);
+		print_json.status(stdout, &m, &(struct print_status){ .name = NULL });
 		model_free(&m);
 		return 0;
 	}

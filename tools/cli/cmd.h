@@ -38,6 +38,7 @@ enum cmd_option {
 	CMD_OPT_SIZE	= 1 << 15,
 	CMD_OPT_SHRINK	= 1 << 16,
 	CMD_OPT_META	= 1 << 17,
+	CMD_OPT_FULL	= 1 << 18,
 };
 
 /* The one word that is no option. */

@@ -35,10 +35,13 @@ static const struct cmd commands[] = {
 	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_ALL | CMD_OPT_SOCKET,
 	  .summary = "end the session and remove the devices",
 	  .help = "Refused while a device is in use. Works without lockstepd, too.\n" },
-	{ .name = "status", .usage = "[NAME] [--json]", .run = cmd_status, .must_root = true,
-	  .operand = CMD_MAY_OPERAND, .options = CMD_OPT_JSON | CMD_OPT_SOCKET,
+	{ .name = "status", .usage = "[NAME] [--full | --json]", .run = cmd_status,
+	  .must_root = true, .operand = CMD_MAY_OPERAND,
+	  .options = CMD_OPT_JSON | CMD_OPT_FULL | CMD_OPT_SOCKET,
 	  .summary = "what is going on, what is wrong, what mends it",
-	  .help = "  -j, --json   for programs; lockstep(8) names the schema\n" },
+	  .help = "Of several resources a line each, and below what is wrong, the worst first.\n"
+	  "  --full       all there is to say of each, as with a name\n"
+	  "  -j, --json   for programs; lockstep(8) names the schema\n" },
 	{ .name = "events", .usage = "[NAME] [--json]", .run = cmd_events, .must_root = true,
 	  .operand = CMD_MAY_OPERAND, .options = CMD_OPT_JSON | CMD_OPT_SOCKET,
 	  .summary = "how everything is, then each change as it happens",

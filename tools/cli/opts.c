@@ -28,6 +28,7 @@ static const struct option long_options[] = {
 	{ "size",	required_argument,	NULL, CMD_OPT_SIZE << 8 },
 	{ "shrink",	no_argument,		NULL, CMD_OPT_SHRINK << 8 },
 	{ "meta",	required_argument,	NULL, CMD_OPT_META << 8 },
+	{ "full",	no_argument,		NULL, CMD_OPT_FULL << 8 },
 	{ NULL, 0, NULL, 0 }
 };
 

@@ -20,13 +20,13 @@ static void dump(FILE *f, json_t *j)
 	json_decref(j);
 }
 
-static void json_status(FILE *f, const struct model *m, const char *name)
+static void json_status(FILE *f, const struct model *m, const struct print_status *how)
 {
 	json_t *o = json_object(), *list = json_array();
 	struct err problem;
 
 	for (u32 i = 0; i < m->nr_resources; i++)
-		if (!name || !strcmp(name, m->resource[i].name))
+		if (!how->name || !strcmp(how->name, m->resource[i].name))
 			json_array_append_new(list, state_json_resource(m, &m->resource[i]));
 	sj_put(o, "version", sj_num(JSON_VERSION));
 	sj_put(o, "module", json_boolean(m->has_module));

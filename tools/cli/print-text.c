@@ -15,8 +15,7 @@
 #define COLUMNS		79
 #define LABEL_COLUMNS	13	/* two blanks, label, blank */
 
-/* Words of `text`, the first line at column `col` and later ones at `indent`. */
-static void fold(FILE *f, const char *text, size_t col, size_t indent)
+void print_fold(FILE *f, const char *text, size_t col, size_t indent)
 {
 	bool fresh = true;
 
@@ -53,12 +52,12 @@ static void field(FILE *f, const char *label, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	fprintf(f, "  %-*s", LABEL_COLUMNS - 2, label);
-	fold(f, text, LABEL_COLUMNS, LABEL_COLUMNS);
+	print_fold(f, text, LABEL_COLUMNS, LABEL_COLUMNS);
 }
 
 /* ---- status --------------------------------------------------------------------------------- */
 
-static void print_problem(FILE *f, const struct err *e, u64 since_s)
+void print_problem(FILE *f, const struct err *e, u64 since_s)
 {
 	char since[TEXT_BYTES + 16] = "";
 
@@ -177,7 +176,7 @@ static void print_resource(FILE *f, const struct model *m, const struct model_re
 
 	diagnose_headline(m, r, headline);
 	fprintf(f, "%s: ", r->name);
-	fold(f, headline, strlen(r->name) + 2, 2);
+	print_fold(f, headline, strlen(r->name) + 2, 2);
 	if (r->in_kernel)
 		print_kernel_facts(f, r);
 	else if (r->daemon.config[0])
@@ -188,9 +187,8 @@ static void print_resource(FILE *f, const struct model *m, const struct model_re
 		field(f, "note", "%s", r->daemon.note);
 }
 
-static void text_status(FILE *f, const struct model *m, const char *name)
+static void print_full(FILE *f, const struct model *m, const char *name)
 {
-	struct err problem;
 	u32 shown = 0;
 
 	for (u32 i = 0; i < m->nr_resources; i++) {
@@ -204,6 +202,14 @@ static void text_status(FILE *f, const struct model *m, const char *name)
 	}
 	if (!shown)
 		fprintf(f, "no resources\n");
+}
+
+static void text_status(FILE *f, const struct model *m, const struct print_status *o)
+{
+	struct err problem;
+
+	if (o->name || o->is_full || m->nr_resources <= 1 || print_table(f, m, o->columns))
+		print_full(f, m, o->name);
 	if (!diagnose_host(m, &problem))
 		return;
 	fprintf(f, "\nthis host:\n");

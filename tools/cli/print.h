@@ -26,9 +26,16 @@ struct print_diff {
 /* Grows the list, or its last entry if the new one touches it. -1: no memory. */
 int print_diff_add(struct print_diff *d, u64 first, u64 count);
 
+struct print_status {
+	const char *name;	/* the one that was asked for, or NULL for all */
+	bool is_full;		/* all there is of each, however many */
+	u32 columns;		/* of a line of the table, without what ends it */
+};
+
+#define PRINT_COLUMNS	79
+
 struct print_ops {
-	/* `name`: the one that was asked for, or NULL for all. */
-	void (*status)(FILE *f, const struct model *m, const char *name);
+	void (*status)(FILE *f, const struct model *m, const struct print_status *o);
 	/* What lies on one volume's disk. */
 	void (*meta)(FILE *f, const struct metafile *files, size_t nr);
 	void (*check)(FILE *f, const struct metacheck *list, size_t nr);
@@ -37,5 +44,13 @@ struct print_ops {
 
 extern const struct print_ops print_text;	/* print-text.c */
 extern const struct print_ops print_json;	/* print-json.c */
+
+/* ---- pieces of the text form */
+
+/* Words of `text`, the first line at column `col` and later ones at `indent`. */
+void print_fold(FILE *f, const char *text, size_t col, size_t indent);
+void print_problem(FILE *f, const struct err *e, u64 since_s);
+/* print-table.c: all resources, a line for each, then what is wrong. -1: no memory. */
+int print_table(FILE *f, const struct model *m, u32 columns);
 
 #endif /* LOCKSTEP_PRINT_H */

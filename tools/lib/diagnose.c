@@ -330,6 +330,7 @@ static void held_problem(const struct model_resource *r, struct err *ret)
 	err_set(ret, 0, "writes-held", "%u write%s held%s%s", r->held,
 		r->held == 1 ? " is" : "s are", r->wait[0] ? ": " : "", r->wait);
 	err_means(ret, "They are neither lost nor failed; they go on when this is over");
+	err_mend(ret, "wait; if it lasts, on %s: lockstep status %s", peer_name(r), r->name);
 }
 
 static void daemon_problem(const struct model_daemon *d, struct err *ret)
@@ -367,6 +368,36 @@ bool diagnose_problem(const struct model *m, const struct model_resource *r, str
 	else
 		content_problem(r, ret);
 	return ret->what[0];
+}
+
+static bool is_one_of(const char *code, const char *const *list, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (!strcmp(code, list[i]))
+			return true;
+	return false;
+}
+
+int diagnose_rank(const struct model_resource *r, const struct err *problem)
+{
+	static const char *const copies[] = {
+		"split-brain", "two-primaries", "unrelated", "both-inconsistent", "copies-differ",
+		"unreadable",
+	};
+	static const char *const disks[] = { "disk-failed", "no-disk" };
+	static const char *const wanted[] = { "disconnected", "blank", "both-blank" };
+	const char *code = problem->code;
+
+	if (r->in_kernel && (r->io_mode == LOCKSTEP_IO_FROZEN || r->held))
+		return 0;
+	if (is_one_of(code, copies, ARRAY_SIZE(copies)))
+		return 1;
+	if (is_one_of(code, disks, ARRAY_SIZE(disks)))
+		return 2;
+	if (is_one_of(code, wanted, ARRAY_SIZE(wanted)))
+		return 5;
+	return r->in_kernel && r->role == LOCKSTEP_ROLE_PRIMARY && r->link != LOCKSTEP_LINK_UP ?
+		3 : 4;
 }
 
 bool diagnose_host(const struct model *m, struct err *ret)

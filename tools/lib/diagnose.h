@@ -18,7 +18,19 @@ void diagnose_headline(const struct model *m, const struct model_resource *r,
 /* The one thing most worth mending. False: nothing is wrong, and *ret is empty. */
 bool diagnose_problem(const struct model *m, const struct model_resource *r, struct err *ret);
 
-/* The same about the host as a whole: module not loaded, daemon dead. */
+/*
+ * How bad a problem of a resource is, 0 the worst:
+ *
+ *   0  reads or writes wait
+ *   1  the copies contradict each other, or cannot be read
+ *   2  a disk is gone
+ *   3  the primary goes on with one copy
+ *   4  anything else
+ *   5  somebody asked for it, or has yet to say what is wanted
+ */
+int diagnose_rank(const struct model_resource *r, const struct err *problem);
+
+/* What diagnose_problem() says, about the host as a whole: module not loaded, daemon dead. */
 bool diagnose_host(const struct model *m, struct err *ret);
 
 struct diagnose_sync {
