@@ -267,6 +267,8 @@ static int f_session_open(void *k, const struct nl_session *s, struct err *e)
 	int r = missing(f, s->name, e);
 
 	f->opens++;
+	if (r == 0 && f->refuse_open[0])
+		r = err_set(e, -EINVAL, "kernel-refused", "%s", f->refuse_open);
 	if (r == 0 && f->eagain_opens) {
 		f->eagain_opens--;
 		r = err_set(e, -EAGAIN, "kernel-again", "something changed");

@@ -38,7 +38,7 @@ struct fake {
 	u64 start_stamp;	/* order among all fakes */
 	/* Tricks of the tests. */
 	u32 eagain_opens, eagain_starts, promote_ms;
-	char refuse_volume[64], refuse_attach[64], refuse_resize[64];
+	char refuse_open[64], refuse_volume[64], refuse_attach[64], refuse_resize[64];
 	/* Between what a dump says and the moment the daemon hears of it; the lock is held. */
 	void (*after_status)(struct fake *f);
 	/* Events. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "listen.h"
+#include "peer-phase.h"
 #include "stranger.h"
 
 #define A	(&p->side[ALICE].k)
@@ -393,7 +394,120 @@ static void test_silent(void **state)
 	stranger_dial(&stranger, p, 1);
 	until(p, stranger_is_closed);
 	assert_true(pair_has_problem(p, BOB, "peer-silent"));
+	assert_non_null(strstr(pair_facts(p, BOB).mend, "on alice: "));
 	stranger_done(&stranger);
+}
+
+static u32 want_frames;
+
+static bool has_frames(struct pair *p)
+{
+	(void)p;
+	return stranger.frames >= want_frames;
+}
+
+/* The stranger, with bob's hello, and with bob's verdict if ours was sent. */
+static void dial_for_frames(struct pair *p, u32 nr)
+{
+	static u8 buf[LOCKSTEP_CTL_MAX_BYTES];
+
+	stranger_dial(&stranger, p, 1);
+	want_frames = 1;
+	until(p, has_frames);
+	if (nr == 1)
+		return;
+	conn_send(stranger.c, LOCKSTEP_CT_HELLO, buf, stranger_hello(&stranger, buf, sizeof(buf)));
+	want_frames = nr;
+	until(p, has_frames);
+}
+
+static bool bob_was_told(struct pair *p)
+{
+	return strstr(pair_facts(p, BOB).problem, expected);
+}
+
+/*
+ * Whatever the other host refuses a session for, whoever looks at this one reads its sentence, and
+ * what to do next.
+ */
+static void test_told(void **state)
+{
+	static u8 buf[LOCKSTEP_CTL_MAX_BYTES];
+	struct pair *p = *state;
+	char text[64];
+
+	memset(&stranger, 0, sizeof(stranger));
+	pair_gen(p, BOB, 0, 7, 0, GOOD);
+	pair_start(p, BOB);
+	pair_must(p, BOB, CTL_UP);
+	for (u32 code = 1; code < LOCKSTEP_RF_NR; code++) {
+		snprintf(text, sizeof(text), "this is why: %u.", code);
+		dial_for_frames(p, 1);
+		conn_send(stranger.c, LOCKSTEP_CT_REFUSE, buf,
+			  wire_refuse_encode(code, text, buf, sizeof(buf)));
+		until(p, stranger_is_closed);
+		/* Busy is no trouble: it comes again. */
+		if (code == LOCKSTEP_RF_BUSY) {
+			assert_null(strstr(pair_facts(p, BOB).problem, text));
+			continue;
+		}
+		expected = text;
+		until(p, bob_was_told);
+		assert_non_null(strstr(pair_facts(p, BOB).problem, "alice refuses: this is why"));
+		assert_true(pair_has_problem(p, BOB, peer_refuse_code[code]));
+		if (!pair_facts(p, BOB).mend[0] || strstr(pair_facts(p, BOB).mend, "NAME"))
+			fail_msg("no way out of %s", peer_refuse_code[code]);
+	}
+	stranger_done(&stranger);
+}
+
+/* Two releases that judge differently: nobody goes on. */
+static void test_verdicts(void **state)
+{
+	struct wire_choice choice = { .volume = 0, .verdict = GEN_SOURCE_FULL };
+	static u8 buf[LOCKSTEP_CTL_MAX_BYTES];
+	struct pair *p = *state;
+
+	memset(&stranger, 0, sizeof(stranger));
+	pair_gen(p, ALICE, 0, 7, 0, GOOD);
+	pair_gen(p, BOB, 0, 7, 0, GOOD);
+	pair_start(p, BOB);
+	pair_must(p, BOB, CTL_UP);
+	dial_for_frames(p, 2);
+	assert_int_equal(stranger.last_type, LOCKSTEP_CT_VERDICT);
+	conn_send(stranger.c, LOCKSTEP_CT_VERDICT, buf,
+		  wire_verdict_encode(&choice, 1, buf, sizeof(buf)));
+	until(p, stranger_is_closed);
+	assert_int_equal(stranger.refuse, LOCKSTEP_RF_VERDICT);
+	assert_true(pair_has_problem(p, BOB, "verdicts-differ"));
+	assert_non_null(strstr(pair_facts(p, BOB).problem, "volume 0"));
+	assert_non_null(strstr(pair_facts(p, BOB).mend, "same release"));
+	assert_int_equal(B->opens, 0);
+	stranger_done(&stranger);
+}
+
+/* What one kernel refuses is said on both hosts, each with its next step. */
+static void test_internal(void **state)
+{
+	struct pair *p = *state;
+
+	pair_gen(p, ALICE, 0, 7, 0, GOOD);
+	pair_gen(p, BOB, 0, 7, 0, GOOD);
+	strcpy(A->refuse_open, "there is no room for another session");
+	pair_up_both(p);
+	expected = "kernel-refused";
+	until(p, alice_has_problem);
+	expected = "peer-refused";
+	until(p, bob_has_problem);
+	for (int i = 0; i < 2; i++) {
+		assert_non_null(strstr(pair_facts(p, i).problem, "no room for another session"));
+		assert_true(pair_facts(p, i).mend[0]);
+	}
+	fake_lock(A);
+	A->refuse_open[0] = '\0';
+	fake_unlock(A);
+	until(p, are_connected);
+	assert_string_equal(pair_facts(p, BOB).problem, "");
 }
 
 int main(void)
@@ -415,6 +529,9 @@ int main(void)
 		TEST(test_join),
 		TEST(test_garbage),
 		TEST(test_silent),
+		TEST(test_told),
+		TEST(test_verdicts),
+		TEST(test_internal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -349,8 +349,8 @@ static void many(struct model *m, bool are_long)
 
 	model_init(m);
 	for (u32 i = 0; i < MANY; i++) {
-		snprintf(name, sizeof(name), are_long ? "vm-%02u-with-a-name-as-long-as-any-can-be-at-%02u" :
-			 "r%02u", i, i);
+		snprintf(name, sizeof(name), are_long ?
+			 "vm-%02u-with-a-name-as-long-as-any-can-be-at-%02u" : "r%02u", i, i);
 		r = up_resource(m, name);
 		strcpy(r->daemon.phase, "connecting");
 		r->role = i % 3;
@@ -466,8 +466,8 @@ static void test_many_wide(void **state)
 static void test_many_problems(void **state)
 {
 	static const char *const order[] = {
-		"\nfrozen\n", "\nsplit\n", "\ndisk\n", "\nlink00\n", "6 more, not-connected: link01 "
-		"link02", "\nother\n", "\noff\n",
+		"\nfrozen\n", "\nsplit\n", "\ndisk\n", "\nlink00\n",
+		"6 more, not-connected: link01 link02", "\nother\n", "\noff\n",
 	};
 	struct model_resource *r;
 	const char *at, *found;
@@ -523,7 +523,8 @@ static void test_many_problems(void **state)
 	/* One is told in full. */
 	up_resource(&m, "a");
 	text = print_many(&m, PRINT_COLUMNS);
-	assert_non_null(strstr(text, "a: primary here, connected to bob, both copies up to date\n"));
+	assert_non_null(strstr(text,
+			       "a: primary here, connected to bob, both copies up to date\n"));
 	free(text);
 	model_free(&m);
 }

@@ -14,6 +14,7 @@
 #include "ctl.h"
 #include "gather.h"
 #include "nl.h"
+#include "refusal.h"
 #include "text.h"
 #include "use.h"
 
@@ -53,9 +54,14 @@ static int call(const struct opts *o, const struct ctl_request *r, struct err *e
 	return err;
 }
 
-static int finish(int err, const struct err *e)
+/* Nobody is left with a refusal and no next step, whoever put it into words. */
+static int finish(const struct opts *o, int err, struct err *e)
 {
-	return err ? cmd_refuse(e) : CMD_OK;
+	if (!err)
+		return CMD_OK;
+	if (o->operand)
+		refusal_complete(e, o->operand, "the other host");
+	return cmd_refuse(e);
 }
 
 static int call_only(const struct opts *o, enum ctl_command command)
@@ -66,7 +72,7 @@ static int call_only(const struct opts *o, enum ctl_command command)
 
 	if (!err)
 		err = call(o, &r, &e);
-	return finish(err, &e);
+	return finish(o, err, &e);
 }
 
 int cmd_connect(const struct opts *o)
@@ -107,7 +113,7 @@ int cmd_up(const struct opts *o)
 		err = check_conf(o->operand, &e);
 	if (!err)
 		err = call(o, &r, &e);
-	return finish(err, &e);
+	return finish(o, err, &e);
 }
 
 /* ---- with a dead daemon, too ---------------------------------------------------------------- */
@@ -208,7 +214,7 @@ static int ask_either(const struct opts *o, const struct ctl_request *r, kernel_
 		err = call_kernel(r, fn, &e);
 	if (err)
 		explain_refusal(r, &e);
-	return finish(err, &e);
+	return finish(o, err, &e);
 }
 
 static int call_or_kernel(const struct opts *o, enum ctl_command command, kernel_fn fn)
@@ -217,7 +223,7 @@ static int call_or_kernel(const struct opts *o, enum ctl_command command, kernel
 	struct err e;
 	int err = build(o, command, &r, &e);
 
-	return err ? finish(err, &e) : ask_either(o, &r, fn);
+	return err ? finish(o, err, &e) : ask_either(o, &r, fn);
 }
 
 int cmd_promote(const struct opts *o)
@@ -277,7 +283,7 @@ int cmd_attach(const struct opts *o)
 		err = check_conf(o->operand, &e);
 	if (!err)
 		err = call(o, &r, &e);
-	return finish(err, &e);
+	return finish(o, err, &e);
 }
 
 int cmd_detach(const struct opts *o)
@@ -289,7 +295,7 @@ int cmd_detach(const struct opts *o)
 
 	if (!err)
 		err = pick_volume(&r, &sect, &e);
-	return err ? finish(err, &e) : ask_either(o, &r, kernel_detach);
+	return err ? finish(o, err, &e) : ask_either(o, &r, kernel_detach);
 }
 
 /* Nothing becomes smaller by a slip. */
@@ -341,5 +347,5 @@ int cmd_resize(const struct opts *o)
 			text_sect(sect - r.size_sect).s, r.volume);
 	if (!err)
 		err = call(o, &r, &e);
-	return finish(err, &e);
+	return finish(o, err, &e);
 }

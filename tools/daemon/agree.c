@@ -165,9 +165,13 @@ static bool check_size(struct talk *t, u32 i, struct agreed_volume *out)
 	u64 limit = min(v1->data_max_sect, v2->data_max_sect) & ~7ull;
 	u64 size = s1 ? s1 : s2 ? s2 : limit;
 
-	if (!v1->data_max_sect || !v2->data_max_sect)
+	if (!v1->data_max_sect || !v2->data_max_sect) {
+		mend(t, "on %s: replace the disk (lockstep init %s if it is a new one), then "
+		     "lockstep attach %s", v1->data_max_sect ? n2 : n1, t->first->h.resource,
+		     t->first->h.resource);
 		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u has no disk on %s", v1->volume,
 			      v1->data_max_sect ? n2 : n1);
+	}
 	if (is_resized(v1, v2, limit))
 		size = max(s1, s2);
 	else if (s1 && s2 && s1 != s2) {
@@ -182,8 +186,9 @@ static bool check_size(struct talk *t, u32 i, struct agreed_volume *out)
 		const char *small = v1->data_max_sect < v2->data_max_sect ? n1 : n2;
 
 		mend(t, "give volume %u a larger disk on %s", v1->volume, small);
-		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u needs %llu sectors and the disk of "
-			      "%s can hold only %llu", v1->volume, (unsigned long long)size, small,
+		return refuse(t, LOCKSTEP_RF_LIMITS, "volume %u needs %llu sectors (%llu MiB), and "
+			      "the disk of %s can hold only %llu", v1->volume,
+			      (unsigned long long)size, (unsigned long long)mib(size), small,
 			      (unsigned long long)limit);
 	}
 	out->data_sect = size;

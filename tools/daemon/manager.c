@@ -14,6 +14,7 @@
 #include "hooks.h"
 #include "log.h"
 #include "loop.h"
+#include "refusal.h"
 #include "request.h"
 #include "resource.h"
 #include "stream.h"
@@ -354,11 +355,13 @@ static void finish(struct manager *m, struct request *r)
 		p = &(*p)->next;
 	*p = r->next;
 
-	if (r->ret < 0)
+	if (r->ret < 0) {
+		refusal_complete(&r->e, r->name, "the other host");
 		log_warn("%s %s: %s", ctl_command_name(r->command), r->name, r->e.what);
-	else
+	} else {
 		log_info("%s %s: done", r->adopt ? "take up" : ctl_command_name(r->command),
 			 r->name);
+	}
 	if (r->command == CTL_UP)
 		up_done(m, r);
 	else if (r->command == CTL_DOWN)

@@ -15,6 +15,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "refusal.h"
 
 #define HASTY_MS	20
 #define HASTY_MAX	5
@@ -108,6 +109,7 @@ void peer_set_problem(struct peer *p, const struct err *e)
 	if (strcmp(p->problem.what, e->what) == 0)
 		return;
 	p->problem = *e;
+	refusal_complete(&p->problem, p->conf->name, p->other->name);
 	p->problem_since_s = (u64)time(NULL);
 	p->env->changed(p->env->changed_arg);
 	if (e->code[0])

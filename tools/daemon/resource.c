@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "refusal.h"
 
 static void flag_path(const struct resource *r, char *ret, size_t size)
 {
@@ -54,6 +55,7 @@ void resource_set_problem(struct resource *r, const struct err *e)
 			log_warn("%s: %s", r->name, e->what);
 	}
 	r->problem = *e;
+	refusal_complete(&r->problem, r->name, "the other host");
 	r->env->changed(r->env->changed_arg);
 }
 

@@ -22,6 +22,7 @@ struct nl {
 	bool done;
 	int error;			/* negative errno of the kernel, or 0 */
 	char text[NL_TEXT_BYTES];		/* its sentence, or empty */
+	char name[LOCKSTEP_NAME_BYTES];		/* of the resource it is about, or empty */
 	int (*on_reply)(struct nl *nl, struct nlattr **attr);
 	void *reply_arg;
 	int reply_error;

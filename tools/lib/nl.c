@@ -23,6 +23,8 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 
+#include "refusal.h"
+
 #ifndef SOL_NETLINK
 #define SOL_NETLINK	270
 #endif
@@ -202,8 +204,12 @@ static int refused(struct nl *nl, const char *what, struct err *e)
 {
 	int error = nl->error;
 
-	if (nl->text[0])
-		return err_set(e, error, error_code(error), "%s", nl->text);
+	if (nl->text[0]) {
+		err_set(e, error, error_code(error), "%s", nl->text);
+		if (e)
+			refusal_split(e, nl->name);
+		return error;
+	}
 	if (error == -EOPNOTSUPP) {
 		err_set(e, error, error_code(error), "the kernel module that is loaded cannot %s",
 			what);
@@ -287,6 +293,7 @@ int nl_command(struct nl *nl, u8 cmd, const char *name, nl_fill_fn fill, const v
 	    (fill && fill(msg, arg) < 0))
 		return nl_too_long(msg, e);
 	nl->on_reply = NULL;
+	snprintf(nl->name, sizeof(nl->name), "%s", name);
 	return nl_talk(nl, msg, what, e);
 }
 
