@@ -127,7 +127,14 @@ struct lockstep_superblock {
 	/* 1800: where a verify that was stopped goes on, 0: none was */
 	__le64	verify_bit;
 	__le32	index_4k;		/* 1808 size of the index, in 4 KiB blocks */
-	__u8	pad[2284];		/* 1812 */
+	__le32	pad0;			/* 1812 */
+	/*
+	 * 1816: wall clock of the last application write that completed here, as far as it was
+	 * known when this was written, for people; 0: none. It is the last one for certain once
+	 * ATTACHED is not set.
+	 */
+	__le64	write_s;
+	__u8	pad[2272];		/* 1824 */
 };
 
 /*

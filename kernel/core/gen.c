@@ -115,10 +115,13 @@ static bool are_own_marks_known(const struct gen_view *target)
 	return knows_marks(target) || is_unclean(target);
 }
 
-/* The target is half-way through a resync from this source, or from its past. */
+/* The target is half-way through a resync from this source, or from its past, or went back there */
 static bool can_continue(const struct gen_view *source, const struct gen_view *target)
 {
 	if (target->current_id != source->current_id && target->current_id != source->since_id)
+		return false;
+	/* One that surrendered may have been primary, alone, when it crashed. */
+	if (is_crashed(target) && !knows_regions(target))
 		return false;
 	return knows_marks(source) && knows_marks(target) && are_regions_known(source, target);
 }

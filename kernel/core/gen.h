@@ -14,6 +14,18 @@
  * gen_compare() is pure, and both sides calling it with the arguments swapped get mirrored answers:
  * that is the property everything rests on, and it is tested exhaustively.
  *
+ *   surrender (split brain, and a person gives up what this side wrote): current = since, since =
+ *            0; not CONSISTENT, not UP_TO_DATE; the marks stay. Durable before anybody is told.
+ *
+ * After a surrender the copy is what an interrupted resync leaves: half of what the other side has,
+ * at the generation which that one went on from. So the next verdict is incons-self, and where the
+ * source's since is that generation it goes by marks: ours name what we wrote since, the source's
+ * what it wrote since, and both copies have the rest. It can be promoted by force only, so nothing
+ * that was given up is served as if it were good; and no generation in which it was written is in
+ * current, since or history any more, so none can meet the other side's again: a split later is one
+ * that somebody made later. Of several volumes each step is by itself enough: one that has taken it
+ * is a target, one that has not is in a split, refused as a whole, until the command is repeated.
+ *
  * The table, evaluated from the top; S is self, P is peer. "needs M(x)" / "needs R(x)": without
  * MARKS_VALID / REGIONS_VALID of side x the verdict is the full one instead of the one by marks.
  *
@@ -36,8 +48,9 @@
  *                     does not count: its contents are
  *                     irrelevant)
  *   incons-self/peer  one is not CONSISTENT (half-way      from the other; by marks if the
- *                     through a resync)                    target's current is the source's
- *                                                          current or since; needs M(both); any
+ *                     through a resync, or                 target's current is the source's
+ *                     surrendered)                         current or since; needs M(both); target
+ *                                                          CRASHED_PRIMARY: needs R(target); any
  *                                                          UNCLEAN: see (a)
  *   -- equal current --
  *   crash-self/peer   exactly one is CRASHED_PRIMARY, the  the other one is the source: the

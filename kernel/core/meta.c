@@ -62,7 +62,9 @@ ASSERT_AT(lockstep_superblock, history, 768);
 ASSERT_AT(lockstep_superblock, index_sect, 1792);
 ASSERT_AT(lockstep_superblock, verify_bit, 1800);
 ASSERT_AT(lockstep_superblock, index_4k, 1808);
-ASSERT_AT(lockstep_superblock, pad, 1812);
+ASSERT_AT(lockstep_superblock, pad0, 1812);
+ASSERT_AT(lockstep_superblock, write_s, 1816);
+ASSERT_AT(lockstep_superblock, pad, 1824);
 static_assert(sizeof(struct lockstep_superblock) == LOCKSTEP_SB_BYTES);
 
 #define BLOCK_SECT	8u		/* sectors of 4 KiB: the unit of all metadata */
@@ -247,6 +249,7 @@ void meta_encode(const struct meta *m, void *block)
 	sb->boot_id = cpu_to_le64(m->boot_id);
 	sb->written_s = cpu_to_le64(m->written_s);
 	sb->primary_s = cpu_to_le64(m->primary_s);
+	sb->write_s = cpu_to_le64(m->write_s);
 	put_gen(&m->current_gen, &sb->current_gen);
 	sb->block_bytes = cpu_to_le32(m->block_bytes);
 	sb->history_nr = cpu_to_le32(m->history_nr);
@@ -367,6 +370,8 @@ static u32 bad_field(const struct lockstep_superblock *sb)
 		return FIELD(resource);
 	if (!is_name_field(sb->node))
 		return FIELD(node);
+	if (sb->pad0)
+		return FIELD(pad0);
 	return is_zero(sb->pad, sizeof(sb->pad)) ? NO_FIELD : FIELD(pad);
 }
 
@@ -433,6 +438,7 @@ static void get_block(const struct lockstep_superblock *sb, struct meta *m)
 	m->boot_id = le64_to_cpu(sb->boot_id);
 	m->written_s = le64_to_cpu(sb->written_s);
 	m->primary_s = le64_to_cpu(sb->primary_s);
+	m->write_s = le64_to_cpu(sb->write_s);
 	m->current_gen = get_gen(&sb->current_gen);
 	m->block_bytes = le32_to_cpu(sb->block_bytes);
 	m->history_nr = le32_to_cpu(sb->history_nr);
@@ -631,6 +637,37 @@ void meta_gen_adopt(struct meta *m, unsigned int peer, struct meta_gen gen)
 	if (m->current_gen.id != gen.id)
 		meta_history_push(m, m->current_gen);
 	m->current_gen = gen;
+}
+
+/*
+ * The generations that came after the two parted go, everywhere: what they stood for is given up,
+ * and a history names what a copy contains. All that was pushed since then has a higher number: on
+ * one disk it only grows, and here it says when, not who is right. Without a `since` there is no
+ * point to go back to, and the copy is blank. The marks stay, and what says how far they can be
+ * trusted (UNCLEAN and the VALID flags): they name all that was written since.
+ */
+void meta_gen_surrender(struct meta *m, unsigned int peer)
+{
+	const struct meta_gen none = { 0, 0 };
+	struct meta_gen since = m->peer[peer].since;
+	u32 i;
+
+	if (!(m->flags & LOCKSTEP_MF_CONSISTENT))
+		return;
+	m->flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE | LOCKSTEP_MF_CLEAN |
+		      LOCKSTEP_MF_SERVING);
+	while (since.id && m->history_nr && m->history[0].nr > since.nr) {
+		m->history_nr--;
+		for (i = 0; i < m->history_nr; i++)
+			m->history[i] = m->history[i + 1];
+		m->history[m->history_nr] = none;
+	}
+	if (since.id)
+		m->current_gen = since;
+	else
+		m->current_gen.id = 0;
+	m->peer[peer].since = none;
+	m->peer[peer].flags &= ~LOCKSTEP_PF_SYNCING;
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */

@@ -47,6 +47,7 @@ struct meta {
 	u64 boot_id;
 	u64 written_s;
 	u64 primary_s;
+	u64 write_s;
 	struct meta_gen current_gen;
 	u32 block_bytes;
 	u32 history_nr;
@@ -156,6 +157,12 @@ void meta_gen_force(struct meta *m, u64 new_id);
 void meta_gen_adopt(struct meta *m, unsigned int peer, struct meta_gen gen);
 /* Source: sync done, the peer is with us again. */
 void meta_gen_together(struct meta *m, unsigned int peer);
+/*
+ * Split brain, and a person gives up what this side wrote (gen.h, "surrender"): back to where the
+ * two parted. A copy that is not CONSISTENT has nothing to give up and stays as it is, so this may
+ * be repeated.
+ */
+void meta_gen_surrender(struct meta *m, unsigned int peer);
 /* Newest first, no duplicates, the oldest falls out; id 0 is not pushed. */
 void meta_history_push(struct meta *m, struct meta_gen gen);
 

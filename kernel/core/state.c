@@ -424,6 +424,25 @@ static enum state_refusal on_copy(struct lockstep_state *s, u32 copy, u32 *eff)
 	return STATE_OK;
 }
 
+/*
+ * Without a session, so that no verdict is under way that was made of what goes; and never under an
+ * application. A copy that is no good already is no refusal: the volumes may have got half-way.
+ */
+static enum state_refusal on_surrender(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (is_primary(s))
+		return STATE_RF_IN_USE;
+	if (s->link != LOCKSTEP_LINK_DOWN)
+		return STATE_RF_SESSION;
+	if (s->copy == STATE_COPY_FAILED)
+		return STATE_RF_FAILED;
+	s->copy = min(s->copy, (u8)STATE_COPY_INCONSISTENT);
+	s->set = STATE_SET_BOTH;
+	*eff |= STATE_EFF_META_SURRENDER | STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
 typedef enum state_refusal (*step_fn)(struct lockstep_state *s, u32 arg, u32 *eff);
 
 static const struct {
@@ -445,6 +464,7 @@ static const struct {
 	[STATE_EV_COPY]		= { on_copy, "copy" },
 	[STATE_EV_DISK_FAILED]	= { on_disk_failed, "disk-failed" },
 	[STATE_EV_NARROW_FAILED] = { on_narrow_failed, "narrow-failed" },
+	[STATE_EV_SURRENDER]	= { on_surrender, "surrender" },
 };
 
 enum state_refusal state_step(struct lockstep_state *s, enum state_event event, u32 arg,
@@ -537,6 +557,7 @@ static const char *const refusal_texts[STATE_RF_NR] = {
 	[STATE_RF_CONNECTING]	= "a session is just being opened: try again",
 	[STATE_RF_FAILED]	= "its disk has failed",
 	[STATE_RF_ONLY_COPY]	= "nobody else has an up-to-date copy",
+	[STATE_RF_IN_USE]	= "it is primary",
 };
 
 const char *state_refusal_text(enum state_refusal r)

@@ -131,6 +131,8 @@ enum state_event {
 	STATE_EV_DISK_FAILED,
 	/* EFF_META_NARROW could not be made durable: held writes fail, the next one tries again */
 	STATE_EV_NARROW_FAILED,
+	/* a person gives up what was written here beside the peer (gen.h, "surrender") */
+	STATE_EV_SURRENDER,
 	STATE_EV_NR
 };
 
@@ -170,22 +172,23 @@ enum state_effect {
 	STATE_EFF_META_NARROW	= 1 << 6,
 	STATE_EFF_META_SYNCED	= 1 << 7,	/* target: up to date with the source's generation;
 						 * source: since = 0 */
+	STATE_EFF_META_SURRENDER = 1 << 8,	/* back to where the two parted, on every volume */
 	/* send ROLE_ASK; then EV_GRANTED, EV_DENIED or EV_LOST */
-	STATE_EFF_ASK		= 1 << 8,
-	STATE_EFF_GRANT		= 1 << 9,	/* answer the peer's ROLE_ASK */
-	STATE_EFF_DENY		= 1 << 10,
-	STATE_EFF_TELL		= 1 << 11,	/* send ROLE_TELL */
+	STATE_EFF_ASK		= 1 << 9,
+	STATE_EFF_GRANT		= 1 << 10,	/* answer the peer's ROLE_ASK */
+	STATE_EFF_DENY		= 1 << 11,
+	STATE_EFF_TELL		= 1 << 12,	/* send ROLE_TELL */
 	/* io mode may have changed: let held writes look again */
-	STATE_EFF_MODE		= 1 << 12,
-	STATE_EFF_RW		= 1 << 13,	/* device becomes writable */
-	STATE_EFF_RO		= 1 << 14,
+	STATE_EFF_MODE		= 1 << 13,
+	STATE_EFF_RW		= 1 << 14,	/* device becomes writable */
+	STATE_EFF_RO		= 1 << 15,
 	/* resync engine stops; what is not copied stays marked */
-	STATE_EFF_SYNC_STOP	= 1 << 15,
+	STATE_EFF_SYNC_STOP	= 1 << 16,
 	/* what was in flight to the peer in the last session goes to it again */
-	STATE_EFF_RESEND	= 1 << 16,
-	STATE_EFF_NOTIFY	= 1 << 17,	/* log line and event */
+	STATE_EFF_RESEND	= 1 << 17,
+	STATE_EFF_NOTIFY	= 1 << 18,	/* log line and event */
 	/* end the session, because of our disk; EV_LOST follows */
-	STATE_EFF_CLOSE		= 1 << 18,
+	STATE_EFF_CLOSE		= 1 << 19,
 };
 
 /*
@@ -212,6 +215,7 @@ enum state_refusal {
 	STATE_RF_CONNECTING,
 	STATE_RF_FAILED,	/* a disk of ours was given up */
 	STATE_RF_ONLY_COPY,	/* nobody else has the data */
+	STATE_RF_IN_USE,	/* we are primary: what is to be given up is being used */
 	STATE_RF_NR
 };
 

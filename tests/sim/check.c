@@ -318,6 +318,7 @@ void check_promoted(struct node *nd, bool forced)
 
 	if (forced) {
 		/* What is there is what counts from now on. */
+		w.surrendered[nd->n] = false;
 		w.forced = true;
 		for (i = 0; i < NR_SECT; i++) {
 			w.done[nd->n][i] = min(w.done[nd->n][i], nd->disk.view[i]);
@@ -325,9 +326,24 @@ void check_promoted(struct node *nd, bool forced)
 		}
 		return;
 	}
+	CHECK(!w.surrendered[nd->n], "P5: %d is promoted with what was given up", nd->n);
 	CHECK(has(w.done[nd->n], nd->disk.view, &sect),
 	      "P1: %d is promoted and has sector %u at %u, %u was completed", nd->n, sect,
 	      nd->disk.view[sect], w.done[nd->n][sect]);
+}
+
+/*
+ * A person has said that what completed beside the other is not to count. It may go here and
+ * nowhere else; and until this copy is what its source is, or a person calls it good all the same,
+ * nobody gets to see it, and it is in no split.
+ */
+void check_surrendered(struct node *nd, bool sure)
+{
+	w.stat[STAT_SURRENDERS]++;
+	w.surrendered[nd->n] = sure;
+	w.alone[nd->n] &= !sure;
+	memset(w.done[nd->n], 0, sizeof(w.done[0]));
+	memset(w.flushed[nd->n], 0, sizeof(w.flushed[0]));
 }
 
 /* Before the cache goes: what may be lost? */
@@ -364,6 +380,7 @@ void check_caught_up(struct node *target)
 	u64 gen = target->m.current_gen.id;
 	u32 sect = 0;
 
+	w.surrendered[target->n] = false;
 	if (w.node[source].m.current_gen.id == gen) {
 		memcpy(w.done[target->n], w.done[source], sizeof(w.done[0]));
 		memcpy(w.flushed[target->n], w.flushed[source], sizeof(w.flushed[0]));

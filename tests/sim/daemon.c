@@ -61,7 +61,24 @@ static void make_blank(struct node *nd)
 		meta_encode(&nd->m, nd->disk.sb[i]);
 	memset(w.done[nd->n], 0, sizeof(w.done[0]));
 	memset(w.flushed[nd->n], 0, sizeof(w.flushed[0]));
+	w.surrendered[nd->n] = false;
 	node_step(nd, STATE_EV_COPY, STATE_COPY_BLANK);
+}
+
+/*
+ * What it wrote beside the other is given up, by a person's word: at once, or not at all, if it
+ * dies over it. If its disk fails it may be on that, and here it is not so.
+ */
+static void surrender(struct node *nd)
+{
+	const struct meta *m;
+	bool ok = node_step(nd, STATE_EV_SURRENDER, 0);
+
+	m = node_durable(nd);
+	if (ok || (m && !(m->flags & LOCKSTEP_MF_CONSISTENT)))
+		check_surrendered(nd, ok || nd->dying);
+	if (ok)
+		node_step(nd, STATE_EV_COPY, node_copy(nd));
 }
 
 static void step_down(struct node *nd)
@@ -88,8 +105,11 @@ static void resolve(struct gen_result r)
 	      "P5: split, but not both went on alone");
 	/* Unrelated: a lineage of its own, by force or before they ever met. */
 	CHECK(r.verdict == GEN_SPLIT || !w.met || w.forced, "P5: unrelated generations");
+	CHECK(!w.surrendered[0] && !w.surrendered[1], "P5: what was given up is split again");
 	if (victim->st.role == LOCKSTEP_ROLE_PRIMARY)
 		step_down(victim);
+	else if (roll(4))
+		surrender(victim);
 	else
 		make_blank(victim);
 }

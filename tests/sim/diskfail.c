@@ -78,6 +78,7 @@ void diskfail_replace(struct node *nd)
 	memset(w.done[nd->n], 0, sizeof(w.done[0]));
 	memset(w.flushed[nd->n], 0, sizeof(w.flushed[0]));
 	check_thrown_away(nd);
+	w.surrendered[nd->n] = false;
 	node_init_disk(nd, false);
 	nd->durable_known = false;
 }

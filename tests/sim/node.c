@@ -123,6 +123,15 @@ static void change_target(struct node *nd)
 	note_session(nd);
 }
 
+static void change_surrender(struct node *nd)
+{
+	meta_gen_surrender(&nd->m, 0);
+	if (MUTATED(SURRENDER_STAYS_GOOD))
+		nd->m.flags |= WHOLE;
+	if (MUTATED(SURRENDER_DROPS_MARKS))
+		node_clear_all(nd);
+}
+
 static void change_meta(struct node *nd, u32 eff)
 {
 	struct meta *m = &nd->m;
@@ -155,6 +164,9 @@ static void change_meta(struct node *nd, u32 eff)
 		m->flags |= WHOLE;
 		m->flags &= ~(DOUBTS | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
 		note_session(nd);
+		break;
+	case STATE_EFF_META_SURRENDER:
+		change_surrender(nd);
 		break;
 	case STATE_EFF_META_NARROW:
 		check_narrows(nd);
@@ -213,6 +225,8 @@ static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 	change_meta(nd, eff);
 	/* Forced: both in one write. */
 	if (eff == STATE_EFF_META_PRIMARY && effects & STATE_EFF_META_FORCE)
+		return true;
+	if (eff == STATE_EFF_META_SURRENDER && MUTATED(SURRENDER_NOT_DURABLE))
 		return true;
 	if (eff == STATE_EFF_META_SOURCE && MUTATED(SERVE_BEFORE_DURABLE) &&
 	    nd->m.flags & LOCKSTEP_MF_SERVING)

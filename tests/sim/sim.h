@@ -155,7 +155,13 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	/* an attached disk is taken for good */					\
 	m(ATTACH_TRUSTED, "attach-trusted")						\
 	/* forced on with an attached disk, what was on its way to the old one is done */ \
-	m(THAW_COMPLETES, "thaw-completes")
+	m(THAW_COMPLETES, "thaw-completes")						\
+	/* a copy that was given up still calls itself good */				\
+	m(SURRENDER_STAYS_GOOD, "surrender-stays-good")					\
+	/* its marks go with its generation */						\
+	m(SURRENDER_DROPS_MARKS, "surrender-drops-marks")				\
+	/* a person is told before it is durable */					\
+	m(SURRENDER_NOT_DURABLE, "surrender-not-durable")
 
 #define MUTATION_ENUM(name, text)	MUT_##name,
 enum mutation { MUT_NONE, MUTATIONS(MUTATION_ENUM) MUT_NR };
@@ -315,7 +321,7 @@ struct message {
 
 enum stat { STAT_WRITES, STAT_CRASHES, STAT_SYNCS, STAT_SPLITS, STAT_PASSES, STAT_BY_MARKS,
 	    STAT_FULL, STAT_COPIED, STAT_COMPARED, STAT_STALE, STAT_P3, STAT_GIVEN_UP,
-	    STAT_SERVED, STAT_PULLED, STAT_NR };
+	    STAT_SERVED, STAT_PULLED, STAT_SURRENDERS, STAT_NR };
 
 struct world {
 	u64 rng, seed, now, next_id, next_session, next_disk;
@@ -340,6 +346,7 @@ struct world {
 	bool beside[2];
 	u32 habit;			/* what the application does at present */
 	bool alone[2];			/* went on without the other since they were last in sync */
+	bool surrendered[2];		/* what it wrote beside the other was given up */
 	u32 touched;			/* blocks that changed on a disk since the last check */
 	u32 differ;			/* blocks of which the two views differ */
 	struct {
@@ -474,6 +481,7 @@ void check_step(void);
 void check_completed(struct node *nd, const struct request *req);
 void check_target(struct node *nd);
 void check_promoted(struct node *nd, bool forced);
+void check_surrendered(struct node *nd, bool sure);
 void check_given_up(struct node *nd);
 bool check_is_serving(struct node *nd);
 void check_thawed(struct node *nd);

@@ -24,6 +24,7 @@ static void random_meta(struct meta *m, bool external)
 	m->boot_id = next_random(&rng);
 	m->written_s = next_random(&rng);
 	m->primary_s = next_random(&rng);
+	m->write_s = next_random(&rng);
 	m->block_bytes = random_below(&rng, 2) ? 0 : 512u << random_below(&rng, 8);
 	m->current_gen = (struct meta_gen){ next_random(&rng), next_random(&rng) };
 	for (i = 0; i < LOCKSTEP_MAX_PEERS; i++)
@@ -122,7 +123,8 @@ static void forged_fields(void **state)
 		{ AT(resource) + 2, '/', 1, AT(resource) },
 		{ AT(resource) + 47, 'x', 1, AT(resource) },
 		{ AT(node), '-', 1, AT(node) },
-		{ AT(pad) + 2283, 1, 1, AT(pad) },
+		{ AT(pad0), 1, 1, AT(pad0) },
+		{ AT(pad) + 2271, 1, 1, AT(pad) },
 	};
 	struct meta m;
 	u32 i, detail;

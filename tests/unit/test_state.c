@@ -32,7 +32,7 @@ static const struct {
 	{ STATE_EV_SYNC_DONE, 0 }, { STATE_EV_COPY, 0 }, { STATE_EV_COPY, 1 }, { STATE_EV_COPY, 2 },
 	{ STATE_EV_COPY, 3 }, { STATE_EV_COPY, 4 }, { STATE_EV_COPY, 5 },
 	{ STATE_EV_DISK_FAILED, 0 }, { STATE_EV_DISK_FAILED, STATE_DISK_ANYWAY },
-	{ STATE_EV_NARROW_FAILED, 0 },
+	{ STATE_EV_NARROW_FAILED, 0 }, { STATE_EV_SURRENDER, 0 },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 1) | STATE_START_THROUGH },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 2) | STATE_START_THROUGH },
 	{ STATE_EV_START, STATE_START(GEN_TARGET, 1) | STATE_START_THROUGH },
@@ -87,6 +87,11 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 	/* [S4]: writing alone ends a set of both only through NARROWED or as a source. */
 	if (a->set == STATE_SET_BOTH && b->set == STATE_SET_ME)
 		assert_true(ev == STATE_EV_NARROWED || HAS(META_SOURCE));
+	/* What is given up is not in use, and is good for nothing until a resync or a force. */
+	assert_int_equal(HAS(META_SURRENDER), ev == STATE_EV_SURRENDER);
+	if (HAS(META_SURRENDER))
+		assert_true(a->role != PRIMARY && a->link == 0 && a->copy != STATE_COPY_FAILED &&
+			    b->copy <= STATE_COPY_INCONSISTENT);
 	if (HAS(GRANT))
 		assert_true(a->role != PRIMARY && !b->asking && !(a->asking && a->smaller_id));
 }
@@ -146,7 +151,7 @@ static void every_state_and_event(void **state)
 				assert_int_equal(effects, 0xdeadbeef);
 				continue;
 			}
-			assert_int_equal(effects >> 19, 0);
+			assert_int_equal(effects >> 20, 0);
 			check_effects(&before, &s, effects, inputs[j].ev);
 			check_disk(&before, &s, effects, inputs[j].ev, inputs[j].arg);
 			visit(&s);
