@@ -200,6 +200,7 @@ int lockstep_metaio_load(struct lockstep_volume *vol, u64 old_sect, char *why, s
 	if (err)
 		return err;
 	vol->data_max_sect = vol->meta.data_max_sect;
+	WRITE_ONCE(vol->write_s, vol->meta.write_s);
 	return lockstep_metaio_place(vol);
 }
 
@@ -222,6 +223,8 @@ int lockstep_metaio_store(struct lockstep_volume *vol)
 	vol->meta.sequence++;
 	vol->meta.boot_id = lockstep_boot_id;
 	vol->meta.written_s = ktime_get_real_seconds();
+	/* As far as we know: exact once no more can come, which is when it is closed. */
+	vol->meta.write_s = READ_ONCE(vol->write_s);
 	meta_encode(&vol->meta, vol->meta_page);
 	/* PREFLUSH stands for the flush of the data where both share a device. */
 	err = block_io(vol, vol->sb_sect[target], vol->meta_page,

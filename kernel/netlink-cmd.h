@@ -35,7 +35,12 @@ int lockstep_netlink_reply_marks(struct genl_info *info, u8 cmd, struct lockstep
 typedef int (*lockstep_volume_cmd)(struct lockstep_volume *vol, struct genl_info *info, char *why);
 int lockstep_netlink_for_volume(struct genl_info *info, lockstep_volume_cmd cmd);
 
+/* The attributes of a nest, checked against the policy; attrs has LOCKSTEP_ATTR_MAX + 1 entries. */
+int lockstep_netlink_parse_nest(struct nlattr **attrs, const struct nlattr *nest,
+				struct netlink_ext_ack *extack);
+
 /* Commands that stand in other files. */
+int lockstep_cmd_surrender(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_start(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_stop(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_get(struct sk_buff *skb, struct genl_info *info);

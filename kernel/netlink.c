@@ -307,7 +307,7 @@ static int parse_peer_volume(struct genl_info *info, struct nlattr *nest,
 	struct nlattr *a[LOCKSTEP_ATTR_MAX + 1];
 	int i, err;
 
-	err = nla_parse_nested(a, LOCKSTEP_ATTR_MAX, nest, policy, info->extack);
+	err = lockstep_netlink_parse_nest(a, nest, info->extack);
 	if (err)
 		return err;
 	for (i = 0; i < ARRAY_SIZE(needed); i++)
@@ -800,6 +800,8 @@ static const struct genl_ops ops[] = {
 	{ .cmd = LOCKSTEP_CMD_VERIFY_GET, .doit = lockstep_cmd_verify_get,
 	  .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_RESIZE, .doit = cmd_resize, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_SURRENDER, .doit = lockstep_cmd_surrender,
+	  .flags = GENL_ADMIN_PERM },
 };
 
 static const struct genl_multicast_group groups[] = {
@@ -830,6 +832,12 @@ int lockstep_netlink_parse(const struct nlmsghdr *nlh, struct nlattr **attrs,
 			   struct netlink_ext_ack *extack)
 {
 	return nlmsg_parse(nlh, GENL_HDRLEN, attrs, LOCKSTEP_ATTR_MAX, policy, extack);
+}
+
+int lockstep_netlink_parse_nest(struct nlattr **attrs, const struct nlattr *nest,
+				struct netlink_ext_ack *extack)
+{
+	return nla_parse_nested(attrs, LOCKSTEP_ATTR_MAX, nest, policy, extack);
 }
 
 int lockstep_netlink_init(void)

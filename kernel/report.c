@@ -83,7 +83,8 @@ static int put_generations(struct sk_buff *skb, const struct meta *m)
 	    nla_put(skb, LOCKSTEP_ATTR_GEN_HISTORY, nr * sizeof(u64), history) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_FLAGS, m->flags) ||
 	    put_u64(skb, LOCKSTEP_ATTR_LAST_BOOT_ID, m->peer[LOCKSTEP_PEER].boot_id) ||
-	    put_u64(skb, LOCKSTEP_ATTR_WRITTEN_S, m->written_s))
+	    put_u64(skb, LOCKSTEP_ATTR_WRITTEN_S, m->written_s) ||
+	    put_u64(skb, LOCKSTEP_ATTR_PRIMARY_S, m->primary_s))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -95,6 +96,7 @@ static int put_counters(struct sk_buff *skb, struct lockstep_volume *vol)
 	    put_u64(skb, LOCKSTEP_ATTR_READ_SECT, atomic64_read(&vol->read_sect)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_WRITES, atomic64_read(&vol->writes)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_WRITE_SECT, atomic64_read(&vol->write_sect)) ||
+	    put_u64(skb, LOCKSTEP_ATTR_WRITE_S, READ_ONCE(vol->write_s)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_PEER_WRITES, atomic64_read(&vol->peer_writes)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_PEER_WRITE_SECT, atomic64_read(&vol->peer_write_sect)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_RESYNC_SECT, atomic64_read(&vol->resync_sect)) ||

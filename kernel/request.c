@@ -50,9 +50,13 @@ static void finish(struct lockstep_request *req)
 	struct lockstep_volume *vol = req->vol;
 	struct bio *master = req->master;
 	blk_status_t status = req->status;
+	u64 now_s = ktime_get_real_seconds();
 
 	atomic64_inc(&vol->writes);
 	atomic64_add(bio_sectors(master), &vol->write_sect);
+	/* Once a second, so that the writers of all processors need not fight for it. */
+	if (!status && bio_sectors(master) && READ_ONCE(vol->write_s) != now_s)
+		WRITE_ONCE(vol->write_s, now_s);
 	bio_end_io_acct(master, req->start);
 	if (!req->is_flush)
 		lockstep_engine_note_end(&vol->engine,

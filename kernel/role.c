@@ -150,6 +150,32 @@ int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
 	return err;
 }
 
+/* ---- split brain ----------------------------------------------------------------------------- */
+
+/* Marks that are not all here yet would still be added to: they count, and nothing is lost. */
+int lockstep_role_surrender_locked(struct lockstep_resource *res, char *why, size_t len)
+{
+	size_t at;
+	int err;
+
+	lockdep_assert_held(&res->ctl);
+	if (res->gone || !res->nr_volumes) {
+		snprintf(why, len, "%s has no volumes", res->name);
+		return -ENODEV;
+	}
+	err = lockstep_status_step_locked(res, STATE_EV_SURRENDER, 0, why, len);
+	at = strlen(why);
+	if (err == -EBUSY && res->state.role == LOCKSTEP_ROLE_PRIMARY)
+		snprintf(why + at, len - at, "; stop what uses it, then lockstep demote %s",
+			 res->name);
+	if (err)
+		return err;
+	/* The worst of all copies, as the metadata has it now. */
+	lockstep_status_copy_locked(res);
+	pr_notice("%s: what was written here beside %s is given up\n", res->name, res->peer_name);
+	return 0;
+}
+
 /* ---- down ----------------------------------------------------------------------------------- */
 
 static int check_unused(struct lockstep_resource *res, char *why, size_t len)

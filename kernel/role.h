@@ -8,11 +8,17 @@
 struct lockstep_resource;
 
 /*
- * All three take resource.ctl themselves, wait no longer than the session's time-out for the peer,
- * and put a sentence into `why` when they refuse.
+ * Those that are not _locked take resource.ctl themselves, wait no longer than the session's
+ * time-out for the peer, and put a sentence into `why` when they refuse.
  */
 int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, size_t len);
 int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len);
+/*
+ * A split brain, and what was written here is to be given up: on all volumes, durably, or -errno
+ * with a sentence; then some may have got there and some not, and it may be repeated (gen.h). ctl
+ * held.
+ */
+int lockstep_role_surrender_locked(struct lockstep_resource *res, char *why, size_t len);
 /* Demote if need be, close the session, detach and remove everything. */
 int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len);
 

@@ -184,6 +184,8 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 		meta_gen_narrow(&vol->meta, LOCKSTEP_PEER, c->id);
 	if (c->effects & STATE_EFF_META_SYNCED)
 		change_synced(vol);
+	if (c->effects & STATE_EFF_META_SURRENDER)
+		meta_gen_surrender(&vol->meta, LOCKSTEP_PEER);
 	if (c->effects & (STATE_EFF_META_TARGET | STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL)) {
 		note_session(vol, c->session);
 		lockstep_regions_session_begins(vol);
@@ -193,7 +195,8 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 #define META_EFFECTS	(STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE |		\
 			 STATE_EFF_META_SECONDARY | STATE_EFF_META_TARGET |	\
 			 STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL |		\
-			 STATE_EFF_META_NARROW | STATE_EFF_META_SYNCED)
+			 STATE_EFF_META_NARROW | STATE_EFF_META_SYNCED |	\
+			 STATE_EFF_META_SURRENDER)
 
 static enum state_copy copy_of(const struct lockstep_volume *vol)
 {
@@ -355,6 +358,7 @@ static int refusal_errno(enum state_refusal rf)
 		return -EALREADY;
 	case STATE_RF_SESSION:
 	case STATE_RF_ASKING:
+	case STATE_RF_IN_USE:
 		return -EBUSY;
 	case STATE_RF_NARROWING:
 	case STATE_RF_CONNECTING:

@@ -105,6 +105,7 @@ struct lockstep_volume {
 	atomic64_t reads, read_sect, writes, write_sect;
 	atomic64_t peer_writes, peer_write_sect, resync_sect;
 	atomic64_t read_errors, write_errors, repairs;
+	u64 write_s;			/* wall clock of the last application write */
 	atomic_t stuck;			/* abandoned requests that have not come back */
 	atomic_t local_reads;		/* at the local disk */
 	unsigned long read_progress;	/* jiffies: the first of them began, or one came back */

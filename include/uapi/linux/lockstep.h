@@ -169,6 +169,13 @@ enum lockstep_cmd {
 	 * attaching it again takes up its size (DATA_MAX_SECT).
 	 */
 	LOCKSTEP_CMD_RESIZE,
+	/*
+	 * RES_NAME, and one PEER_VOLUME nest for each volume {VOLUME GEN_CURRENT GEN_SINCE (ours,
+	 * as whoever decided knew them)}: give up what was written here beside the peer, durably,
+	 * on all volumes: each is inconsistent then, and keeps its marks. EBUSY while primary or
+	 * with a session; EAGAIN when a generation has changed. May be repeated.
+	 */
+	LOCKSTEP_CMD_SURRENDER,
 	__LOCKSTEP_CMD_MAX
 };
 #define LOCKSTEP_CMD_MAX	(__LOCKSTEP_CMD_MAX - 1)
@@ -281,6 +288,9 @@ enum lockstep_attr {
 	LOCKSTEP_ATTR_VERIFY_END_BIT,	/* u64: where it ends */
 	LOCKSTEP_ATTR_VERIFY_BAD_BITS,	/* u64: blocks that differed */
 	LOCKSTEP_ATTR_VERIFY_REPAIRED_BITS, /* u64 */
+	/* What happened here when; wall clock, 0: never. */
+	LOCKSTEP_ATTR_WRITE_S,		/* u64: last application write that completed here */
+	LOCKSTEP_ATTR_PRIMARY_S,	/* u64: last promotion here */
 	__LOCKSTEP_ATTR_MAX
 };
 #define LOCKSTEP_ATTR_MAX	(__LOCKSTEP_ATTR_MAX - 1)

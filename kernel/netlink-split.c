@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "netlink-cmd.h"
+#include "role.h"
+#include "volume.h"
+
+/* Is this volume what whoever decided took it for? */
+static int check_volume(struct genl_info *info, const struct nlattr *nest,
+			struct lockstep_resource *res, unsigned long *seen, char *why)
+{
+	struct nlattr *a[LOCKSTEP_ATTR_MAX + 1];
+	struct lockstep_volume *vol;
+	u32 number;
+	int err;
+
+	err = lockstep_netlink_parse_nest(a, nest, info->extack);
+	if (err)
+		return err;
+	if (!a[LOCKSTEP_ATTR_VOLUME] || !a[LOCKSTEP_ATTR_GEN_CURRENT] ||
+	    !a[LOCKSTEP_ATTR_GEN_SINCE])
+		return -EINVAL;
+	number = nla_get_u32(a[LOCKSTEP_ATTR_VOLUME]);
+	vol = res->volume[number];
+	if (!vol || __test_and_set_bit(number, seen))
+		return -EINVAL;
+	if (vol->meta.current_gen.id == nla_get_u64(a[LOCKSTEP_ATTR_GEN_CURRENT]) &&
+	    vol->meta.peer[LOCKSTEP_PEER].since.id == nla_get_u64(a[LOCKSTEP_ATTR_GEN_SINCE]))
+		return 0;
+	snprintf(why, WHY_BYTES, "volume %u has changed since: look again", number);
+	return -EAGAIN;
+}
+
+static int check_volumes(struct genl_info *info, struct lockstep_resource *res, char *why)
+{
+	DECLARE_BITMAP(seen, LOCKSTEP_MAX_VOLUMES) = { 0 };
+	struct nlattr *nest;
+	int rem, err;
+
+	nlmsg_for_each_attr(nest, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(nest) != LOCKSTEP_ATTR_PEER_VOLUME)
+			continue;
+		err = check_volume(info, nest, res, seen, why);
+		if (err && !why[0])
+			snprintf(why, WHY_BYTES, "a volume's description is not valid");
+		if (err)
+			return err;
+	}
+	if (bitmap_weight(seen, LOCKSTEP_MAX_VOLUMES) == res->nr_volumes)
+		return 0;
+	snprintf(why, WHY_BYTES, "not all volumes of %s are described", res->name);
+	return -EINVAL;
+}
+
+int lockstep_cmd_surrender(struct sk_buff *skb, struct genl_info *info)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	int err;
+
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	err = check_volumes(info, res, why) ?:
+	      lockstep_role_surrender_locked(res, why, WHY_BYTES);
+	unlock_resource(res);
+	return refused(info, err, why);
+}
