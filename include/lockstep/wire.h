@@ -29,6 +29,8 @@
 #define LOCKSTEP_WF_CSUM		(1ull << 2)	/* answers CSUM (checksum resync, verify) */
 #define LOCKSTEP_WF_READ		(1ull << 3)	/* answers READ (remote reads) */
 #define LOCKSTEP_WF_RDMA		(1ull << 4)	/* has the RDMA transport */
+/* stays connected in a split brain: SPLIT, RESOLVE, RESOLVE_DONE */
+#define LOCKSTEP_WF_SPLIT		(1ull << 5)
 
 /* ---- data connections ---------------------------------------------------------------------- */
 
@@ -162,6 +164,18 @@ enum lockstep_ctl_type {
 	 */
 	LOCKSTEP_CT_RESIZE	= 12,
 	LOCKSTEP_CT_RESIZE_DONE	= 13,	/* lockstep_ctl_resize_done */
+	/*
+	 * Instead of VERDICT, when both hellos come to a split brain; again whenever something of
+	 * it has changed: lockstep_ctl_split + nr_volumes x lockstep_ctl_split_volume
+	 */
+	LOCKSTEP_CT_SPLIT	= 14,
+	/*
+	 * In a split: whose changes are to count; lockstep_ctl_resolve. Answered by RESOLVE_DONE.
+	 * KEEP_YOURS: may I give up mine? Whoever says yes gives up nothing itself while this
+	 * connection lasts. KEEP_MINE: give up yours; done is when it is durable.
+	 */
+	LOCKSTEP_CT_RESOLVE	= 15,
+	LOCKSTEP_CT_RESOLVE_DONE = 16,	/* lockstep_ctl_resolve_done */
 	LOCKSTEP_CT_NR
 };
 
@@ -256,6 +270,46 @@ struct lockstep_ctl_resize_done {
 	__le32	refused;	/*   4 0: done, 1: not, and `text` says why */
 	__le64	data_max_sect;	/*   8 what that side can give now */
 	__u8	text[240];	/*  16 NUL-terminated UTF-8 */
+};				/* 256 */
+
+/* What one side has written alone, for people and for split_policy(). */
+struct lockstep_ctl_split {
+	__le32	nr_volumes;	/*  0 */
+	__le32	role;		/*  4 lockstep_role */
+	/*  8 what its configuration says: lockstep_split_policy, without and with one primary */
+	__le32	no_primary;
+	__le32	one_primary;	/* 12 */
+};				/* 16 */
+
+enum lockstep_split_policy {
+	LOCKSTEP_SP_NONE	= 0,	/* a person decides */
+	LOCKSTEP_SP_KEEP_CHANGED = 1,	/* the only side that has any changes */
+	LOCKSTEP_SP_KEEP_PRIMARY = 2,
+	LOCKSTEP_SP_NR
+};
+
+struct lockstep_ctl_split_volume {
+	__le32	volume;		/*  0 ascending in the message */
+	__le32	flags;		/*  4 LOCKSTEP_MF_* */
+	__le64	oos_bits;	/*  8 blocks marked */
+	/* 16 bytes of all regions that may have been written since both last flushed */
+	__le64	dirty_bytes;
+	__le64	write_s;	/* 24 last application write here, wall clock; 0: none known */
+	__le64	primary_s;	/* 32 last promotion here; 0: never */
+};				/* 40 */
+
+struct lockstep_ctl_resolve {
+	__le32	keep;		/*  0 LOCKSTEP_KEEP_* */
+	__le32	pad;		/*  4 */
+};				/*  8 */
+
+#define LOCKSTEP_KEEP_MINE	1u
+#define LOCKSTEP_KEEP_YOURS	2u
+
+struct lockstep_ctl_resolve_done {
+	__le32	refused;	/*   0 0: done, 1: not, and `text` says why */
+	__le32	pad;		/*   4 */
+	__u8	text[248];	/*   8 NUL-terminated UTF-8 */
 };				/* 256 */
 
 struct lockstep_ctl_refuse {

@@ -126,6 +126,11 @@ static const struct body_rule bodies[LOCKSTEP_CT_NR] = {
 	[LOCKSTEP_CT_ADOPT]	= { true, 0, 1, 0 },
 	[LOCKSTEP_CT_RESIZE]	= { true, sizeof(struct lockstep_ctl_resize), 1, 0 },
 	[LOCKSTEP_CT_RESIZE_DONE] = { true, sizeof(struct lockstep_ctl_resize_done), 1, 0 },
+	[LOCKSTEP_CT_SPLIT]	= { true, sizeof(struct lockstep_ctl_split),
+				    sizeof(struct lockstep_ctl_split_volume),
+				    LOCKSTEP_MAX_VOLUMES },
+	[LOCKSTEP_CT_RESOLVE]	= { true, sizeof(struct lockstep_ctl_resolve), 1, 0 },
+	[LOCKSTEP_CT_RESOLVE_DONE] = { true, sizeof(struct lockstep_ctl_resolve_done), 1, 0 },
 };
 
 void wire_ctl_encode(const struct wire_ctl *c, struct lockstep_ctl_hdr *ret)
@@ -546,7 +551,7 @@ static bool is_printable(u8 c)
 }
 
 /* Into `size` zeroed bytes. */
-static void encode_text(const char *text, u8 *ret, size_t size)
+void wire_put_text(const char *text, u8 *ret, size_t size)
 {
 	size_t i = 0;
 
@@ -557,7 +562,7 @@ static void encode_text(const char *text, u8 *ret, size_t size)
 		ret[--i] = 0;
 }
 
-static bool is_text(const u8 *text, size_t size)
+bool wire_is_text(const u8 *text, size_t size)
 {
 	size_t n = 0;
 
@@ -574,7 +579,7 @@ size_t wire_refuse_encode(u32 code, const char *text, void *buf, size_t cap)
 		return 0;
 	memset(w, 0, sizeof(*w));
 	w->code = cpu_to_le32(code);
-	encode_text(text, w->text, sizeof(w->text));
+	wire_put_text(text, w->text, sizeof(w->text));
 	return sizeof(*w);
 }
 
@@ -589,7 +594,7 @@ enum wire_err wire_refuse_decode(const void *buf, size_t len, struct wire_refuse
 	code = le32_to_cpu(w->code);
 	if (!code || code >= LOCKSTEP_RF_NR)
 		return WIRE_VALUE;
-	if (!is_text(w->text, sizeof(w->text)))
+	if (!wire_is_text(w->text, sizeof(w->text)))
 		return WIRE_TEXT;
 	ret->code = code;
 	memcpy(ret->text, w->text, sizeof(ret->text));
@@ -643,7 +648,7 @@ size_t wire_resize_done_encode(const struct wire_resize_done *r, void *buf, size
 	w->volume = cpu_to_le32(r->volume);
 	w->refused = cpu_to_le32(r->refused);
 	w->data_max_sect = cpu_to_le64(r->data_max_sect);
-	encode_text(r->text, w->text, sizeof(w->text));
+	wire_put_text(r->text, w->text, sizeof(w->text));
 	return sizeof(*w);
 }
 
@@ -657,7 +662,7 @@ enum wire_err wire_resize_done_decode(const void *buf, size_t len, struct wire_r
 	if (le32_to_cpu(w->volume) >= LOCKSTEP_MAX_VOLUMES || le32_to_cpu(w->refused) > 1 ||
 	    le64_to_cpu(w->data_max_sect) > LOCKSTEP_MAX_DATA_SECT)
 		return WIRE_VALUE;
-	if (!is_text(w->text, sizeof(w->text)))
+	if (!wire_is_text(w->text, sizeof(w->text)))
 		return WIRE_TEXT;
 	ret->volume = le32_to_cpu(w->volume);
 	ret->refused = le32_to_cpu(w->refused);

@@ -114,6 +114,20 @@ struct wire_resize_done {
 	char text[240];
 };
 
+struct wire_split {
+	u32 nr_volumes, role, no_primary, one_primary;
+};
+
+struct wire_split_volume {
+	u32 volume, flags;
+	u64 oos_bits, dirty_bytes, write_s, primary_s;
+};
+
+struct wire_resolve_done {
+	u32 refused;
+	char text[248];
+};
+
 struct wire_refuse {
 	u32 code;
 	char text[252];
@@ -147,6 +161,21 @@ enum wire_err wire_resize_decode(const void *buf, size_t len, struct wire_resize
 /* The text is r->text, cut to fit. */
 size_t wire_resize_done_encode(const struct wire_resize_done *r, void *buf, size_t cap);
 enum wire_err wire_resize_done_decode(const void *buf, size_t len, struct wire_resize_done *ret);
+
+/* Of a split brain: wire-split.c. At most `max` volumes, WIRE_LENGTH if there are more. */
+size_t wire_split_encode(const struct wire_split *s, const struct wire_split_volume *v, void *buf,
+			 size_t cap);
+enum wire_err wire_split_decode(const void *buf, size_t len, struct wire_split *ret,
+				struct wire_split_volume *ret_v, u32 max);
+size_t wire_resolve_encode(u32 keep, void *buf, size_t cap);
+enum wire_err wire_resolve_decode(const void *buf, size_t len, u32 *ret_keep);
+/* The text is d->text, cut to fit. */
+size_t wire_resolve_done_encode(const struct wire_resolve_done *d, void *buf, size_t cap);
+enum wire_err wire_resolve_done_decode(const void *buf, size_t len, struct wire_resolve_done *ret);
+
+/* For the codec's own files: a text in its field, checked and written. */
+bool wire_is_text(const u8 *field, size_t size);
+void wire_put_text(const char *text, u8 *field, size_t size);
 
 /* Data socket hello. proof and nonces are computed by the daemon. */
 struct wire_join {

@@ -63,6 +63,28 @@ static void resize(const void *p, size_t len)
 	}
 }
 
+static void split(const void *p, size_t len)
+{
+	struct wire_split_volume v[8];
+	struct wire_resolve_done d;
+	struct wire_split s;
+	u32 keep;
+
+	if (!wire_split_decode(p, len, &s, v, 8)) {
+		assert(s.nr_volumes <= 8 && s.no_primary < LOCKSTEP_SP_NR);
+		assert(wire_split_encode(&s, v, again, sizeof(again)) == len);
+		assert(!memcmp(p, again, len));
+	}
+	if (!wire_resolve_decode(p, len, &keep)) {
+		assert(wire_resolve_encode(keep, again, sizeof(again)) == len);
+		assert(!memcmp(p, again, len));
+	}
+	if (!wire_resolve_done_decode(p, len, &d)) {
+		assert(memchr(d.text, 0, sizeof(d.text)));
+		assert(wire_resolve_done_encode(&d, again, sizeof(again)) == len);
+	}
+}
+
 static void others(const void *p, size_t len)
 {
 	struct wire_refuse r;
@@ -79,6 +101,7 @@ static void others(const void *p, size_t len)
 	if (!wire_ctl_decode(p, len, &c))
 		assert(c.body_bytes <= LOCKSTEP_CTL_MAX_BYTES);
 	resize(p, len);
+	split(p, len);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -130,6 +153,9 @@ size_t fuzz_seed(u32 n, u8 *buf, size_t cap)
 	struct wire_join j = { .session_id = 5 };
 	struct wire_resize r = { 1, LOCKSTEP_RZ_SHRINK, 4096 };
 	struct wire_resize_done d = { 1, 1, 8192, "no room" };
+	struct wire_split s = { 2, 1, 1, 2 };
+	struct wire_split_volume sv[2] = { { 0, 1, 2, 3, 4, 5 }, { 1, 0, 0, 0, 0, 0 } };
+	struct wire_resolve_done rd = { 1, "it is primary" };
 	struct wire_ctl ctl = { LOCKSTEP_CT_VERDICT, 24 };
 	static _Alignas(8) u8 body[4096];
 	size_t len = 0;
@@ -163,6 +189,15 @@ size_t fuzz_seed(u32 n, u8 *buf, size_t cap)
 		break;
 	case 8:
 		len = wire_resize_done_encode(&d, body, sizeof(body));
+		break;
+	case 9:
+		len = wire_split_encode(&s, sv, body, sizeof(body));
+		break;
+	case 10:
+		len = wire_resolve_encode(LOCKSTEP_KEEP_MINE, body, sizeof(body));
+		break;
+	case 11:
+		len = wire_resolve_done_encode(&rd, body, sizeof(body));
 		break;
 	}
 	if (!len || cap < len + 1)
