@@ -261,6 +261,39 @@ static int f_demote(void *k, const char *name, struct err *e)
 	return leave(f, r);
 }
 
+/* As the kernel does it: back to where the two parted. */
+static int f_surrender(void *k, const char *name, const struct nl_surrender_volume *v, u32 nr,
+		       struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	if (r == 0 && f->r.role == LOCKSTEP_ROLE_PRIMARY)
+		r = err_set(e, -EBUSY, "kernel-busy", "it is primary");
+	if (r == 0 && f->refuse_surrender[0])
+		r = err_set(e, -EIO, "kernel-refused", "%s", f->refuse_surrender);
+	if (r == 0 && nr != f->volumes_made)
+		r = err_set(e, -EINVAL, "kernel-refused", "not all volumes");
+	for (u32 i = 0; r == 0 && i < nr; i++) {
+		struct model_volume *m = &volume(f, v[i].volume)->m;
+
+		if (m->gen_current != v[i].gen_current || m->gen_since != v[i].gen_since)
+			r = err_set(e, -EAGAIN, "kernel-again", "generation changed");
+	}
+	for (u32 i = 0; r == 0 && i < nr; i++) {
+		struct model_volume *m = &volume(f, v[i].volume)->m;
+
+		if (!(m->flags & LOCKSTEP_MF_CONSISTENT))
+			continue;
+		m->gen_current = m->gen_since;
+		m->gen_since = 0;
+		m->flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
+		m->disk = LOCKSTEP_DISK_INCONSISTENT;
+	}
+	f->surrenders += r == 0;
+	return leave(f, r);
+}
+
 static int f_session_open(void *k, const struct nl_session *s, struct err *e)
 {
 	struct fake *f = enter(k);
@@ -473,6 +506,7 @@ static const struct kern_ops fake_ops = {
 	.resize = f_resize,
 	.promote = f_promote,
 	.demote = f_demote,
+	.surrender = f_surrender,
 	.session_open = f_session_open,
 	.stream_add = f_stream_add,
 	.session_start = f_session_start,

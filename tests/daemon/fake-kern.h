@@ -34,11 +34,12 @@ struct fake {
 	u32 volumes_made;	/* by VOL_ADD: the rest are the test's */
 	int fd[LOCKSTEP_MAX_STREAMS];
 	/* How often what was asked. */
-	u32 opens, starts, closes, marks_gets;
+	u32 opens, starts, closes, marks_gets, surrenders;
 	u64 start_stamp;	/* order among all fakes */
 	/* Tricks of the tests. */
 	u32 eagain_opens, eagain_starts, promote_ms;
 	char refuse_open[64], refuse_volume[64], refuse_attach[64], refuse_resize[64];
+	char refuse_surrender[64];
 	/* Between what a dump says and the moment the daemon hears of it; the lock is held. */
 	void (*after_status)(struct fake *f);
 	/* Events. */

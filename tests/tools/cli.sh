@@ -91,6 +91,9 @@ expect 2 "two places, as in 10G-20G" verify r0 --range 20G-10G
 expect 2 "two places, as in 10G-20G" verify r0 --range -
 expect 2 "takes bytes, or as in 10G" resize r0 --size 0
 expect 2 "takes bytes, or as in 10G" resize r0 --size 10Q
+expect 2 "which host.s changes are to count" resolve r0
+expect 2 '"here" or "peer"' resolve r0 --keep both
+expect 2 "takes no option --save" connect r0 --save x
 
 # ---- keygen
 expect 0 "scp -p" keygen r0

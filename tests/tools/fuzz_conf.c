@@ -49,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(c->node[0].id < c->node[1].id && c->node[1].id < LOCKSTEP_MAX_NODES, "ids");
 	must(c->nr_volumes >= 1 && c->nr_volumes <= LOCKSTEP_MAX_VOLUMES, "volumes");
 	must(c->streams >= 1 && c->streams <= LOCKSTEP_MAX_STREAMS, "streams");
+	must(c->split_no_primary <= 1 && !(c->split_one_primary & ~2u), "split_brain");
 	must(c->ping_ms && c->ping_ms * 2 <= c->timeout_ms, "ping");
 	for (int n = 0; n < CONF_NODES; n++) {
 		must(meta_name_ok(c->node[n].name) && c->node[n].address[0] && c->node[n].port,

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "conf.h"
+#include <lockstep/wire.h>
 
 #define NODES	"nodes: { alice: { id = 0; address = \"10.77.0.1\"; };\n" \
 		"  bob: { id = 1; address = \"10.77.0.2\"; }; };\n"
@@ -39,6 +40,8 @@ static void test_least(void **state)
 	assert_int_equal(c->timeout_ms, LOCKSTEP_DEF_TIMEOUT_MS);
 	assert_int_equal(c->ping_ms, LOCKSTEP_DEF_PING_MS);
 	assert_int_equal(c->nr_volumes, 1);
+	assert_int_equal(c->split_no_primary, LOCKSTEP_SP_NONE);
+	assert_int_equal(c->split_one_primary, LOCKSTEP_SP_NONE);
 	assert_string_equal(c->node[1].name, "bob");
 	assert_int_equal(c->node[1].port, LOCKSTEP_DEF_PORT);
 	assert_string_equal(c->volume[0].disk[0], "/dev/vdb");
@@ -64,6 +67,7 @@ static void test_whole(void **state)
 		"net = { streams = 16; timeout_ms = 500; };\n"
 		"disk_timeout_ms = 0;\n"
 		"hooks: { split_brain = \"/h/split\"; any = \"/h/any\"; };\n"
+		"split_brain: { no_primary = \"keep-changed\"; one_primary = \"keep-primary\"; };\n"
 		"key = \"/root/secret\";\n";
 	struct conf *c = NULL;
 	struct err e;
@@ -85,6 +89,8 @@ static void test_whole(void **state)
 	assert_string_equal(c->hook[CONF_HOOK_SPLIT_BRAIN], "/h/split");
 	assert_string_equal(c->hook[CONF_HOOK_DISK_FAILED], "");
 	assert_string_equal(c->hook[CONF_HOOK_ANY], "/h/any");
+	assert_int_equal(c->split_no_primary, LOCKSTEP_SP_KEEP_CHANGED);
+	assert_int_equal(c->split_one_primary, LOCKSTEP_SP_KEEP_PRIMARY);
 	assert_int_equal(conf_self(c, "alice", &e), 0);
 	assert_int_equal(conf_self(c, "bob", &e), 1);
 	conf_free(c);
@@ -109,6 +115,14 @@ static const struct bad {
 	  "split_brain" },
 	{ NODES VOLUMES "hooks: { any = \"notify\"; };", "conf-path", "notify", "whole path" },
 	{ NODES VOLUMES "hooks: { any = 5; };", "conf-type", "any", "whole path" },
+	{ NODES VOLUMES "split_brain = \"none\";", "conf-type", "\"split_brain\"", "" },
+	{ NODES VOLUMES "split_brain: { two_primaries = \"none\"; };", "conf-unknown-setting",
+	  "two_primaries", "no_primary, one_primary" },
+	{ NODES VOLUMES "split_brain: { no_primary = \"keep-primary\"; };", "conf-word",
+	  "keep-primary", "none, keep-changed" },
+	{ NODES VOLUMES "split_brain: { one_primary = \"keep-primry\"; };", "conf-word",
+	  "keep-primry", "\"keep-primary\"" },
+	{ NODES VOLUMES "split_brain: { one_primary = 1; };", "conf-type", "one_primary", "" },
 	{ "nodes: { a: { id = 0; adress = \"x\"; }; b: { id = 1; }; };\n" VOLUMES,
 	  "conf-unknown-setting", "adress", "\"address\"" },
 	{ NODES "volumes: ( { number = 0; minor = 0; disk = \"/dev/vdb\"; mta = \"internal\"; } );",

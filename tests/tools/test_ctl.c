@@ -36,6 +36,19 @@ static void test_request(void **state)
 	assert_int_equal(ctl_parse_request(line, strlen(line), &back, &e), 0);
 	assert_memory_equal(&back, &r, sizeof(r));
 	free(line);
+	for (int keep = CTL_KEEP_HERE; keep <= CTL_KEEP_PEER; keep++) {
+		r = (struct ctl_request){ .command = CTL_RESOLVE, .resource = "r0", .keep = keep,
+					  .split_id = 0xfedcba9876543210 };
+		line = ctl_format_request(&r);
+		assert_int_equal(ctl_parse_request(line, strlen(line), &back, &e), 0);
+		assert_memory_equal(&back, &r, sizeof(r));
+		free(line);
+	}
+	r = (struct ctl_request){ .command = CTL_CONNECT, .resource = "r0", .dry_run = true };
+	line = ctl_format_request(&r);
+	assert_int_equal(ctl_parse_request(line, strlen(line), &back, &e), 0);
+	assert_memory_equal(&back, &r, sizeof(r));
+	free(line);
 }
 
 static void test_bad_requests(void **state)
@@ -66,6 +79,19 @@ static void test_bad_requests(void **state)
 		"\"options\":{\"size_sect\":2048}}",
 		"{\"version\":1,\"command\":\"resize\",\"resource\":\"r0\","
 		"\"options\":{\"volume\":0,\"size_sect\":1e30}}",
+		"{\"version\":1,\"command\":\"resolve\",\"resource\":\"r0\"}",
+		"{\"version\":1,\"command\":\"resolve\",\"resource\":\"r0\","
+		"\"options\":{\"keep\":\"here\"}}",
+		"{\"version\":1,\"command\":\"resolve\",\"resource\":\"r0\","
+		"\"options\":{\"keep\":\"both\",\"split_id\":\"0123456789abcdef\"}}",
+		"{\"version\":1,\"command\":\"resolve\",\"resource\":\"r0\","
+		"\"options\":{\"keep\":\"here\",\"split_id\":\"123\"}}",
+		"{\"version\":1,\"command\":\"resolve\",\"resource\":\"r0\","
+		"\"options\":{\"split_id\":\"0123456789abcdef\"}}",
+		"{\"version\":1,\"command\":\"up\",\"resource\":\"r0\","
+		"\"options\":{\"keep\":\"here\"}}",
+		"{\"version\":1,\"command\":\"disconnect\",\"resource\":\"r0\","
+		"\"options\":{\"dry_run\":true}}",
 		"{\"version\":1,\"command\":\"up\",\"resource\":\"r0\"}{}",
 		"{\"version\":1,\"command\":\"up\",\"resource\":\"r\\u00000\"}",
 	};
@@ -105,7 +131,11 @@ static void test_status(void **state)
 		{ .name = "r0", .configured = true, .phase = "connecting", .peer = "bob",
 		  .problem = "it is broken", .mend = "mend it", .code = "broken",
 		  .problem_since_s = 1234567890123 },
-		{ .name = "r1", .stay_off = true, .peer_address = "10.0.0.1 port 7400" },
+		{ .name = "r1", .stay_off = true, .peer_address = "10.0.0.1 port 7400",
+		  .split = { .is = true, .since_s = 1234567890123, .volume = 3, .rule = "split",
+			     .id = ~0ull,
+			     .here = { "alice", 1, true, true, false, 1ull << 50, 12, 34, 56 },
+			     .peer = { "bob", 2, false, false, true, 0, 0, 0, 0 } } },
 	};
 	struct ctl_reply r;
 	struct model m;

@@ -269,6 +269,12 @@ static void sample(struct model *m)
 	strcpy(r->daemon.code, "limits");
 	r->daemon.problem_since_s = 1900000000;
 	strcpy(r->wait, "the peer's answer to the question who is primary");
+	r->daemon.split = (struct model_split){
+		.is = true, .since_s = 1900000000, .volume = 0, .rule = "split-history",
+		.id = 0x123456789, .here = { "alice-with-a-long-name-in-a-long-domain", 1, true,
+		true, true, 12288, 64 << 20, 1900000001, 1800000000 },
+		.peer = { "bob", 2, true, false, true, 4096, 0, 0, 0 },
+	};
 	r = up_resource(m, "r2");
 	r->link = LOCKSTEP_LINK_DOWN;
 	r->volume[0].oos_bits = 99;
@@ -318,6 +324,9 @@ static void test_text(void **state)
 	assert_non_null(strstr(text, "45.3 %"));
 	assert_non_null(strstr(text, "-> on bob: enlarge the disk, then lockstep connect r1\n"));
 	assert_non_null(strstr(text, "in use by fio (pid 4711) and others"));
+	assert_non_null(strstr(text, "  split      found 2030-03-"));
+	assert_non_null(strstr(text, "own, and up to 64.0 MiB more, as it crashed"));
+	assert_non_null(strstr(text, "bob: 4.00 KiB of its own, no write known; primary"));
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (strlen(line) > 80 && !strstr(line, "-> "))
 			fail_msg("%zu columns: %s", strlen(line), line);

@@ -39,6 +39,10 @@ enum cmd_option {
 	CMD_OPT_SHRINK	= 1 << 16,
 	CMD_OPT_META	= 1 << 17,
 	CMD_OPT_FULL	= 1 << 18,
+	CMD_OPT_KEEP	= 1 << 19,
+	CMD_OPT_SAVE	= 1 << 20,
+	CMD_OPT_YES	= 1 << 21,
+	CMD_OPT_DRY_RUN	= 1 << 22,
 };
 
 /* The one word that is no option. */
@@ -59,6 +63,8 @@ struct opts {
 	const char *meta;
 	u64 from_bytes, to_bytes;	/* --range; to: the byte after, UINT64_MAX: to the end */
 	u64 size_bytes;
+	const char *keep;
+	const char *save;
 };
 
 struct cmd {
@@ -85,6 +91,7 @@ int cmd_demote(const struct opts *o);
 int cmd_attach(const struct opts *o);
 int cmd_detach(const struct opts *o);
 int cmd_resize(const struct opts *o);
+int cmd_resolve(const struct opts *o);		/* resolve.c */
 int cmd_status(const struct opts *o);		/* status.c */
 int cmd_events(const struct opts *o);		/* events.c */
 int cmd_verify(const struct opts *o);		/* verify.c */

@@ -30,6 +30,7 @@ static int build(const struct opts *o, enum ctl_command command, struct ctl_requ
 	r->all = o->given & CMD_OPT_ALL;
 	r->has_volume = o->given & CMD_OPT_VOLUME;
 	r->volume = o->volume;
+	r->dry_run = o->given & CMD_OPT_DRY_RUN;
 	if (o->operand && cmd_check_name(o->operand, e))
 		return -EINVAL;
 	if (o->operand)

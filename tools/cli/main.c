@@ -58,14 +58,25 @@ static const struct cmd commands[] = {
 	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
 	  .summary = "become secondary",
 	  .help = "Refused while a device is open for writing, naming who has it open.\n" },
-	{ .name = "connect", .usage = "NAME", .run = cmd_connect, .must_root = true,
-	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
+	{ .name = "connect", .usage = "NAME [--dry-run]", .run = cmd_connect, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_DRY_RUN | CMD_OPT_SOCKET,
 	  .summary = "look for the peer again after disconnect, and at once",
-	  .help = "" },
+	  .help = "  --dry-run    only ask the peer what it has, and say what would be copied\n" },
 	{ .name = "disconnect", .usage = "NAME", .run = cmd_disconnect, .must_root = true,
 	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
 	  .summary = "end the session and stay off until connect",
 	  .help = "" },
+	{ .name = "resolve", .usage = "NAME --keep here|peer [--save FILE] [--yes]",
+	  .run = cmd_resolve, .must_root = true, .operand = CMD_MUST_OPERAND,
+	  .options = CMD_OPT_KEEP | CMD_OPT_SAVE | CMD_OPT_YES | CMD_OPT_SOCKET,
+	  .summary = "end a split brain: throw away what one host wrote alone",
+	  .help = "Says first what is thrown away, and asks. On either host; the one that gives\n"
+	  "up must not be primary, and becomes a copy of the other.\n"
+	  "  --keep here  this host's changes count, the peer's are thrown away\n"
+	  "  --keep peer  the other way round\n"
+	  "  --save FILE  with --keep peer: save what is thrown away first, as a sparse image\n"
+	  "               FILE and a list FILE.map (FILE.N of several volumes)\n"
+	  "  --yes        do not ask\n" },
 	{ .name = "attach", .usage = "NAME [--volume N]", .run = cmd_attach, .must_root = true,
 	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_VOLUME | CMD_OPT_SOCKET,
 	  .summary = "give volumes that have lost their disk one again",

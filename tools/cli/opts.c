@@ -29,6 +29,10 @@ static const struct option long_options[] = {
 	{ "shrink",	no_argument,		NULL, CMD_OPT_SHRINK << 8 },
 	{ "meta",	required_argument,	NULL, CMD_OPT_META << 8 },
 	{ "full",	no_argument,		NULL, CMD_OPT_FULL << 8 },
+	{ "keep",	required_argument,	NULL, CMD_OPT_KEEP << 8 },
+	{ "save",	required_argument,	NULL, CMD_OPT_SAVE << 8 },
+	{ "yes",	no_argument,		NULL, CMD_OPT_YES << 8 },
+	{ "dry-run",	no_argument,		NULL, CMD_OPT_DRY_RUN << 8 },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -115,6 +119,12 @@ static int take_option(const struct cmd *cmd, u32 option, const char *arg, struc
 		break;
 	case CMD_OPT_META:
 		o->meta = arg;
+		break;
+	case CMD_OPT_KEEP:
+		o->keep = arg;
+		break;
+	case CMD_OPT_SAVE:
+		o->save = arg;
 		break;
 	case CMD_OPT_RANGE:
 		return parse_range(cmd, arg, o, e);

@@ -169,6 +169,22 @@ static void print_kernel_facts(FILE *f, const struct model_resource *r)
 		print_volume(f, r, &r->volume[i]);
 }
 
+static void print_split_side(FILE *f, const struct model_split_side *s, const char *where)
+{
+	char text[SPLIT_SIDE_BYTES];
+
+	diagnose_split_side(s, text);
+	field(f, "", "%s%s: %s", s->node, where, text);
+}
+
+static void print_split(FILE *f, const struct model_split *s)
+{
+	field(f, "split", "found %s in volume %u, by rule %s; nothing is copied",
+	      text_when(s->since_s).s, s->volume, s->rule);
+	print_split_side(f, &s->here, " (here)");
+	print_split_side(f, &s->peer, "");
+}
+
 static void print_resource(FILE *f, const struct model *m, const struct model_resource *r)
 {
 	char headline[HEADLINE_BYTES];
@@ -181,6 +197,8 @@ static void print_resource(FILE *f, const struct model *m, const struct model_re
 		print_kernel_facts(f, r);
 	else if (r->daemon.config[0])
 		field(f, "config", "%s", r->daemon.config);
+	if (r->daemon.split.is)
+		print_split(f, &r->daemon.split);
 	if (diagnose_problem(m, r, &problem))
 		print_problem(f, &problem, r->daemon.problem[0] ? r->daemon.problem_since_s : 0);
 	if (r->daemon.note[0])

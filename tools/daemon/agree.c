@@ -10,7 +10,6 @@
 #include <lockstep/disk.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 /* The pair in the fixed order, and what is being agreed. */
 struct talk {
@@ -75,7 +74,7 @@ void agree_fill_hello(const struct model_resource *r, const struct agree_self *s
 	h->version_min = LOCKSTEP_WIRE_VERSION_MIN;
 	h->version_max = LOCKSTEP_WIRE_VERSION_MAX;
 	h->features = LOCKSTEP_WF_ZEROES | LOCKSTEP_WF_REGIONS | LOCKSTEP_WF_CSUM |
-		      LOCKSTEP_WF_READ;
+		      LOCKSTEP_WF_READ | LOCKSTEP_WF_SPLIT;
 	h->boot_id = r->boot_id;
 	h->epoch = r->epoch;
 	h->session_id = r->link == LOCKSTEP_LINK_UP ? r->session_id : 0;
@@ -231,29 +230,43 @@ static void view(const struct hello *h, u32 i, struct gen_view *ret)
 	ret->no_disk = v->disk == LOCKSTEP_DISK_FAILED;
 }
 
-static void when(u64 s, char *ret, size_t size)
+static void mend_split(struct talk *t)
 {
-	time_t t = (time_t)s;
-	struct tm tm;
-
-	if (!s || !gmtime_r(&t, &tm) || !strftime(ret, size, "%Y-%m-%d %H:%M:%S UTC", &tm))
-		snprintf(ret, size, "an unknown time");
+	mend(t, "on the host whose changes are to count: lockstep resolve %s --keep here (it says "
+	     "first what is thrown away)", t->first->h.resource);
 }
 
-static bool refuse_split(struct talk *t, u32 i)
+/* How much and when is status, which changes; the sentence does not. */
+static bool refuse_split(struct talk *t, u32 i, enum gen_rule rule)
 {
-	const struct wire_hello_volume *v1 = &t->first->v[i], *v2 = &t->second->v[i];
-	const char *res = t->first->h.resource;
-	char w1[40], w2[40];
+	t->a->split_volume = t->first->v[i].volume;
+	t->a->split_rule = rule;
+	mend_split(t);
+	return refuse(t, LOCKSTEP_RF_SPLIT, "split brain in volume %u: %s and %s were both written "
+		      "alone", t->a->split_volume, t->first->h.node, t->second->h.node);
+}
 
-	when(v1->written_s, w1, sizeof(w1));
-	when(v2->written_s, w2, sizeof(w2));
-	mend(t, "on the host whose changes are to be thrown away: lockstep down %s, lockstep init "
-	     "--force %s, lockstep up %s", res, res, res);
-	return refuse(t, LOCKSTEP_RF_SPLIT, "split brain in volume %u: %s (until %s, %llu MiB not "
-		      "on the other) and %s (until %s, %llu MiB) were both written alone",
-		      v1->volume, t->first->h.node, w1, (unsigned long long)(v1->oos_bits >> 8),
-		      t->second->h.node, w2, (unsigned long long)(v2->oos_bits >> 8));
+/* FNV-1a, as of 64 bits; this is to tell one state from the next, not to withstand anybody. */
+static u64 mix(u64 h, u64 v)
+{
+	for (int i = 0; i < 8; i++)
+		h = (h ^ (v >> 8 * i & 0xff)) * 0x100000001b3ull;
+	return h;
+}
+
+u64 agree_split_id(const struct hello *mine, const struct hello *theirs, bool dialler)
+{
+	const struct hello *side[2] = { dialler ? mine : theirs, dialler ? theirs : mine };
+	u64 h = 0xcbf29ce484222325ull;
+
+	for (int s = 0; s < 2; s++) {
+		h = mix(h, side[s]->h.role);
+		for (u32 i = 0; i < side[s]->h.nr_volumes; i++) {
+			h = mix(h, side[s]->v[i].current_id);
+			h = mix(h, side[s]->v[i].since_id);
+		}
+	}
+	return h ? h : 1;
 }
 
 /* Nobody has what a primary without a disk has completed. */
@@ -278,7 +291,7 @@ static bool refuse_no_disk(struct talk *t, u32 i)
 		      "went on by itself or was never in sync");
 }
 
-static bool check_verdict(struct talk *t, u32 i, enum gen_verdict v)
+static bool check_verdict(struct talk *t, u32 i, enum gen_verdict v, enum gen_rule rule)
 {
 	const char *n1 = t->first->h.node, *n2 = t->second->h.node;
 	const char *res = t->first->h.resource;
@@ -291,7 +304,7 @@ static bool check_verdict(struct talk *t, u32 i, enum gen_verdict v)
 		return refuse(t, LOCKSTEP_RF_BLANK, "%s and %s are both new, and nobody has said "
 			      "whose data in volume %u counts", n1, n2, number);
 	case GEN_SPLIT:
-		return refuse_split(t, i);
+		return refuse_split(t, i, rule);
 	case GEN_UNRELATED:
 		mend(t, "on the host whose copy is to be replaced: lockstep down %s, lockstep init "
 		     "--force %s, lockstep up %s", res, res, res);
@@ -317,8 +330,8 @@ static bool check_direction(struct talk *t)
 
 	if (!t->a->is_source || !t->a->is_target)
 		return true;
-	mend(t, "on the host whose copies are to be replaced: lockstep down %s, lockstep init "
-	     "--force %s, lockstep up %s", res, res, res);
+	t->a->split_volume = t->first->v[0].volume;
+	mend_split(t);
 	return refuse(t, LOCKSTEP_RF_SPLIT, "some volumes of %s are newer on %s and some on %s",
 		      res, t->first->h.node, t->second->h.node);
 }
@@ -410,7 +423,8 @@ static bool agree_volume(struct talk *t, u32 i)
 	out->rule = r.rule;
 	t->a->is_source |= gen_verdict_is_source(r.verdict);
 	t->a->is_target |= gen_verdict_is_target(r.verdict);
-	return check_verdict(t, i, r.verdict) && check_size(t, i, out) && check_blocks(t, i, out);
+	return check_verdict(t, i, r.verdict, r.rule) && check_size(t, i, out) &&
+	       check_blocks(t, i, out);
 }
 
 /* The same answer on both sides, the other way round. */
@@ -441,6 +455,7 @@ void agree(const struct hello *mine, const struct hello *theirs, bool dialler,
 	ret->volume = volume;
 	if (!check_identity(&t))
 		return;
+	ret->split_id = agree_split_id(mine, theirs, dialler);
 	ret->nr_volumes = mine->h.nr_volumes;
 	if (!check_disks(&t))
 		return;

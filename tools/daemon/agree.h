@@ -37,6 +37,12 @@ struct agreement {
 	u64 epoch;		/* least one for a new session */
 	bool is_target, is_source;	/* of any volume */
 	bool starts_first;	/* our SESSION_START comes before the peer's */
+	/* With refuse SPLIT: the first volume that is, by which rule; the same number on both sides
+	 * for as long as both say the same.
+	 */
+	u32 split_volume;
+	enum gen_rule split_rule;	/* GEN_RULE_NONE: volumes that are newer here and there */
+	u64 split_id;
 	u32 nr_volumes;
 	struct agreed_volume *volume;	/* caller's array of LOCKSTEP_MAX_VOLUMES */
 };
@@ -48,6 +54,12 @@ struct agree_self {
 
 void agree_fill_hello(const struct model_resource *r, const struct agree_self *self,
 		      struct hello *ret);
+
+/*
+ * What is split, as one number: it changes with any generation and role of either side. Never 0;
+ * the same with the arguments swapped and `dialler` too.
+ */
+u64 agree_split_id(const struct hello *mine, const struct hello *theirs, bool dialler);
 
 /* dialler: we are the one that dials. */
 void agree(const struct hello *mine, const struct hello *theirs, bool dialler,

@@ -76,6 +76,12 @@ static int k_demote(void *k, const char *name, struct err *e)
 	return CALL(nl_demote, name);
 }
 
+static int k_surrender(void *k, const char *name, const struct nl_surrender_volume *v, u32 nr,
+		       struct err *e)
+{
+	return CALL(nl_surrender, name, v, nr);
+}
+
 static int k_session_open(void *k, const struct nl_session *s, struct err *e)
 {
 	return CALL(nl_session_open, s);
@@ -163,6 +169,7 @@ static const struct kern_ops netlink_ops = {
 	.resize = k_resize,
 	.promote = k_promote,
 	.demote = k_demote,
+	.surrender = k_surrender,
 	.session_open = k_session_open,
 	.stream_add = k_stream_add,
 	.session_start = k_session_start,

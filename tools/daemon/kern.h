@@ -22,6 +22,8 @@ struct kern_ops {
 		      struct err *e);
 	int (*promote)(void *k, const char *name, bool force, struct err *e);
 	int (*demote)(void *k, const char *name, struct err *e);
+	int (*surrender)(void *k, const char *name, const struct nl_surrender_volume *v, u32 nr,
+			 struct err *e);
 	int (*session_open)(void *k, const struct nl_session *s, struct err *e);
 	int (*stream_add)(void *k, const char *name, u64 session_id, u32 stream, int fd,
 			  struct err *e);

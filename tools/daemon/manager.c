@@ -412,6 +412,8 @@ static int at_once(struct manager *m, const struct ctl_request *q, struct err *e
 		err_mend(e, "lockstep status %s", q->resource);
 		return -ENOTCONN;
 	}
+	if (q->command == CTL_RESOLVE && !res->peer)
+		return not_up(q->resource, e);
 	if (q->command == CTL_DISCONNECT)
 		return resource_stay_off(res, true, e) < 0 ? -EIO : 1;
 	return 1;
@@ -431,6 +433,11 @@ static void request_one(struct manager *m, const struct ctl_request *q, manager_
 		return;
 	}
 	ret = at_once(m, q, &e);
+	if (ret > 0 && q->command == CTL_RESOLVE) {
+		peer_resolve(find(m, q->resource)->peer, q->keep == CTL_KEEP_HERE ?
+			     RESOLVE_KEEP_HERE : RESOLVE_KEEP_PEER, q->split_id, reply, arg);
+		return;
+	}
 	if (ret <= 0) {
 		reply(arg, ret < 0 ? &e : NULL, "looking for the peer");
 		return;

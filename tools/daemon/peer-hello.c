@@ -74,6 +74,7 @@ static void facts_known(struct peer *p, struct peer_job *j)
 	p->peer_boot_id = r->peer_boot_id;
 	agree_fill_hello(r, &self, &p->mine);
 	peer_resize_hello(p);
+	peer_split_facts(p, r);
 	send_hello(p);
 }
 
@@ -213,7 +214,13 @@ void peer_on_hello(struct peer *p, const u8 *body, size_t len)
 		(void)refused(p);
 		return;
 	}
-	if (live_sessions(p) || refused(p))
+	if (live_sessions(p))
+		return;
+	if (p->agreed.refuse != LOCKSTEP_RF_SPLIT)
+		peer_split_over(p);
+	else if (peer_split_enter(p))
+		return;
+	if (refused(p))
 		return;
 	send_verdict(p);
 }

@@ -6,6 +6,7 @@
  *            ^     (dialler only; the listener is    +-> VERDICT -> [TOKEN] -> OPEN ->   ^
  *            |      given proved connections)        |   JOIN -> READY -> START/STARTED -+
  *            +-- SETTLE <-- any                      +-> STALE, CLEAR (back to WAIT)
+ *                                                    +-> SPLIT (for control only)
  *
  * [T1] At most one job of a peer is under way, and frames are not taken meanwhile. So requests to
  * the
@@ -24,6 +25,7 @@
 #include "dial.h"
 #include "join.h"
 #include "peer.h"
+#include "split-policy.h"
 
 enum peer_phase {
 	PEER_OFF,		/* not wanted */
@@ -43,6 +45,7 @@ enum peer_phase {
 	PEER_STARTED,		/* for the peer's STARTED */
 	PEER_ADOPT,		/* ours is sent */
 	PEER_CONNECTED,
+	PEER_SPLIT,		/* both were written alone: peer-split.c */
 	PEER_SETTLE,		/* an attempt has ended, the kernel has not */
 	PEER_PHASE_NR
 };
@@ -79,6 +82,23 @@ struct peer_resizing {
 	enum resize_step step;
 	struct peer_resize ask;
 	peer_resized_fn done;
+	void *arg;
+	sd_event_source *timer;
+};
+
+/* since_s 0: none; all else of it lasts, so that status has it while hellos are said again. */
+struct peer_split {
+	u64 since_s;
+	u32 volume;
+	enum gen_rule rule;
+	u64 id;
+	struct split_facts mine, theirs;
+	bool heard;			/* theirs are from the peer's SPLIT */
+	/* Of this connection. */
+	bool keeper;			/* we said that the peer may give up its changes */
+	bool tried;			/* the policy was applied */
+	enum resolve asked;
+	peer_resolved_fn done;		/* NULL: the policy asked */
 	void *arg;
 	sd_event_source *timer;
 };
@@ -136,6 +156,7 @@ struct peer {
 	 */
 	u64 wish[LOCKSTEP_MAX_VOLUMES];
 	struct peer_resizing resizing;
+	struct peer_split split;
 
 	struct err problem;
 	u64 problem_since_s;
@@ -173,6 +194,8 @@ struct peer_job {
 	u64 first_bit;
 	u64 data_sect;
 	bool force;
+	struct nl_surrender_volume *given_up;	/* freed with the job */
+	u32 nr_given_up;
 	const char *state_dir;
 	struct nl_marks *marks;		/* in or out; freed with the job */
 	/* Out. */
@@ -210,6 +233,23 @@ void peer_send_marks(struct peer *p);
 void peer_on_marks(struct peer *p, const u8 *body, size_t len);
 void peer_on_marks_done(struct peer *p, const u8 *body, size_t len);
 bool peer_marks_are_late(const struct peer *p, u64 now_ms);
+
+/* ---- peer-split.c */
+
+/* What the kernel says of our side; with each hello. */
+void peer_split_facts(struct peer *p, const struct model_resource *r);
+/* The hellos come to a split. False: say so to the peer and end this. */
+bool peer_split_enter(struct peer *p);
+/* They come to something else. */
+void peer_split_over(struct peer *p);
+/* Look now whether it is as it was. */
+void peer_split_look(struct peer *p);
+void peer_on_split(struct peer *p, const u8 *body, size_t len);
+void peer_on_resolve(struct peer *p, const u8 *body, size_t len);
+void peer_on_resolve_done(struct peer *p, const u8 *body, size_t len);
+/* The connection ended. */
+void peer_split_lost(struct peer *p);
+void peer_split_model(const struct peer *p, struct model_split *ret);
 
 /* ---- peer-resize.c */
 

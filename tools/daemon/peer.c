@@ -51,6 +51,8 @@ static const struct phase_row {
 	[PEER_ADOPT]	= { "taking up the session", MAY(ADOPT) | MAY(REFUSE), true },
 	[PEER_CONNECTED] = { "connected", MAY(PING) | MAY(PONG) | MAY(MARKS) | MAY(MARKS_DONE) |
 			     MAY(RESIZE) | MAY(RESIZE_DONE) | MAY(REFUSE), false },
+	[PEER_SPLIT]	= { "split brain", MAY(SPLIT) | MAY(RESOLVE) | MAY(RESOLVE_DONE) |
+			    MAY(PING) | MAY(PONG) | MAY(REFUSE), false },
 	[PEER_SETTLE]	= { "waiting for the kernel", 0, false },
 };
 
@@ -195,6 +197,7 @@ void peer_fail(struct peer *p, const struct err *why, enum peer_retry retry)
 	if (why)
 		peer_set_problem(p, why);
 	peer_resize_lost(p);
+	peer_split_lost(p);
 	drop_attempt(p);
 	p->retry = retry;
 	peer_set_phase(p, PEER_SETTLE);
@@ -249,6 +252,7 @@ static void job_free(struct peer_job *j)
 		close(j->fd);
 	model_free(&j->model);
 	free(j->volumes);
+	free(j->given_up);
 	free(j->marks);
 	free(j);
 }
@@ -364,6 +368,9 @@ static void on_frame(struct conn *c, const struct wire_ctl *h, const u8 *body, v
 	case LOCKSTEP_CT_MARKS_DONE:	peer_on_marks_done(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_RESIZE:	peer_on_resize(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_RESIZE_DONE:	peer_on_resize_done(p, body, h->body_bytes); break;
+	case LOCKSTEP_CT_SPLIT:		peer_on_split(p, body, h->body_bytes); break;
+	case LOCKSTEP_CT_RESOLVE:	peer_on_resolve(p, body, h->body_bytes); break;
+	case LOCKSTEP_CT_RESOLVE_DONE:	peer_on_resolve_done(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_PING:		peer_send(p, LOCKSTEP_CT_PONG, NULL, 0); break;
 	case LOCKSTEP_CT_PONG:		break;	/* that it was heard is all */
 	case LOCKSTEP_CT_REFUSE:	on_refuse(p, body, h->body_bytes); break;
@@ -551,6 +558,7 @@ void peer_disconnect(struct peer *p)
 
 void peer_retry_now(struct peer *p)
 {
+	peer_split_look(p);
 	if (p->phase != PEER_WAIT || !p->dialler)
 		return;
 	p->backoff_ms = p->env->retry_min_ms;
@@ -653,6 +661,7 @@ void peer_facts(const struct peer *p, struct model_daemon *ret)
 	snprintf(ret->code, sizeof(ret->code), "%s", p->problem.code);
 	ret->problem_since_s = p->problem.what[0] ? p->problem_since_s : 0;
 	ret->stay_off = !p->wanted;
+	peer_split_model(p, &ret->split);
 }
 
 const u8 *peer_key(const struct peer *p)
@@ -698,6 +707,8 @@ void peer_destroy(struct peer *p)
 	err_set(&e, -ECANCELED, "not-connected", "the connection was given up");
 	peer_resize_over(p, &e);
 	loop_drop(&p->resizing.timer);
+	peer_split_lost(p);
+	loop_drop(&p->split.timer);
 	if (p->env)
 		drop_attempt(p);
 	conn_close(p->next_conn);

@@ -69,6 +69,15 @@ typedef void (*peer_resized_fn)(void *arg, const struct err *e, u64 sect);
 
 void peer_resize(struct peer *p, const struct peer_resize *ask, peer_resized_fn done, void *arg);
 
+/*
+ * Split brain: whose changes are to count. `id`: of the split that was looked at (struct
+ * model_split). done() comes always, perhaps before this returns: e NULL and a sentence, or why
+ * not.
+ */
+enum resolve { RESOLVE_NOTHING, RESOLVE_KEEP_HERE, RESOLVE_KEEP_PEER };
+typedef void (*peer_resolved_fn)(void *arg, const struct err *e, const char *text);
+void peer_resolve(struct peer *p, enum resolve keep, u64 id, peer_resolved_fn done, void *arg);
+
 bool peer_is_connected(const struct peer *p);
 bool peer_is_dialler(const struct peer *p);
 

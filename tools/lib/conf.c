@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "meta.h"
+#include <lockstep/wire.h>
 
 /* Typing errors further away than this are not the same word. */
 #define MAX_TYPO_DISTANCE	3
@@ -573,10 +574,64 @@ static int parse_hooks(struct parser *p, const config_setting_t *root)
 	return err;
 }
 
+struct word {
+	const char *word;
+	u32 value;
+};
+
+/* Member `name` of g as one of a few words. Absent: *ret stays. */
+static int get_word(struct parser *p, const config_setting_t *g, const char *name,
+		    const struct word *words, size_t nr, u32 *ret)
+{
+	const config_setting_t *s = config_setting_get_member(g, name);
+	const char *known[4];
+	char text[MAX_WORD];
+	int err = s ? get_text(p, s, name, text, sizeof(text)) : 0;
+
+	if (!s || err)
+		return err;
+	for (size_t i = 0; i < nr; i++) {
+		known[i] = words[i].word;
+		if (strcmp(text, words[i].word))
+			continue;
+		*ret = words[i].value;
+		return 0;
+	}
+	refuse(p, s, "conf-word", "\"%s\" is \"%s\", which is not known", name, text);
+	suggest(p, text, known, nr);
+	return -EINVAL;
+}
+
+/* What is done about a split brain without asking a person: nothing, if it does not say so. */
+static int parse_split(struct parser *p, const config_setting_t *root)
+{
+	static const char *const known[] = { "no_primary", "one_primary" };
+	static const struct word no_primary[] = { { "none", LOCKSTEP_SP_NONE },
+						  { "keep-changed", LOCKSTEP_SP_KEEP_CHANGED } };
+	static const struct word one_primary[] = { { "none", LOCKSTEP_SP_NONE },
+						   { "keep-primary", LOCKSTEP_SP_KEEP_PRIMARY } };
+	const config_setting_t *g = config_setting_get_member(root, "split_brain");
+	int err;
+
+	if (!g)
+		return 0;
+	if (!config_setting_is_group(g))
+		return refuse(p, g, "conf-type",
+			      "\"split_brain\" must be a group, split_brain: { ... };");
+	err = check_known(p, g, "\"split_brain\"", known, ARRAY_SIZE(known));
+	if (!err)
+		err = get_word(p, g, "no_primary", no_primary, ARRAY_SIZE(no_primary),
+			       &p->conf->split_no_primary);
+	if (!err)
+		err = get_word(p, g, "one_primary", one_primary, ARRAY_SIZE(one_primary),
+			       &p->conf->split_one_primary);
+	return err;
+}
+
 static int parse_root(struct parser *p, const config_setting_t *root)
 {
 	static const char *const known[] = { "nodes", "volumes", "net", "key",
-					     "disk_timeout_ms", "hooks" };
+					     "disk_timeout_ms", "hooks", "split_brain" };
 	int err;
 
 	err = check_known(p, root, "", known, ARRAY_SIZE(known));
@@ -592,6 +647,8 @@ static int parse_root(struct parser *p, const config_setting_t *root)
 		err = parse_disks(p, root);
 	if (!err)
 		err = parse_hooks(p, root);
+	if (!err)
+		err = parse_split(p, root);
 	if (!err)
 		sort_nodes(p->conf);
 	return err;

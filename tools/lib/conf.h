@@ -54,6 +54,8 @@ struct conf {
 	u32 streams, timeout_ms, ping_ms;
 	u32 disk_timeout_ms;			/* 0: never */
 	char hook[CONF_HOOK_NR][CONF_PATH_BYTES];	/* empty: none */
+	/* Split brain, by the number of primaries: enum lockstep_split_policy. */
+	u32 split_no_primary, split_one_primary;
 	struct conf_node node[CONF_NODES];	/* ascending id, so node[0] is the one that dials */
 	struct conf_volume *volume;		/* ascending number, at least one */
 	u32 nr_volumes;

@@ -18,6 +18,8 @@ enum {
 	TAKES_VOLUME	= 1 << 3,
 	NEEDS_VOLUME	= 1 << 4 | TAKES_VOLUME,
 	TAKES_SIZE	= 1 << 5,
+	TAKES_DRY_RUN	= 1 << 6,
+	NEEDS_KEEP	= 1 << 7,
 };
 
 static const struct {
@@ -29,12 +31,13 @@ static const struct {
 	[CTL_STATUS]	 = { "status", TAKES_NONE },
 	[CTL_PROMOTE]	 = { "promote", TAKES_FORCE },
 	[CTL_DEMOTE]	 = { "demote", 0 },
-	[CTL_CONNECT]	 = { "connect", 0 },
+	[CTL_CONNECT]	 = { "connect", TAKES_DRY_RUN },
 	[CTL_DISCONNECT] = { "disconnect", 0 },
 	[CTL_ATTACH]	 = { "attach", TAKES_VOLUME },
 	[CTL_DETACH]	 = { "detach", NEEDS_VOLUME },
 	[CTL_RESIZE]	 = { "resize", NEEDS_VOLUME | TAKES_SIZE | TAKES_FORCE },
 	[CTL_EVENTS]	 = { "events", TAKES_NONE },
+	[CTL_RESOLVE]	 = { "resolve", NEEDS_KEEP },
 };
 
 /* Where each string of struct model_daemon goes. */
@@ -109,6 +112,40 @@ static bool parse_number(const json_t *j, u64 max, u64 *ret)
 	return true;
 }
 
+static const char *const keep_words[] = {
+	[CTL_KEEP_HERE]	= "here",
+	[CTL_KEEP_PEER]	= "peer",
+};
+
+static bool parse_keep(const json_t *j, enum ctl_keep *ret)
+{
+	const char *s = json_string_value(j);
+
+	for (int i = CTL_KEEP_HERE; s && i <= CTL_KEEP_PEER; i++) {
+		if (strcmp(s, keep_words[i]))
+			continue;
+		*ret = i;
+		return true;
+	}
+	return false;
+}
+
+/* 64 bits are more than every JSON reader takes for a number: 16 hex digits. */
+static bool parse_id(const json_t *j, u64 *ret)
+{
+	const char *s = json_string_value(j);
+
+	if (!s || strlen(s) != 16 || strspn(s, "0123456789abcdef") != 16)
+		return false;
+	*ret = strtoull(s, NULL, 16);
+	return true;
+}
+
+static json_t *id_json(u64 id)
+{
+	return json_sprintf("%016" PRIx64, id);
+}
+
 static int parse_options(json_t *options, struct ctl_request *r, struct err *e)
 {
 	const char *key;
@@ -134,6 +171,11 @@ static int parse_options(json_t *options, struct ctl_request *r, struct err *e)
 		} else if (!strcmp(key, "size_sect") &&
 			   parse_number(value, LOCKSTEP_MAX_DATA_SECT, &v)) {
 			r->size_sect = v;
+		} else if (!strcmp(key, "dry_run") && json_is_boolean(value)) {
+			r->dry_run = json_is_true(value);
+		} else if ((!strcmp(key, "keep") && parse_keep(value, &r->keep)) ||
+			   (!strcmp(key, "split_id") && parse_id(value, &r->split_id))) {
+			continue;
 		} else {
 			return bad_line(e, "an option that is not known here");
 		}
@@ -170,6 +212,12 @@ static int check_request(const struct ctl_request *r, struct err *e)
 		return err_set(e, -EINVAL, "ctl-request", "%s takes neither volume nor size", name);
 	if (!r->resource[0] && !r->all && !(takes & TAKES_NONE))
 		return err_set(e, -EINVAL, "ctl-request", "%s needs the name of a resource", name);
+	if (r->dry_run && !(takes & TAKES_DRY_RUN))
+		return err_set(e, -EINVAL, "ctl-request", "%s has no dry run", name);
+	if (!(takes & NEEDS_KEEP) != !r->keep || !(takes & NEEDS_KEEP) != !r->split_id)
+		return err_set(e, -EINVAL, "ctl-request", takes & NEEDS_KEEP ?
+			       "%s needs to know what to keep of which split" :
+			       "%s keeps neither side of anything", name);
 	if (!r->has_volume && (takes & NEEDS_VOLUME) == NEEDS_VOLUME)
 		return err_set(e, -EINVAL, "ctl-request", "%s needs the number of a volume", name);
 	return 0;
@@ -264,10 +312,31 @@ char *ctl_reply_err(const struct err *e)
 				   "means", text_json(e->means), "hint", text_json(e->mend)));
 }
 
+static json_t *split_side_json(const struct model_split_side *s)
+{
+	return json_pack("{s:o,s:I,s:b,s:b,s:b,s:I,s:I,s:I,s:I}", "node", text_json(s->node),
+			 "role", (json_int_t)s->role, "heard", s->heard, "crashed", s->crashed,
+			 "marks_known", s->marks_known, "marked_bytes",
+			 (json_int_t)s->marked_bytes, "dirty_bytes", (json_int_t)s->dirty_bytes,
+			 "write_s", (json_int_t)s->write_s, "primary_s",
+			 (json_int_t)s->primary_s);
+}
+
+static json_t *split_json(const struct model_split *s)
+{
+	if (!s->is)
+		return json_null();
+	return json_pack("{s:I,s:I,s:o,s:o,s:o,s:o}", "since_s", (json_int_t)s->since_s,
+			 "volume", (json_int_t)s->volume, "rule", text_json(s->rule), "id",
+			 id_json(s->id), "here", split_side_json(&s->here), "peer",
+			 split_side_json(&s->peer));
+}
+
 static json_t *fact_json(const struct model_daemon *d)
 {
-	json_t *j = json_pack("{s:b,s:b,s:I}", "configured", d->configured, "stay_off", d->stay_off,
-			      "problem_since_s", (json_int_t)d->problem_since_s);
+	json_t *j = json_pack("{s:b,s:b,s:I,s:o}", "configured", d->configured, "stay_off",
+			      d->stay_off, "problem_since_s", (json_int_t)d->problem_since_s,
+			      "split", split_json(&d->split));
 
 	for (size_t i = 0; j && i < ARRAY_SIZE(fact_strings); i++) {
 		const char *s = (const char *)d + fact_strings[i].offset;
@@ -310,6 +379,12 @@ char *ctl_format_request(const struct ctl_request *r)
 		json_object_set_new(options, "volume", json_integer(r->volume));
 	if (r->size_sect)
 		json_object_set_new(options, "size_sect", json_integer((json_int_t)r->size_sect));
+	if (r->keep)
+		json_object_set_new(options, "keep", json_string(keep_words[r->keep]));
+	if (r->split_id)
+		json_object_set_new(options, "split_id", id_json(r->split_id));
+	if (r->dry_run)
+		json_object_set_new(options, "dry_run", json_true());
 	j = json_pack("{s:i,s:s,s:o}", "version", CTL_VERSION, "command", commands[r->command].name,
 		      "options", options);
 	if (j && r->resource[0])
@@ -330,6 +405,39 @@ static void get_string(const json_t *j, const char *key, char *ret, size_t size)
 	snprintf(ret, size, "%s", s ? s : "");
 }
 
+static u64 get_number(const json_t *j, const char *key)
+{
+	json_int_t v = json_integer_value(json_object_get(j, key));
+
+	return v > 0 ? (u64)v : 0;
+}
+
+static void parse_split_side(const json_t *j, struct model_split_side *s)
+{
+	get_string(j, "node", s->node, sizeof(s->node));
+	s->role = (u32)get_number(j, "role");
+	s->heard = json_is_true(json_object_get(j, "heard"));
+	s->crashed = json_is_true(json_object_get(j, "crashed"));
+	s->marks_known = json_is_true(json_object_get(j, "marks_known"));
+	s->marked_bytes = get_number(j, "marked_bytes");
+	s->dirty_bytes = get_number(j, "dirty_bytes");
+	s->write_s = get_number(j, "write_s");
+	s->primary_s = get_number(j, "primary_s");
+}
+
+/* One whose id is not to be read could not be resolved, and is no use half. */
+static void parse_split(const json_t *j, struct model_split *s)
+{
+	s->is = json_is_object(j) && parse_id(json_object_get(j, "id"), &s->id);
+	if (!s->is)
+		return;
+	s->since_s = get_number(j, "since_s");
+	s->volume = (u32)get_number(j, "volume");
+	get_string(j, "rule", s->rule, sizeof(s->rule));
+	parse_split_side(json_object_get(j, "here"), &s->here);
+	parse_split_side(json_object_get(j, "peer"), &s->peer);
+}
+
 static int parse_fact(const json_t *j, struct model_daemon *d, struct err *e)
 {
 	memset(d, 0, sizeof(*d));
@@ -341,6 +449,7 @@ static int parse_fact(const json_t *j, struct model_daemon *d, struct err *e)
 	d->configured = json_is_true(json_object_get(j, "configured"));
 	d->stay_off = json_is_true(json_object_get(j, "stay_off"));
 	d->problem_since_s = json_integer_value(json_object_get(j, "problem_since_s"));
+	parse_split(json_object_get(j, "split"), &d->split);
 	if (!meta_name_ok(d->name))
 		return bad_line(e, "a resource without a proper name");
 	return 0;

@@ -42,7 +42,14 @@ enum ctl_command {
 	CTL_DETACH,		/* give up the disk of a volume */
 	CTL_RESIZE,		/* both sides' disks, then the volume; force: smaller, too */
 	CTL_EVENTS,		/* lines of event.h, until either side closes; or an error */
+	CTL_RESOLVE,		/* split brain: whose changes are to count */
 	CTL_COMMAND_NR
+};
+
+enum ctl_keep {
+	CTL_KEEP_NONE,
+	CTL_KEEP_HERE,
+	CTL_KEEP_PEER,
 };
 
 struct ctl_request {
@@ -54,6 +61,9 @@ struct ctl_request {
 	bool has_volume;
 	u32 volume;
 	u64 size_sect;				/* of CTL_RESIZE; 0: all that both sides can give */
+	enum ctl_keep keep;			/* of CTL_RESOLVE, */
+	u64 split_id;				/* and the split that was looked at */
+	bool dry_run;				/* of CTL_CONNECT: say what would happen */
 };
 
 /* Path of the socket: `option` if not NULL, else the environment, else CTL_SOCKET. */

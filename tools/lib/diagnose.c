@@ -333,6 +333,30 @@ static void held_problem(const struct model_resource *r, struct err *ret)
 	err_mend(ret, "wait; if it lasts, on %s: lockstep status %s", peer_name(r), r->name);
 }
 
+/* What is not known is said to be so, rather than left out: somebody decides by it. */
+void diagnose_split_side(const struct model_split_side *s, char ret[SPLIT_SIDE_BYTES])
+{
+	size_t size = SPLIT_SIDE_BYTES, at = 0;
+
+	at += snprintf(ret + at, size - at, "%s", s->marks_known ? "" : "at least ");
+	at += snprintf(ret + at, size - at, "%s of its own", text_bytes(s->marked_bytes).s);
+	if (s->dirty_bytes)
+		at += snprintf(ret + at, size - at, ", and up to %s more, as it crashed",
+			       text_bytes(s->dirty_bytes).s);
+	if (!s->heard)
+		at += snprintf(ret + at, size - at, ", last written at an unknown time");
+	else if (!s->write_s)
+		at += snprintf(ret + at, size - at, ", no write known");
+	else
+		at += snprintf(ret + at, size - at, ", last written %s%s",
+			       s->crashed ? "at " : "", s->crashed ? "least until " : "");
+	if (s->heard && s->write_s)
+		at += snprintf(ret + at, size - at, "%s", text_when(s->write_s).s);
+	at += snprintf(ret + at, size - at, "; %s", text_role(s->role));
+	if (s->heard)
+		snprintf(ret + at, size - at, ", last promoted %s", text_when(s->primary_s).s);
+}
+
 static void daemon_problem(const struct model_daemon *d, struct err *ret)
 {
 	err_set(ret, 0, d->code[0] ? d->code : "problem", "%s", d->problem);

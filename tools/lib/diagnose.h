@@ -33,6 +33,14 @@ int diagnose_rank(const struct model_resource *r, const struct err *problem);
 /* What diagnose_problem() says, about the host as a whole: module not loaded, daemon dead. */
 bool diagnose_host(const struct model *m, struct err *ret);
 
+#define SPLIT_SIDE_BYTES	320
+
+/*
+ * One side of a split brain: "12.0 KiB of its own, last written 2031-04-05 06:07:08; secondary,
+ * last promoted 2031-04-05 06:00:00".
+ */
+void diagnose_split_side(const struct model_split_side *s, char ret[SPLIT_SIDE_BYTES]);
+
 struct diagnose_sync {
 	u64 total_bytes, left_bytes, done_bytes;
 	unsigned int permille;		/* done */

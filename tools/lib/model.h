@@ -57,6 +57,7 @@ struct model_volume {
 	u32 gen_history_nr;
 	u64 last_boot_id;
 	u64 written_s;
+	u64 write_s, primary_s;		/* last application write, last promotion here; 0: never */
 	/* Use. */
 	u32 openers;
 	char opener[MODEL_OPENER_BYTES];	/* empty: nobody has it open */
@@ -65,6 +66,27 @@ struct model_volume {
 	u64 writes, write_sect;
 	u64 peer_writes, peer_write_sect;
 	u64 resync_sect;
+};
+
+/* One side of a split brain, over all its volumes. */
+struct model_split_side {
+	char node[LOCKSTEP_NAME_BYTES];
+	u32 role;
+	bool heard;		/* else nothing is known but its hello: role and marks */
+	bool crashed;		/* it was not closed cleanly: the times are "at least" */
+	bool marks_known;	/* else nobody knows how much it wrote */
+	u64 marked_bytes;	/* written since the two parted */
+	u64 dirty_bytes;	/* crashed: up to so much more */
+	u64 write_s, primary_s;	/* last application write, last promotion; 0: unknown */
+};
+
+struct model_split {
+	bool is;
+	u64 since_s;		/* when this daemon found it; wall clock */
+	u32 volume;		/* the first that is split */
+	char rule[24];		/* by which (gen.h) */
+	u64 id;			/* changes with what was decided upon; same on both hosts */
+	struct model_split_side here, peer;
 };
 
 /* What the daemon knows of a resource and the kernel does not. */
@@ -83,6 +105,7 @@ struct model_daemon {
 	char code[32];		/* stable word, as in struct err */
 	u64 problem_since_s;	/* wall clock, 0: unknown */
 	char note[640];		/* of no consequence, but worth a line; empty: none */
+	struct model_split split;
 };
 
 struct model_resource {

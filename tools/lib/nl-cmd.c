@@ -229,6 +229,38 @@ int nl_session_close(struct nl *nl, const char *name, u64 session_id, struct err
 			  "close the session", e);
 }
 
+/* ---- split brain */
+
+struct surrender {
+	const struct nl_surrender_volume *v;
+	u32 nr;
+};
+
+static int fill_surrender(struct nl_msg *msg, const void *arg)
+{
+	const struct surrender *s = arg;
+
+	for (u32 i = 0; i < s->nr; i++) {
+		struct nlattr *nest = nla_nest_start(msg, LOCKSTEP_ATTR_PEER_VOLUME | NLA_F_NESTED);
+
+		if (!nest || nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, s->v[i].volume) < 0 ||
+		    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_CURRENT, s->v[i].gen_current) < 0 ||
+		    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_SINCE, s->v[i].gen_since) < 0)
+			return -1;
+		nla_nest_end(msg, nest);
+	}
+	return 0;
+}
+
+int nl_surrender(struct nl *nl, const char *name, const struct nl_surrender_volume *v, u32 nr,
+		 struct err *e)
+{
+	struct surrender s = { v, nr };
+
+	return nl_command(nl, LOCKSTEP_CMD_SURRENDER, name, fill_surrender, &s, nr * 64u,
+			  "give up what was written here", e);
+}
+
 /* ---- marks */
 
 static int on_marks(struct nl *nl, struct nlattr **a)

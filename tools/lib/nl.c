@@ -469,6 +469,8 @@ static void parse_volume(struct model_volume *v, struct nlattr **a)
 	get_u64(&v->gen_since, a[LOCKSTEP_ATTR_GEN_SINCE]);
 	get_u64(&v->last_boot_id, a[LOCKSTEP_ATTR_LAST_BOOT_ID]);
 	get_u64(&v->written_s, a[LOCKSTEP_ATTR_WRITTEN_S]);
+	get_u64(&v->write_s, a[LOCKSTEP_ATTR_WRITE_S]);
+	get_u64(&v->primary_s, a[LOCKSTEP_ATTR_PRIMARY_S]);
 	if (history) {
 		v->gen_history_nr = (u32)nla_len(history) / sizeof(u64);
 		memcpy(v->gen_history, nla_data(history), v->gen_history_nr * sizeof(u64));

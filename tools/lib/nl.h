@@ -69,6 +69,18 @@ int nl_vol_detach(struct nl *nl, const char *name, u32 volume, struct err *e);
 int nl_resize(struct nl *nl, const char *name, u32 volume, u64 data_sect, bool force,
 	      struct err *e);
 
+struct nl_surrender_volume {
+	u32 volume;
+	u64 gen_current, gen_since;	/* ours, as whoever decided knew them */
+};
+
+/*
+ * Split brain: give up what was written here. -EAGAIN: a generation has changed. -EBUSY: it is
+ * primary, or there is a session.
+ */
+int nl_surrender(struct nl *nl, const char *name, const struct nl_surrender_volume *v, u32 nr,
+		 struct err *e);
+
 int nl_promote(struct nl *nl, const char *name, bool force, struct err *e);
 int nl_demote(struct nl *nl, const char *name, struct err *e);
 

@@ -186,6 +186,37 @@ static json_t *json_volume(const struct model_volume *v)
 	return o;
 }
 
+static json_t *json_split_side(const struct model_split_side *s)
+{
+	json_t *o = json_object();
+
+	sj_put(o, "node", sj_str(s->node));
+	sj_put(o, "role", json_string(text_role(s->role)));
+	sj_put(o, "own_bytes", sj_num(s->marked_bytes));
+	sj_put(o, "own_bytes_known", json_boolean(s->marks_known));
+	sj_put(o, "own_bytes_more", sj_num(s->dirty_bytes));
+	sj_put(o, "crashed", json_boolean(s->crashed));
+	sj_put(o, "written_s", s->write_s ? sj_num(s->write_s) : json_null());
+	sj_put(o, "promoted_s", s->primary_s ? sj_num(s->primary_s) : json_null());
+	return o;
+}
+
+static json_t *json_split(const struct model_split *s)
+{
+	json_t *o;
+
+	if (!s->is)
+		return json_null();
+	o = json_object();
+	sj_put(o, "since_s", sj_num(s->since_s));
+	sj_put(o, "volume", sj_num(s->volume));
+	sj_put(o, "rule", sj_str(s->rule));
+	sj_put(o, "id", sj_id(s->id));
+	sj_put(o, "here", json_split_side(&s->here));
+	sj_put(o, "peer", json_split_side(&s->peer));
+	return o;
+}
+
 static json_t *json_daemon(const struct model_daemon *d)
 {
 	json_t *o = json_object();
@@ -196,6 +227,7 @@ static json_t *json_daemon(const struct model_daemon *d)
 	sj_put(o, "phase", sj_str_or_null(d->phase));
 	sj_put(o, "peer_address", sj_str_or_null(d->peer_address));
 	sj_put(o, "note", sj_str_or_null(d->note));
+	sj_put(o, "split_brain", json_split(&d->split));
 	return o;
 }
 
