@@ -156,16 +156,20 @@ static void together(struct copy *c)
 static void resync(struct pair *p, struct copy *source, struct copy *target, bool full,
 		   enum step how)
 {
+	u64 peer_gen;
+	bool whole;
+
 	if (target->counts & ~source->has)
 		fail_msg("writes that count are to be overwritten");
+	peer_gen = target->m.current_gen.id;
+	whole = target->m.flags & LOCKSTEP_MF_CONSISTENT;
 	target->m.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING | LOCKSTEP_MF_PRIMARY);
 	if (full)
 		meta_gen_adopt(&target->m, 0, source->m.current_gen);
 	target->counts = 0;
 	source->m.flags |= WHOLE;
 	source->m.flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
-	if (!source->m.peer[0].since.id)
-		meta_gen_narrow(&source->m, 0, new_id(p));
+	meta_gen_source(&source->m, 0, peer_gen, whole, new_id(p));
 	source->m.peer[0].flags |= LOCKSTEP_PF_SYNCING;
 	source->marked = source->apart = true;
 	source->alone = false;
