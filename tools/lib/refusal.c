@@ -23,6 +23,7 @@ static const char *const of_state[] = {
 	[STATE_RF_CONNECTING]	= "lockstep wait-connect NAME, then this again",
 	[STATE_RF_FAILED]	= "replace the disk, then lockstep attach NAME",
 	[STATE_RF_ONLY_COPY]	= "lockstep wait-sync NAME, then this again",
+	[STATE_RF_IN_USE]	= "stop what uses it, then lockstep demote NAME",
 };
 
 static const struct {
@@ -39,7 +40,8 @@ static const struct {
 	{ "peer-version", "install the same release of Lockstep on both hosts" },
 	{ "protocol", "install the same release of Lockstep on both hosts; if it is: on both, "
 	  "systemctl restart lockstepd" },
-	{ "split-brain", "on both hosts: lockstep status NAME" },
+	{ "split-brain", "lockstep status NAME; then, on the host whose changes are to count: "
+	  "lockstep resolve NAME --keep here" },
 	{ "target-is-primary", "on the host that is primary: stop what uses it, then lockstep "
 	  "demote NAME" },
 	{ "two-primaries", "on the host that is to follow: lockstep demote NAME" },
