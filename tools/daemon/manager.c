@@ -403,6 +403,8 @@ static int at_once(struct manager *m, const struct ctl_request *q, struct err *e
 		return 1;
 	if (!res)
 		return not_up(q->resource, e);
+	if (q->command == CTL_CONNECT && q->dry_run)
+		return res->peer ? 1 : not_up(q->resource, e);
 	if (q->command == CTL_CONNECT)
 		return resource_stay_off(res, false, e);
 	if (q->command == CTL_RESIZE && (!res->peer || !peer_is_connected(res->peer))) {
@@ -436,6 +438,10 @@ static void request_one(struct manager *m, const struct ctl_request *q, manager_
 	if (ret > 0 && q->command == CTL_RESOLVE) {
 		peer_resolve(find(m, q->resource)->peer, q->keep == CTL_KEEP_HERE ?
 			     RESOLVE_KEEP_HERE : RESOLVE_KEEP_PEER, q->split_id, reply, arg);
+		return;
+	}
+	if (ret > 0 && q->command == CTL_CONNECT) {
+		peer_dry_run(find(m, q->resource)->peer, reply, arg);
 		return;
 	}
 	if (ret <= 0) {
