@@ -58,7 +58,12 @@
  * Gone with our own promotion.
  */
 #define LOCKSTEP_MF_SERVING		(1u << 11)
-#define LOCKSTEP_MF_KNOWN		0xfffu
+/*
+ * closed as a secondary whose peer was primary when it was last heard: it may have written since.
+ * Gone with the next session, or by force.
+ */
+#define LOCKSTEP_MF_LEFT_PRIMARY	(1u << 12)
+#define LOCKSTEP_MF_KNOWN		0x1fffu
 
 /*
  * A generation: a random id, never 0, and the number of generations before it in this lineage,
