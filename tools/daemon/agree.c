@@ -48,7 +48,8 @@ static void fill_volume(const struct model_volume *m, struct wire_hello_volume *
 {
 	memset(v, 0, sizeof(*v));
 	v->volume = m->number;
-	v->flags = m->flags;
+	/* What we heard of it last is none of the peer's business: it knows. */
+	v->flags = m->flags & ~LOCKSTEP_MF_LEFT_PRIMARY;
 	v->current_id = m->gen_current;
 	v->current_nr = m->gen_nr;
 	v->since_id = m->gen_since;
