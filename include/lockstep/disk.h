@@ -59,10 +59,10 @@
  */
 #define LOCKSTEP_MF_SERVING		(1u << 11)
 /*
- * closed as a secondary whose peer was primary when it was last heard: it may have written since.
- * Gone with the next session, or by force.
+ * `current` came straight from `since`, when the peer was still with us: so as long as the other
+ * volumes of the resource do not say the same, nothing was written in it (core/gengroup.h).
  */
-#define LOCKSTEP_MF_LEFT_PRIMARY	(1u << 12)
+#define LOCKSTEP_MF_NARROWED		(1u << 12)
 #define LOCKSTEP_MF_KNOWN		0x1fffu
 
 /*

@@ -327,6 +327,8 @@ static const struct {
 	[GEN_RULE_NO_DISK_SELF]	= { "no-disk-self", GEN_RULE_NO_DISK_PEER },
 	[GEN_RULE_NO_DISK_PEER]	= { "no-disk-peer", GEN_RULE_NO_DISK_SELF },
 	[GEN_RULE_NO_DISK_STALE] = { "no-disk-stale", GEN_RULE_NO_DISK_STALE },
+	[GEN_RULE_GROUP_SELF]	= { "group-self", GEN_RULE_GROUP_PEER },
+	[GEN_RULE_GROUP_PEER]	= { "group-peer", GEN_RULE_GROUP_SELF },
 };
 
 enum gen_rule gen_mirror_rule(enum gen_rule rule)

@@ -167,6 +167,9 @@ enum gen_rule {
 	GEN_RULE_NO_DISK_SELF,
 	GEN_RULE_NO_DISK_PEER,
 	GEN_RULE_NO_DISK_STALE,
+	/* never of gen_compare(): the other volumes decide (gengroup.h, G3) */
+	GEN_RULE_GROUP_SELF,
+	GEN_RULE_GROUP_PEER,
 	GEN_RULE_NR
 };
 

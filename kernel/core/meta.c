@@ -551,11 +551,9 @@ bool meta_attach(struct meta *m)
 	return fresh;
 }
 
-void meta_close(struct meta *m, bool left_primary)
+void meta_close(struct meta *m)
 {
 	m->flags &= ~(LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_PRIMARY);
-	if (left_primary)
-		m->flags |= LOCKSTEP_MF_LEFT_PRIMARY;
 }
 
 /* ---- generations ---------------------------------------------------------------------------- */
@@ -589,10 +587,13 @@ void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id)
 {
 	struct meta_gen *since = &m->peer[peer].since;
 
-	if (since->id)
+	if (since->id) {
 		meta_history_push(m, m->current_gen);
-	else
+		m->flags &= ~LOCKSTEP_MF_NARROWED;
+	} else {
 		*since = m->current_gen;
+		m->flags |= LOCKSTEP_MF_NARROWED;
+	}
 	move_on(m, new_id);
 }
 
@@ -622,7 +623,17 @@ void meta_gen_force(struct meta *m, u64 new_id)
 	}
 	if (m->flags & LOCKSTEP_MF_CONSISTENT)
 		meta_history_push(m, m->current_gen);
+	m->flags &= ~LOCKSTEP_MF_NARROWED;
 	move_on(m, new_id);
+}
+
+void meta_gen_unnarrow(struct meta *m, unsigned int peer)
+{
+	const struct meta_gen none = { 0, 0 };
+
+	m->current_gen = m->peer[peer].since;
+	m->peer[peer].since = none;
+	m->flags &= ~LOCKSTEP_MF_NARROWED;
 }
 
 void meta_gen_together(struct meta *m, unsigned int peer)
@@ -631,6 +642,7 @@ void meta_gen_together(struct meta *m, unsigned int peer)
 
 	meta_history_push(m, m->peer[peer].since);
 	m->peer[peer].since = none;
+	m->flags &= ~LOCKSTEP_MF_NARROWED;
 }
 
 void meta_gen_adopt(struct meta *m, unsigned int peer, struct meta_gen gen)
@@ -657,7 +669,7 @@ void meta_gen_surrender(struct meta *m, unsigned int peer)
 	if (!(m->flags & LOCKSTEP_MF_CONSISTENT))
 		return;
 	m->flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE | LOCKSTEP_MF_CLEAN |
-		      LOCKSTEP_MF_SERVING);
+		      LOCKSTEP_MF_SERVING | LOCKSTEP_MF_NARROWED);
 	while (since.id && m->history_nr && m->history[0].nr > since.nr) {
 		m->history_nr--;
 		for (i = 0; i < m->history_nr; i++)

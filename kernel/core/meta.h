@@ -119,11 +119,8 @@ enum meta_err meta_check_device(const struct meta *m, u64 data_dev_sect, u64 met
  * True: the maps have never been used and have to be zeroed before this is written.
  */
 bool meta_attach(struct meta *m);
-/*
- * Close: data and maps are stable. left_primary: state.h; once noted it stays until the peer has
- * been heard, however often the disk is attached and closed.
- */
-void meta_close(struct meta *m, bool left_primary);
+/* Close: data and maps are stable. */
+void meta_close(struct meta *m);
 
 /*
  * Where everything lies once the data device has grown to `data_dev_sect`: *ret is `m` with new
@@ -156,6 +153,8 @@ void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_
  * split.
  */
 void meta_gen_force(struct meta *m, u64 new_id);
+/* Take a narrowing back in which nothing was written (gengroup.h, G2): NARROWED is set. */
+void meta_gen_unnarrow(struct meta *m, unsigned int peer);
 /* Target: sync done; or both-clean. */
 void meta_gen_adopt(struct meta *m, unsigned int peer, struct meta_gen gen);
 /* Source: sync done, the peer is with us again. */

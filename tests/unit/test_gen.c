@@ -84,7 +84,7 @@ static void every_pair_mirrors(void **state)
 		}
 	}
 	for (i = GEN_RULE_NONE + 1; i < GEN_RULE_NR; i++)
-		if (!reached[i])
+		if (!reached[i] && i != GEN_RULE_GROUP_SELF && i != GEN_RULE_GROUP_PEER)
 			fail_msg("rule %s was not reached", gen_rule_name(i));
 }
 

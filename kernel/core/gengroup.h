@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Whose data, for all volumes of a resource together.
+ *
+ * An application may write to several volumes and rely on their order: the volumes are one thing,
+ * are promoted, narrowed and copied as one, and so one side has to be the source of all of them.
+ * But a disk takes one superblock at a time, and a node may die between two of them. So what
+ * gen_compare() says of each volume by itself is put together here:
+ *
+ *   [G1] A side that closed in no orderly way, or crashed as primary, by what one of its volumes
+ *        says, did so with all of them. Half of a promotion (or demotion, or `down`) is no reason
+ *        to take one volume from here and another one from there.
+ *   [G2] half narrowed: side X died as primary between noting "I go on without the peer" (P4) on
+ *        its first volume and on its last. Nothing was completed in that generation: the writes
+ *        that wanted it are held until it is durable on every volume. So where it is noted it
+ *        counts for nothing, and the volume is compared as if it were not: by the flag NARROWED,
+ *        which says that `current` came straight from `since`.
+ *   [G3] half synced: the target Y noted the end of a resync on some volumes and not on others, or
+ *        has a new disk for one of them. The up-to-date set is X alone until all are done, so X is
+ *        the source of those that are done as well, though they, each by itself, would be taken
+ *        from Y because X crashed.
+ *
+ * What still has two directions then is refused by the caller.
+ *
+ * Volumes that need nothing need nothing: GEN_NONE stands beside either direction.
+ */
+#ifndef LOCKSTEP_CORE_GENGROUP_H
+#define LOCKSTEP_CORE_GENGROUP_H
+
+#include "gen.h"
+
+/*
+ * self[i] and peer[i] are the same volume, ret[i] what holds for it; `nr` of each. Pure, and
+ * mirrored as gen_compare() is. True: no volume is source while another one is target.
+ */
+bool gen_compare_group(const struct gen_view *self, const struct gen_view *peer, u32 nr,
+		       struct gen_result *ret);
+
+#endif /* LOCKSTEP_CORE_GENGROUP_H */
