@@ -180,7 +180,9 @@ static void test_refusals(void **state)
 	pair_kill(p, BOB);
 	pair_run(p, 600);
 	assert_true(pair_facts(p, ALICE).split.is);
-	assert_string_equal(pair_request(p, ALICE, &q).e.code, "not-connected");
+	r = pair_request(p, ALICE, &q);
+	assert_string_equal(r.e.code, "not-connected");
+	assert_non_null(strstr(r.e.what, "has to agree"));
 	assert_int_equal(A->surrenders + B->surrenders, 0);
 }
 

@@ -70,6 +70,7 @@ static const char seed_text[] =
 	"    meta = \"internal\"; } );\n"
 	"net: { streams = 4; timeout_ms = 6000; ping_ms = 1000; }; # comment\n"
 	"disk_timeout_ms = 20000;\n"
+	"split_brain: { no_primary = \"keep-changed\"; one_primary = \"none\"; };\n"
 	"hooks: { split_brain = \"/h/a\"; any = \"/h/b\"; };\n"
 	"key = \"/etc/lockstep/r0.key\";\n";
 

@@ -198,6 +198,40 @@ static void rows(void **state)
 	assert_int_equal(gen_compare(&table[1].self, &table[1].peer).adopt_id, 7);
 }
 
+/* What is left of a copy that gave up what it wrote; how far it went back and what it lost. */
+static void surrendered(void **state)
+{
+	const struct row table[] = {
+		{ V1(5, 0, 0, MR, 4), V2(7, 5, 0, C | MR, 3), GEN_RULE_INCONS_SELF, GEN_TARGET },
+		/* It had crashed as a primary that was alone: marks are in its regions, too. */
+		{ V1(5, 0, 0, M | P, 4), V2(7, 5, 0, C | MR, 3), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 0, MR | P, 4), V2(7, 5, 0, C | MR, 3), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET },
+		{ V1(5, 0, 0, MR | P, 4), V2(7, 5, 0, C | M, 3), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		/* There was no point to go back to, or the other one knows of none. */
+		{ V1(0, 0, 4, MR, 4), V2(7, 5, 4, C | MR, 3), GEN_RULE_BLANK_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 4, MR, 4), V2(7, 4, 3, C | MR, 3), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		/* Both gave up: nobody is left, and nothing is done. */
+		{ V1(5, 0, 0, MR, 4), V2(5, 0, 0, MR, 3), GEN_RULE_INCONS_BOTH,
+		  GEN_INCONSISTENT },
+	};
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		struct gen_result r = gen_compare(&table[i].self, &table[i].peer);
+
+		if (r.rule != table[i].rule || r.verdict != table[i].verdict)
+			fail_msg("row %u: %s, %s", i, gen_rule_name(r.rule),
+				 gen_verdict_name(r.verdict));
+		check_pair(&table[i].self, &table[i].peer);
+	}
+}
+
 static void history_is_searched_to_its_end(void **state)
 {
 	struct gen_view s = view(1, 5, 0, 0, C | M, 0), p = view(2, 7, 6, 0, C | M, 0);
@@ -261,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows),
+		cmocka_unit_test(surrendered),
 		cmocka_unit_test(without_a_disk),
 		cmocka_unit_test(every_pair_mirrors),
 		cmocka_unit_test(history_is_searched_to_its_end),
