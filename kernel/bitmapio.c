@@ -212,7 +212,7 @@ static int write_super(struct lockstep_volume *vol)
 
 	if (err)
 		return err;
-	meta_close(&vol->meta);
+	meta_close(&vol->meta, vol->res->state.left_primary);
 	return lockstep_metaio_store(vol);
 }
 

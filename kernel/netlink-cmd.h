@@ -44,6 +44,9 @@ int lockstep_cmd_surrender(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_start(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_stop(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_get(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_res_set(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_fenced(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_outdate(struct sk_buff *skb, struct genl_info *info);
 
 static inline int refused(struct genl_info *info, int err, const char *why)
 {

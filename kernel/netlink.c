@@ -68,6 +68,8 @@ static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_RESUME] = { .type = NLA_FLAG },
 	[LOCKSTEP_ATTR_DISK_TIMEOUT_MS] = { .type = NLA_U32 },
 	[LOCKSTEP_ATTR_DEVICE_SECT] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_FENCING] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_FENCING_FENCE),
+	[LOCKSTEP_ATTR_FENCE_ROUND] = { .type = NLA_U32 },
 };
 
 /* ---- small helpers -------------------------------------------------------------------------- */
@@ -114,6 +116,7 @@ static int cmd_res_add(struct sk_buff *skb, struct genl_info *info)
 		.ping_ms = get_u32(info, LOCKSTEP_ATTR_PING_MS, LOCKSTEP_DEF_PING_MS),
 		.disk_timeout_ms = get_u32(info, LOCKSTEP_ATTR_DISK_TIMEOUT_MS,
 					   LOCKSTEP_DEF_DISK_TIMEOUT_MS),
+		.fencing = get_u32(info, LOCKSTEP_ATTR_FENCING, LOCKSTEP_FENCING_NONE),
 	};
 	if (!meta_name_ok(p.name))
 		return refused(info, -EINVAL,
@@ -267,6 +270,11 @@ static int cmd_resize(struct sk_buff *skb, struct genl_info *info)
 
 static int cmd_promote(struct sk_buff *skb, struct genl_info *info)
 {
+	struct lockstep_promotion p = {
+		.force = info->attrs[LOCKSTEP_ATTR_FORCE],
+		.fenced = info->attrs[LOCKSTEP_ATTR_FENCE_ROUND],
+		.fence_round = get_u32(info, LOCKSTEP_ATTR_FENCE_ROUND, 0),
+	};
 	char *why = why_buffer();
 	struct lockstep_resource *res;
 	int err;
@@ -274,7 +282,7 @@ static int cmd_promote(struct sk_buff *skb, struct genl_info *info)
 	res = resource_of(info, &err);
 	if (!res)
 		return err;
-	err = lockstep_role_promote(res, info->attrs[LOCKSTEP_ATTR_FORCE], why, WHY_BYTES);
+	err = lockstep_role_promote(res, &p, why, WHY_BYTES);
 	lockstep_resource_put(res);
 	return refused(info, err == -EALREADY ? 0 : err, why);
 }
@@ -504,6 +512,7 @@ static int session_open(struct genl_info *info, struct lockstep_resource *res, c
 	      lockstep_status_step_locked(res, STATE_EV_OPEN, 0, why, WHY_BYTES);
 	if (err)
 		return err;
+	res->fence_round++;
 	err = agree(res, get_u32(info, LOCKSTEP_ATTR_PEER_ROLE, LOCKSTEP_ROLE_SECONDARY), why) ?:
 	      mark_suspects(res, why);
 	if (err) {
@@ -806,6 +815,9 @@ static const struct genl_ops ops[] = {
 	{ .cmd = LOCKSTEP_CMD_RESIZE, .doit = cmd_resize, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LOCKSTEP_CMD_SURRENDER, .doit = lockstep_cmd_surrender,
 	  .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_RES_SET, .doit = lockstep_cmd_res_set, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_FENCED, .doit = lockstep_cmd_fenced, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LOCKSTEP_CMD_OUTDATE, .doit = lockstep_cmd_outdate, .flags = GENL_ADMIN_PERM },
 };
 
 static const struct genl_multicast_group groups[] = {

@@ -141,8 +141,25 @@ void lockstep_park_end(struct lockstep_resource *res, struct list_head *orphans)
 		unpark(req, parked);
 }
 
+/*
+ * The set was never narrowed, and the peer is back: as if the session had not ended. It is marked
+ * since it was parked, and the mark goes when both have it. A local part that failed meanwhile
+ * stays parked: its report is on the way.
+ */
+static void send_again(struct lockstep_request *req, u8 parked, struct lockstep_session *s)
+{
+	if (parked & PARK_LOCAL) {
+		spin_lock_irq(&req->vol->res->io_lock);
+		park_locked(req, PARK_LOCAL);
+		spin_unlock_irq(&req->vol->res->io_lock);
+	}
+	if (parked & PARK_PEER)
+		lockstep_write_send(req, s);
+}
+
 void lockstep_request_resend(struct lockstep_resource *res)
 {
+	bool through = res->state.copy != STATE_COPY_UP_TO_DATE;
 	struct lockstep_request *req;
 	struct lockstep_session *s;
 	LIST_HEAD(orphans);
@@ -151,13 +168,16 @@ void lockstep_request_resend(struct lockstep_resource *res)
 
 	lockdep_assert_held(&res->ctl);
 	spin_lock_irq(&res->io_lock);
-	res->through = true;
+	res->through = through;
 	list_splice_init(&res->orphans, &orphans);
 	spin_unlock_irq(&res->io_lock);
 	idx = srcu_read_lock(&res->mode_srcu);
 	s = srcu_dereference(res->session, &res->mode_srcu);
 	while ((req = pop(res, &orphans, &parked)))
-		resend(req, parked, s);
+		if (through)
+			resend(req, parked, s);
+		else
+			send_again(req, parked, s);
 	srcu_read_unlock(&res->mode_srcu, idx);
 }
 

@@ -351,10 +351,31 @@ static void read_remote(struct lockstep_read *rd)
 		defer(rd, go);
 }
 
+/*
+ * Frozen with a good copy: the peer may be primary by now, and what is here may be the past. By the
+ * mode and not by the state, so that whoever is held is let go when it changes.
+ */
+static bool must_wait(struct lockstep_read *rd)
+{
+	struct lockstep_resource *res = rd->vol->res;
+	bool held;
+	int idx;
+
+	if (likely(READ_ONCE(res->io_mode) != LOCKSTEP_IO_FROZEN))
+		return false;
+	idx = srcu_read_lock(&res->mode_srcu);
+	rd->wait.go = go;
+	held = lockstep_request_wait(res, &rd->wait);
+	srcu_read_unlock(&res->mode_srcu, idx);
+	return held;
+}
+
 static void go(struct lockstep_waiter *w)
 {
 	struct lockstep_read *rd = of_wait(w);
 
+	if (must_wait(rd))
+		return;
 	/* The clone was used up if it has been at the disk; then the copy is given up for good. */
 	if (!rd->rest.bi_size && read_local(rd))
 		return;

@@ -28,6 +28,8 @@ static int put_wait(struct sk_buff *skb, struct lockstep_resource *res)
 {
 	const char *wait = READ_ONCE(res->wait);
 
+	if (!wait && READ_ONCE(res->state.unfenced))
+		wait = "the outcome of fencing the peer";
 	return wait ? nla_put_string(skb, LOCKSTEP_ATTR_WAIT, wait) : 0;
 }
 
@@ -64,6 +66,10 @@ static int put_resource(struct sk_buff *skb, struct lockstep_resource *res)
 	    nla_put_u32(skb, LOCKSTEP_ATTR_NR_VOLUMES, res->nr_volumes) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_HELD, READ_ONCE(res->nr_held)) ||
 	    put_wait(skb, res))
+		return -EMSGSIZE;
+	if (nla_put_u32(skb, LOCKSTEP_ATTR_FENCING, READ_ONCE(res->fencing)) ||
+	    nla_put_u32(skb, LOCKSTEP_ATTR_FENCE_ROUND, READ_ONCE(res->fence_round)) ||
+	    (s.unfenced && nla_put_flag(skb, LOCKSTEP_ATTR_UNFENCED)))
 		return -EMSGSIZE;
 	if (res->lost_why[0] && nla_put_string(skb, LOCKSTEP_ATTR_LINK_LOST, res->lost_why))
 		return -EMSGSIZE;

@@ -65,8 +65,9 @@ void lockstep_request_hold(struct lockstep_resource *res);
 /* New io mode: held requests look at it, orphans complete if it lets writes go on. ctl held. */
 void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_mode mode);
 /*
- * The session that has just started is one through which this primary works: what was parked goes
- * to the peer again, or completes if that has it. After set_mode, ctl held.
+ * What was parked goes to the peer again, in the session that has just started: because this
+ * primary works through it (or completes if the peer has it), or because the set was not narrowed
+ * when the last one ended (fencing). After set_mode, ctl held.
  */
 void lockstep_request_resend(struct lockstep_resource *res);
 

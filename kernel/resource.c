@@ -84,6 +84,7 @@ static void resource_init(struct lockstep_resource *res)
 	INIT_WORK(&res->ready_work, lockstep_request_ready_work);
 	INIT_WORK(&res->free_work, resource_free_work);
 	state_init(&res->state, res->node_id < res->peer_node_id);
+	res->state.fencing = res->fencing != LOCKSTEP_FENCING_NONE;
 }
 
 struct lockstep_resource *lockstep_resource_create(struct net *net,
@@ -103,6 +104,7 @@ struct lockstep_resource *lockstep_resource_create(struct net *net,
 	res->timeout_ms = p->timeout_ms;
 	res->ping_ms = p->ping_ms;
 	res->disk_timeout_ms = p->disk_timeout_ms;
+	res->fencing = p->fencing;
 	res->net = net;
 	resource_init(res);
 	err = init_srcu_struct(&res->mode_srcu);

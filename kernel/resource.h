@@ -70,6 +70,9 @@ struct lockstep_resource {
 	bool gone;			/* removed: late work does nothing */
 	char lost_why[LOCKSTEP_WHY_BYTES];
 	u64 session_id, epoch, peer_boot_id;
+	u32 fencing;			/* enum lockstep_fencing */
+	/* one more with each session that is opened: an outcome of fencing is about one of them */
+	u32 fence_round;
 	/* what ctl's owner waits for, NULL: nothing; read without it */
 	const char *wait;
 
@@ -112,6 +115,7 @@ struct lockstep_resource_params {
 	const char *name, *node_name, *peer_name;
 	u32 node_id, peer_node_id;
 	u32 timeout_ms, ping_ms, disk_timeout_ms;
+	u32 fencing;
 };
 
 /*

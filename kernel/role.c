@@ -29,25 +29,111 @@ static void stop_asking(struct lockstep_resource *res)
 	lockstep_resource_unlock(res);
 }
 
+struct text {
+	char *at;
+	size_t left;
+};
+
+__printf(2, 3) static void add(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vscnprintf(t->at, t->left, fmt, ap);
+	va_end(ap);
+	t->at += n;
+	t->left -= n;
+}
+
+/* A wall clock's time, as what a person can do something with in one sentence. */
+static void add_ago(struct text *t, u64 then_s)
+{
+	u64 now_s = ktime_get_real_seconds(), s = now_s > then_s ? now_s - then_s : 0;
+
+	if (!then_s)
+		add(t, "at a time that is not known");
+	else if (s < 120)
+		add(t, "%llu s ago", s);
+	else if (s < 2 * 3600)
+		add(t, "%llu min ago", s / 60);
+	else if (s < 48 * 3600)
+		add(t, "%llu h ago", s / 3600);
+	else
+		add(t, "%llu days ago", s / 86400);
+}
+
+/* What is known of the copy that is not good enough. */
+static void add_facts(struct text *t, struct lockstep_volume *vol)
+{
+	const struct lockstep_resource *res = vol->res;
+	const struct meta *m = &vol->meta;
+	u32 flags = m->flags;
+
+	if (vol->failed || !m->current_gen.id)
+		return;
+	if (!(flags & LOCKSTEP_MF_CONSISTENT)) {
+		add(t, ", %llu MiB of volume %u are from before it",
+		    lockstep_marks_weight(&vol->marks) >> (20 - LOCKSTEP_BIT_SHIFT), vol->number);
+	} else if (flags & LOCKSTEP_MF_OUTDATED) {
+		add(t, ", and it was told that %s goes on without it", res->peer_name);
+	} else if (flags & LOCKSTEP_MF_LEFT_PRIMARY) {
+		add(t, ": %s was primary when last heard, ", res->peer_name);
+		add_ago(t, m->peer[LOCKSTEP_PEER].seen_s);
+	} else if (flags & LOCKSTEP_MF_UNCLEAN) {
+		add(t, ": this host went down without closing it, last heard of %s ",
+		    res->peer_name);
+		add_ago(t, m->peer[LOCKSTEP_PEER].seen_s);
+	}
+}
+
 /* What to do about a refusal, behind it. */
 static void way_out(const struct lockstep_resource *res, bool force, char *why, size_t len)
 {
+	struct text t = { .at = why + strlen(why), .left = len - strlen(why) };
 	const struct lockstep_state *s = &res->state;
-	size_t at = strlen(why);
+	const char *peer = res->peer_name;
+	struct lockstep_volume *vol;
+	int i;
 
-	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY)
-		snprintf(why + at, len - at, "; on %s: lockstep demote %s", res->peer_name,
-			 res->name);
-	else if (s->sync == STATE_SYNC_TARGET)
-		snprintf(why + at, len - at, "; lockstep wait-sync %s waits until it is done",
-			 res->name);
-	else if (!force)
-		snprintf(why + at, len - at,
-			 "; to make this copy the one that counts: lockstep promote --force %s",
-			 res->name);
+	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY) {
+		add(&t, "; on %s: lockstep demote %s", peer, res->name);
+		return;
+	}
+	if (s->sync == STATE_SYNC_TARGET) {
+		add(&t, "; lockstep wait-sync %s waits until it is done", res->name);
+		return;
+	}
+	if (s->copy == STATE_COPY_FAILED) {
+		add(&t, "; lockstep attach %s", res->name);
+		return;
+	}
+	resource_for_each_volume(res, i, vol)
+		if (READ_ONCE(vol->stale)) {
+			add_facts(&t, vol);
+			break;
+		}
+	if (force)
+		return;
+	if (s->copy == STATE_COPY_BLANK)
+		add(&t, "; to say so: lockstep promote --force %s", res->name);
+	else
+		add(&t, "; connect %s, or, to give up what only %s has: "
+		    "lockstep promote --force %s", peer, peer, res->name);
 }
 
-int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, size_t len)
+/* An outcome of fencing is about one loss: what came after it is not known by it. */
+static u32 promotion_arg(const struct lockstep_resource *res, const struct lockstep_promotion *p)
+{
+	u32 arg = p->force ? STATE_PROMOTE_FORCE : 0;
+
+	if (p->fenced && p->fence_round == res->fence_round)
+		arg |= STATE_PROMOTE_FENCED;
+	return arg;
+}
+
+int lockstep_role_promote(struct lockstep_resource *res, const struct lockstep_promotion *p,
+			  char *why, size_t len)
 {
 	bool asked;
 	int err;
@@ -58,9 +144,9 @@ int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, 
 		lockstep_resource_unlock(res);
 		return -ENODEV;
 	}
-	err = lockstep_status_step_locked(res, STATE_EV_PROMOTE, force, why, len);
+	err = lockstep_status_step_locked(res, STATE_EV_PROMOTE, promotion_arg(res, p), why, len);
 	if (err == -EPERM)
-		way_out(res, force, why, len);
+		way_out(res, p->force, why, len);
 	asked = !err && res->state.asking;
 	lockstep_resource_unlock(res);
 	if (!asked)

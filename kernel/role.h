@@ -7,11 +7,18 @@
 
 struct lockstep_resource;
 
+struct lockstep_promotion {
+	bool force;
+	bool fenced;		/* the peer's fencing succeeded, in this round */
+	u32 fence_round;
+};
+
 /*
  * Those that are not _locked take resource.ctl themselves, wait no longer than the session's
  * time-out for the peer, and put a sentence into `why` when they refuse.
  */
-int lockstep_role_promote(struct lockstep_resource *res, bool force, char *why, size_t len);
+int lockstep_role_promote(struct lockstep_resource *res, const struct lockstep_promotion *p,
+			  char *why, size_t len);
 int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len);
 /*
  * A split brain, and what was written here is to be given up: on all volumes, durably, or -errno

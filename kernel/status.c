@@ -49,7 +49,8 @@ struct meta_change {
 	struct lockstep_session *session;
 };
 
-#define DOUBTS	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_OUTDATED)
+#define DOUBTS	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_OUTDATED | \
+		 LOCKSTEP_MF_LEFT_PRIMARY)
 #define WHOLE	(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE)
 
 static void change_primary(struct lockstep_volume *vol, const struct meta_change *c)
@@ -80,7 +81,8 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 
 	/* A full one was marked as such, durably, when the session was opened. */
 	m->flags |= WHOLE;
-	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING);
+	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING |
+		      LOCKSTEP_MF_LEFT_PRIMARY);
 	meta_gen_source(m, LOCKSTEP_PEER, vol->peer.gen,
 			vol->peer.flags & LOCKSTEP_MF_CONSISTENT, c->id);
 	m->peer[LOCKSTEP_PEER].flags |= LOCKSTEP_PF_SYNCING;
@@ -193,6 +195,8 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 		change_synced(vol);
 	if (c->effects & STATE_EFF_META_SURRENDER)
 		meta_gen_surrender(&vol->meta, LOCKSTEP_PEER);
+	if (c->effects & STATE_EFF_META_OUTDATED)
+		vol->meta.flags |= LOCKSTEP_MF_OUTDATED;
 	if (c->effects & (STATE_EFF_META_TARGET | STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL)) {
 		note_session(vol, c->session);
 		lockstep_regions_session_begins(vol);
@@ -203,7 +207,7 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 			 STATE_EFF_META_SECONDARY | STATE_EFF_META_TARGET |	\
 			 STATE_EFF_META_SOURCE | STATE_EFF_META_EQUAL |		\
 			 STATE_EFF_META_NARROW | STATE_EFF_META_SYNCED |	\
-			 STATE_EFF_META_SURRENDER)
+			 STATE_EFF_META_SURRENDER | STATE_EFF_META_OUTDATED)
 
 static enum state_copy copy_of(const struct lockstep_volume *vol)
 {
@@ -221,7 +225,10 @@ static enum state_copy copy_of(const struct lockstep_volume *vol)
 	/* Crashed, and the peer was or may have been with it: only that knows what came after. */
 	if (flags & LOCKSTEP_MF_UNCLEAN && (!p->since.id || p->flags & LOCKSTEP_PF_SYNCING))
 		return STATE_COPY_OUTDATED;
-	return vol->unproven ? STATE_COPY_OUTDATED : STATE_COPY_UP_TO_DATE;
+	/* Closed beside a primary that may have gone on: only that knows. */
+	if (vol->unproven || flags & LOCKSTEP_MF_LEFT_PRIMARY)
+		return STATE_COPY_OUTDATED;
+	return STATE_COPY_UP_TO_DATE;
 }
 
 /*
@@ -372,6 +379,8 @@ static int refusal_errno(enum state_refusal rf)
 		return -EAGAIN;
 	case STATE_RF_NO_SESSION:
 		return -ENOTCONN;
+	case STATE_RF_UNFENCED:
+		return -ENOTUNIQ;
 	default:
 		return -EPERM;
 	}
@@ -497,8 +506,11 @@ static void end_session(struct lockstep_resource *res)
 	pr_info("%s: session with %s ended: %s\n", res->name, res->peer_name, res->lost_why);
 	application = lockstep_session_end_locked(res);
 	/* Nothing more gets to the peer, and nothing goes on alone yet (R3). */
-	resource_for_each_volume(res, i, vol)
+	resource_for_each_volume(res, i, vol) {
 		lockstep_regions_session_ended(vol);
+		/* In memory; whatever is written next says it. For people. */
+		vol->meta.peer[LOCKSTEP_PEER].seen_s = ktime_get_real_seconds();
+	}
 	step(res, STATE_EV_LOST, application, NULL, 0);
 	/* Whatever the step said: what was held for the end of the session looks again. */
 	lockstep_request_set_mode(res, state_io_mode(&res->state));

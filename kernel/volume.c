@@ -224,7 +224,8 @@ u8 lockstep_volume_disk(const struct lockstep_volume *vol)
 		return LOCKSTEP_DISK_INCONSISTENT;
 	if (flags & LOCKSTEP_MF_OUTDATED)
 		return LOCKSTEP_DISK_OUTDATED;
-	if (!(flags & LOCKSTEP_MF_UP_TO_DATE) || flags & LOCKSTEP_MF_UNCLEAN || vol->unproven)
+	if (!(flags & LOCKSTEP_MF_UP_TO_DATE) || vol->unproven ||
+	    flags & (LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_LEFT_PRIMARY))
 		return LOCKSTEP_DISK_UNSURE;
 	return LOCKSTEP_DISK_UP_TO_DATE;
 }

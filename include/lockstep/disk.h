@@ -59,11 +59,16 @@
  */
 #define LOCKSTEP_MF_SERVING		(1u << 11)
 /*
+ * closed as a secondary whose peer was primary when it was last heard: it may have written since.
+ * Gone with the next session, or by force.
+ */
+#define LOCKSTEP_MF_LEFT_PRIMARY	(1u << 12)
+/*
  * `current` came straight from `since`, when the peer was still with us: so as long as the other
  * volumes of the resource do not say the same, nothing was written in it (core/gengroup.h).
  */
-#define LOCKSTEP_MF_NARROWED		(1u << 12)
-#define LOCKSTEP_MF_KNOWN		0x1fffu
+#define LOCKSTEP_MF_NARROWED		(1u << 13)
+#define LOCKSTEP_MF_KNOWN		0x3fffu
 
 /*
  * A generation: a random id, never 0, and the number of generations before it in this lineage,

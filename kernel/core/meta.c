@@ -551,9 +551,11 @@ bool meta_attach(struct meta *m)
 	return fresh;
 }
 
-void meta_close(struct meta *m)
+void meta_close(struct meta *m, bool left_primary)
 {
 	m->flags &= ~(LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_PRIMARY);
+	if (left_primary)
+		m->flags |= LOCKSTEP_MF_LEFT_PRIMARY;
 }
 
 /* ---- generations ---------------------------------------------------------------------------- */

@@ -119,8 +119,11 @@ enum meta_err meta_check_device(const struct meta *m, u64 data_dev_sect, u64 met
  * True: the maps have never been used and have to be zeroed before this is written.
  */
 bool meta_attach(struct meta *m);
-/* Close: data and maps are stable. */
-void meta_close(struct meta *m);
+/*
+ * Close: data and maps are stable. left_primary: state.h; once noted it stays until the peer has
+ * been heard, however often the disk is attached and closed.
+ */
+void meta_close(struct meta *m, bool left_primary);
 
 /*
  * Where everything lies once the data device has grown to `data_dev_sect`: *ret is `m` with new

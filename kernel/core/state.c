@@ -71,6 +71,7 @@ static enum state_refusal copy_refusal(u32 copy)
 static void become_primary(struct lockstep_state *s, u32 *eff)
 {
 	s->role = LOCKSTEP_ROLE_PRIMARY;
+	s->left_primary = 0;
 	*eff |= STATE_EFF_META_PRIMARY | STATE_EFF_MODE | STATE_EFF_RW | STATE_EFF_NOTIFY;
 	if (is_up(s))
 		*eff |= STATE_EFF_TELL;
@@ -88,8 +89,13 @@ static void narrow(struct lockstep_state *s, u32 *eff)
  * yet, which the first write makes durable by narrowing; until then set BOTH keeps it from
  * completing.
  */
-static enum state_refusal promote_alone(struct lockstep_state *s, bool force, u32 *eff)
+static enum state_refusal promote_alone(struct lockstep_state *s, u32 arg, u32 *eff)
 {
+	bool force = arg & STATE_PROMOTE_FORCE;
+
+	/* [S7]: not after the fact, so that a peer that says "I am primary" still counts. */
+	if (s->fencing && is_good(s) && s->set == STATE_SET_BOTH && !arg)
+		return STATE_RF_UNFENCED;
 	if (!is_good(s)) {
 		if (!force || s->copy == STATE_COPY_FAILED)
 			return copy_refusal(s->copy);
@@ -119,8 +125,10 @@ static enum state_refusal thaw(struct lockstep_state *s, u32 *eff)
 	return STATE_OK;
 }
 
-static enum state_refusal on_promote(struct lockstep_state *s, u32 force, u32 *eff)
+static enum state_refusal on_promote(struct lockstep_state *s, u32 arg, u32 *eff)
 {
+	bool force = arg & STATE_PROMOTE_FORCE;
+
 	if (is_primary(s) && !is_good(s) && force && s->link == LOCKSTEP_LINK_DOWN)
 		return thaw(s, eff);
 	if (is_primary(s))
@@ -130,7 +138,7 @@ static enum state_refusal on_promote(struct lockstep_state *s, u32 force, u32 *e
 	if (s->link == LOCKSTEP_LINK_OPENING)
 		return STATE_RF_CONNECTING;
 	if (!is_up(s))
-		return promote_alone(s, force, eff);
+		return promote_alone(s, arg, eff);
 	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY)
 		return STATE_RF_PEER_PRIMARY;
 	if (s->sync == STATE_SYNC_TARGET)
@@ -212,6 +220,7 @@ static enum state_refusal on_demote(struct lockstep_state *s, u32 arg, u32 *eff)
 	if (s->link == LOCKSTEP_LINK_OPENING)
 		return STATE_RF_CONNECTING;
 	s->role = LOCKSTEP_ROLE_SECONDARY;
+	s->unfenced = 0;
 	*eff |= STATE_EFF_META_SECONDARY | STATE_EFF_MODE | STATE_EFF_RO | STATE_EFF_NOTIFY;
 	if (is_up(s))
 		*eff |= STATE_EFF_TELL;
@@ -291,6 +300,11 @@ static enum state_refusal on_start(struct lockstep_state *s, u32 arg, u32 *eff)
 		return STATE_RF_TWO_PRIMARIES;
 	s->link = LOCKSTEP_LINK_UP;
 	s->peer_role = (u8)peer_role;
+	s->left_primary = 0;
+	/* It was neither narrowed nor given up: the peer gets it now. */
+	if (s->unfenced)
+		*eff |= STATE_EFF_RESEND;
+	s->unfenced = 0;
 	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
 	/* A disk that failed since the hello: the verdict is about a copy that is no more. */
 	if (s->copy == STATE_COPY_FAILED && !(arg & STATE_START_NO_DISK))
@@ -319,13 +333,79 @@ static enum state_refusal on_lost(struct lockstep_state *s, u32 in_flight, u32 *
 		s->set = STATE_SET_BOTH;	/* it may have finished unheard */
 	if (s->sync != STATE_SYNC_NONE)
 		*eff |= STATE_EFF_SYNC_STOP;
+	if (is_up(s) && !is_primary(s))
+		s->left_primary = s->peer_role == LOCKSTEP_ROLE_PRIMARY;
 	s->link = LOCKSTEP_LINK_DOWN;
 	s->peer_role = LOCKSTEP_ROLE_UNKNOWN;
 	s->sync = STATE_SYNC_NONE;
 	s->asking = 0;
 	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
-	if (in_flight && is_primary(s) && is_good(s) && s->set == STATE_SET_BOTH)
+	if (!is_primary(s) || !is_good(s) || s->set != STATE_SET_BOTH)
+		return STATE_OK;
+	if (s->fencing)
+		s->unfenced = 1;			/* [S7] */
+	else if (in_flight)
 		narrow(s, eff);
+	return STATE_OK;
+}
+
+/*
+ * Narrowed at once, not with the next write: what is in flight waits for it, and that the peer was
+ * left behind must be known after a crash of ours, though nothing was written since.
+ */
+static enum state_refusal on_fenced(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (!s->unfenced)
+		return STATE_RF_ALREADY;
+	/* The peer is saying hello: what comes of that is better than any outcome. */
+	if (s->link == LOCKSTEP_LINK_OPENING)
+		return STATE_RF_CONNECTING;
+	s->unfenced = 0;
+	narrow(s, eff);
+	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+/*
+ * Again where it is outdated already, and also where it was only unsure: that may be cleared up by
+ * a disk or a start, and what the peer said may not.
+ */
+static enum state_refusal on_outdate(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	(void)arg;
+	if (is_primary(s))
+		return STATE_RF_IN_USE;
+	if (s->link == LOCKSTEP_LINK_UP)
+		return STATE_RF_SESSION;
+	if (s->link == LOCKSTEP_LINK_OPENING)
+		return STATE_RF_CONNECTING;
+	if (s->copy < STATE_COPY_OUTDATED)
+		return copy_refusal(s->copy);
+	s->copy = STATE_COPY_OUTDATED;
+	*eff |= STATE_EFF_META_OUTDATED | STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
+/*
+ * A policy that comes holds what has not gone on alone yet; one that goes has nobody to wait for.
+ */
+static enum state_refusal on_policy(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	if (s->fencing == !!arg)
+		return STATE_RF_ALREADY;
+	if (s->narrowing)
+		return STATE_RF_NARROWING;
+	if (!arg && s->unfenced && s->link == LOCKSTEP_LINK_OPENING)
+		return STATE_RF_CONNECTING;
+	s->fencing = !!arg;
+	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
+	if (!s->fencing && s->unfenced) {
+		s->unfenced = 0;
+		narrow(s, eff);
+	} else if (s->fencing && is_primary(s) && is_good(s) && !is_up(s)) {
+		s->unfenced = s->set == STATE_SET_BOTH;
+	}
 	return STATE_OK;
 }
 
@@ -395,6 +475,7 @@ static enum state_refusal on_disk_failed(struct lockstep_state *s, u32 arg, u32 
 	if (only_copy && !(arg & STATE_DISK_ANYWAY))
 		return STATE_RF_ONLY_COPY;
 	s->copy = STATE_COPY_FAILED;
+	s->unfenced = 0;
 	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
 	if (s->link != LOCKSTEP_LINK_DOWN)
 		*eff |= STATE_EFF_CLOSE;
@@ -465,6 +546,9 @@ static const struct {
 	[STATE_EV_DISK_FAILED]	= { on_disk_failed, "disk-failed" },
 	[STATE_EV_NARROW_FAILED] = { on_narrow_failed, "narrow-failed" },
 	[STATE_EV_SURRENDER]	= { on_surrender, "surrender" },
+	[STATE_EV_FENCED]	= { on_fenced, "fenced" },
+	[STATE_EV_OUTDATE]	= { on_outdate, "outdate" },
+	[STATE_EV_POLICY]	= { on_policy, "policy" },
 };
 
 enum state_refusal state_step(struct lockstep_state *s, enum state_event event, u32 arg,
@@ -490,7 +574,7 @@ enum lockstep_io_mode state_io_mode(const struct lockstep_state *s)
 		return LOCKSTEP_IO_NARROW;
 	if (is_up(s) && (is_good(s) || s->sync == STATE_SYNC_TARGET))
 		return LOCKSTEP_IO_BOTH;
-	if (!is_good(s))
+	if (!is_good(s) || s->unfenced)
 		return LOCKSTEP_IO_FROZEN;
 	return s->set == STATE_SET_ME ? LOCKSTEP_IO_ALONE : LOCKSTEP_IO_LAZY;
 }
@@ -500,7 +584,8 @@ static bool is_in_range(const struct lockstep_state *s)
 	return (s->role == LOCKSTEP_ROLE_SECONDARY || s->role == LOCKSTEP_ROLE_PRIMARY) &&
 	       s->peer_role <= LOCKSTEP_ROLE_PRIMARY && s->link <= LOCKSTEP_LINK_UP &&
 	       s->set <= STATE_SET_ME && s->sync <= STATE_SYNC_TARGET &&
-	       s->copy <= STATE_COPY_UP_TO_DATE && s->narrowing <= 1 && s->asking <= 1;
+	       s->copy <= STATE_COPY_UP_TO_DATE && s->narrowing <= 1 && s->asking <= 1 &&
+	       s->fencing <= 1 && s->unfenced <= 1 && s->left_primary <= 1;
 }
 
 /* What can only be with a session: nothing of it without one, and all of it with one. */
@@ -535,6 +620,11 @@ bool state_valid(const struct lockstep_state *s)
 		return false;				/* [S2] */
 	if (s->asking && is_primary(s))
 		return false;
+	if (s->unfenced && !(s->fencing && is_primary(s) && is_good(s) && !is_up(s) &&
+			     s->set == STATE_SET_BOTH && !s->narrowing))
+		return false;				/* [S7] */
+	if (s->left_primary && (is_primary(s) || is_up(s) || s->set != STATE_SET_BOTH))
+		return false;
 	return !s->narrowing || is_good(s);		/* [S6] */
 }
 
@@ -558,6 +648,7 @@ static const char *const refusal_texts[STATE_RF_NR] = {
 	[STATE_RF_FAILED]	= "its disk has failed",
 	[STATE_RF_ONLY_COPY]	= "nobody else has an up-to-date copy",
 	[STATE_RF_IN_USE]	= "it is primary",
+	[STATE_RF_UNFENCED]	= "the peer is not connected, and whether it goes on is not known",
 };
 
 const char *state_refusal_text(enum state_refusal r)

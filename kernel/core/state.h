@@ -20,7 +20,8 @@
  *   PRIMARY    not UP    BOTH   no             LAZY
  *   PRIMARY    any       any    yes            NARROW
  *   PRIMARY    not UP    any    no, copy not   FROZEN
- *                               UP_TO_DATE
+ *                               UP_TO_DATE,
+ *                               or unfenced
  *
  * A primary whose disk fails (P9) goes on through the peer. There is no message for it: it ends the
  * session and says hello again without that copy. As the peer's START makes it the source, it takes
@@ -28,6 +29,40 @@
  * in flight is sent again and marked there. Between the two nothing completes: FROZEN. The same
  * session is the way back: with a disk attached again the primary is the target of a resync, and
  * reads through the peer until that is done.
+ *
+ * Fencing. With a fencing policy a primary that has lost its peer does not narrow by itself: it is
+ * `unfenced`, and FROZEN, until somebody knows that the peer will not be primary with the copy it
+ * has. What ends it:
+ *
+ *   START            the peer is back; what was in flight goes to it again, nothing was narrowed
+ *   FENCED           the fencing program's outcome, or a person's word: narrow and go on alone
+ *   POLICY none      likewise: there is nothing to wait for any more
+ *   PROMOTE --force  of a primary without a good copy (below): likewise a person's word
+ *   DEMOTE, DISK_FAILED (given up for good)    nobody writes any more
+ *
+ *   lost while     set after LOST    unfenced?
+ *   UP             BOTH              yes: also in the middle of a resync, which the peer may have
+ *                                    finished unheard
+ *   OPENING        BOTH              yes, though the outcome was known before: the peer may have
+ *                                    started the session and become as good as we are
+ *   OPENING        ME                no: our generation is not the peer's, and never was since
+ *
+ * A promotion without a session, of a set of BOTH, is refused (UNFENCED) until the same is known of
+ * the peer; with ME the peer was left behind already. An outcome is about one loss: the driver
+ * counts sessions, and drops what is about an earlier one.
+ *
+ * OUTDATE is the other side of it: a secondary without a session notes, durably, that the peer goes
+ * on without it, and refuses to be promoted from then on.
+ *
+ * A secondary also remembers whether the peer was primary when it last heard of it
+ * (`left_primary`). Shut down like that, it does not know at the next start whether the primary has
+ * written since (LOCKSTEP_MF_LEFT_PRIMARY).
+ *
+ *   the session ended, and         heard last     closed then, and attached alone
+ *   the peer was primary           left_primary   UNSURE: it may have gone on
+ *   the peer was secondary         -              as it was: nobody wrote after it
+ *   it was promoted here since     -              as it was: we took over, and know what is ours
+ *   we were primary                -              as it was: the peer was none
  *
  * state_step() is the only function that moves it. It returns effects, a set of bits that the
  * caller carries out in the order of their numbers, each finished before the next begins; that
@@ -48,6 +83,8 @@
  * [S5] PRIMARY is durable on disk (EFF_META_PRIMARY) before the first write is admitted.
  * [S6] A primary whose copy is not UP_TO_DATE completes nothing without a session in which the peer
  *      is the source: its own disk is gone, or behind. It never narrows.
+ * [S7] Under a fencing policy a primary whose peer was lost while the set was BOTH completes and
+ *      narrows nothing until the peer is back or its fate is known.
  */
 #ifndef LOCKSTEP_CORE_STATE_H
 #define LOCKSTEP_CORE_STATE_H
@@ -86,10 +123,13 @@ struct lockstep_state {
 	u8 narrowing;		/* bool: EFF_META_NARROW is under way */
 	u8 asking;		/* bool: ROLE_ASK sent, no answer yet */
 	u8 smaller_id;		/* bool, fixed: our node id is the smaller one */
+	u8 fencing;		/* bool: there is a fencing policy */
+	u8 unfenced;		/* bool: primary, and the fate of the peer it lost is unknown */
+	u8 left_primary;	/* bool: secondary, and the peer was primary when it was lost */
 };
 
 enum state_event {
-	STATE_EV_PROMOTE,	/* arg: 1 = force */
+	STATE_EV_PROMOTE,	/* arg: STATE_PROMOTE_* */
 	/*
 	 * Peer's answer to ROLE_ASK. ALREADY: we are not asking (any more), ignore it. Whoever
 	 * waits for a promotion looks at `asking` after each step: gone without role PRIMARY means
@@ -133,8 +173,16 @@ enum state_event {
 	STATE_EV_NARROW_FAILED,
 	/* a person gives up what was written here beside the peer (gen.h, "surrender") */
 	STATE_EV_SURRENDER,
+	/* The peer will not be primary with the copy it has: its fencing succeeded [S7]. */
+	STATE_EV_FENCED,
+	STATE_EV_OUTDATE,	/* our copy is to be outdated: the peer goes on without it */
+	STATE_EV_POLICY,	/* arg: is there a fencing policy? */
 	STATE_EV_NR
 };
+
+/* arg of STATE_EV_PROMOTE. FENCED: the peer's fencing succeeded, and no session was since. */
+#define STATE_PROMOTE_FORCE	1u
+#define STATE_PROMOTE_FENCED	2u
 
 /*
  * arg of STATE_EV_START: what the session means for us, and the peer's role from its hello.
@@ -173,22 +221,24 @@ enum state_effect {
 	STATE_EFF_META_SYNCED	= 1 << 7,	/* target: up to date with the source's generation;
 						 * source: since = 0 */
 	STATE_EFF_META_SURRENDER = 1 << 8,	/* back to where the two parted, on every volume */
+	STATE_EFF_META_OUTDATED	= 1 << 9,	/* flag OUTDATED on every volume */
 	/* send ROLE_ASK; then EV_GRANTED, EV_DENIED or EV_LOST */
-	STATE_EFF_ASK		= 1 << 9,
-	STATE_EFF_GRANT		= 1 << 10,	/* answer the peer's ROLE_ASK */
-	STATE_EFF_DENY		= 1 << 11,
-	STATE_EFF_TELL		= 1 << 12,	/* send ROLE_TELL */
+	STATE_EFF_ASK		= 1 << 10,
+	STATE_EFF_GRANT		= 1 << 11,	/* answer the peer's ROLE_ASK */
+	STATE_EFF_DENY		= 1 << 12,
+	STATE_EFF_TELL		= 1 << 13,	/* send ROLE_TELL */
 	/* io mode may have changed: let held writes look again */
-	STATE_EFF_MODE		= 1 << 13,
-	STATE_EFF_RW		= 1 << 14,	/* device becomes writable */
-	STATE_EFF_RO		= 1 << 15,
+	STATE_EFF_MODE		= 1 << 14,
+	STATE_EFF_RW		= 1 << 15,	/* device becomes writable */
+	STATE_EFF_RO		= 1 << 16,
 	/* resync engine stops; what is not copied stays marked */
-	STATE_EFF_SYNC_STOP	= 1 << 16,
+	STATE_EFF_SYNC_STOP	= 1 << 17,
 	/* what was in flight to the peer in the last session goes to it again */
-	STATE_EFF_RESEND	= 1 << 17,
-	STATE_EFF_NOTIFY	= 1 << 18,	/* log line and event */
+	STATE_EFF_RESEND	= 1 << 18,
+	STATE_EFF_NOTIFY	= 1 << 19,	/* log line and event */
 	/* end the session, because of our disk; EV_LOST follows */
-	STATE_EFF_CLOSE		= 1 << 19,
+	STATE_EFF_CLOSE		= 1 << 20,
+	STATE_EFF_END		= 1 << 21,	/* none from here on */
 };
 
 /*
@@ -216,6 +266,7 @@ enum state_refusal {
 	STATE_RF_FAILED,	/* a disk of ours was given up */
 	STATE_RF_ONLY_COPY,	/* nobody else has the data */
 	STATE_RF_IN_USE,	/* we are primary: what is to be given up is being used */
+	STATE_RF_UNFENCED,	/* promotion without the peer: its fate has to be known first */
 	STATE_RF_NR
 };
 
@@ -231,7 +282,7 @@ enum state_refusal state_step(struct lockstep_state *s, enum state_event event, 
 
 enum lockstep_io_mode state_io_mode(const struct lockstep_state *s);
 
-/* Does [S1] to [S6] hold of one node's state? For tests and WARN_ON_ONCE. */
+/* Does [S1] to [S7] hold of one node's state? For tests and WARN_ON_ONCE. */
 bool state_valid(const struct lockstep_state *s);
 
 /* One sentence without the names of things: "it is being synchronised from the peer". */

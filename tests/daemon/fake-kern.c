@@ -131,6 +131,7 @@ static int f_res_add(void *k, const struct nl_resource *r, struct err *e)
 	snprintf(f->r.peer, sizeof(f->r.peer), "%s", r->peer);
 	f->r.node_id = r->node_id;
 	f->r.peer_node_id = r->peer_node_id;
+	f->r.fencing = r->fencing;
 	return leave(f, 0);
 }
 
@@ -229,17 +230,19 @@ static int f_resize(void *k, const char *name, u32 number, u64 data_sect, bool f
 	return leave(f, r);
 }
 
-static int f_promote(void *k, const char *name, bool force, struct err *e)
+static int f_promote(void *k, const char *name, const struct nl_promotion *p, struct err *e)
 {
 	struct timespec nap = { 0 };
 	struct fake *f = k;
 	int r;
 
-	(void)force;
 	nap.tv_nsec = f->promote_ms * 1000000L;
 	nanosleep(&nap, NULL);
 	enter(k);
 	r = missing(f, name, e);
+	if (r == 0 && f->r.fencing && f->r.link == LOCKSTEP_LINK_DOWN && !p->force &&
+	    !(p->fenced && p->fence_round == f->r.fence_round))
+		r = err_set(e, -ENOTUNIQ, "kernel-refused", "bob is not connected");
 	if (r == 0) {
 		f->r.role = LOCKSTEP_ROLE_PRIMARY;
 		notify(f, LOCKSTEP_EVENT_STATE, NULL);
@@ -294,6 +297,45 @@ static int f_surrender(void *k, const char *name, const struct nl_surrender_volu
 	return leave(f, r);
 }
 
+static int f_res_set(void *k, const char *name, u32 fencing, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	if (r == 0)
+		f->r.fencing = fencing;
+	return leave(f, r);
+}
+
+static int f_fenced(void *k, const char *name, const u32 *round, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	if (r == 0 && round && *round != f->r.fence_round)
+		r = err_set(e, -ESTALE, "kernel-refused", "there was a session since");
+	if (r == 0 && f->r.unfenced) {
+		f->r.unfenced = false;
+		f->r.io_mode = LOCKSTEP_IO_ALONE;
+		notify(f, LOCKSTEP_EVENT_STATE, NULL);
+	}
+	return leave(f, r);
+}
+
+static int f_outdate(void *k, const char *name, struct err *e)
+{
+	struct fake *f = enter(k);
+	int r = missing(f, name, e);
+
+	if (r == 0 && f->r.role == LOCKSTEP_ROLE_PRIMARY)
+		r = err_set(e, -EPERM, "no-permission", "it is primary");
+	else if (r == 0 && f->r.link != LOCKSTEP_LINK_DOWN)
+		r = err_set(e, -EBUSY, "kernel-busy", "it is connected");
+	if (r == 0)
+		f->v[0].m.disk = LOCKSTEP_DISK_OUTDATED;
+	return leave(f, r);
+}
+
 static int f_session_open(void *k, const struct nl_session *s, struct err *e)
 {
 	struct fake *f = enter(k);
@@ -320,6 +362,7 @@ static int f_session_open(void *k, const struct nl_session *s, struct err *e)
 	}
 	if (r == 0) {
 		f->r.link = LOCKSTEP_LINK_OPENING;
+		f->r.fence_round++;
 		f->r.session_id = s->session_id;
 		f->r.epoch = s->epoch;
 		f->r.peer_boot_id = s->peer_boot_id;
@@ -380,6 +423,8 @@ static int f_session_start(void *k, const char *name, u64 id, struct err *e)
 			r = err_set(e, -ENOTCONN, "kernel-refused", "stream %u is missing", i);
 	if (r == 0) {
 		f->r.link = LOCKSTEP_LINK_UP;
+		f->r.unfenced = false;
+		f->r.io_mode = f->r.role == LOCKSTEP_ROLE_PRIMARY ? LOCKSTEP_IO_BOTH : 0;
 		f->start_stamp = __atomic_add_fetch(&stamps, 1, __ATOMIC_SEQ_CST);
 		for (u32 i = 0; i < f->nr_volumes; i++)
 			start_volume(&f->v[i]);
@@ -505,6 +550,9 @@ static const struct kern_ops fake_ops = {
 	.vol_detach = f_vol_detach,
 	.resize = f_resize,
 	.promote = f_promote,
+	.res_set = f_res_set,
+	.fenced = f_fenced,
+	.outdate = f_outdate,
 	.demote = f_demote,
 	.surrender = f_surrender,
 	.session_open = f_session_open,
@@ -563,6 +611,10 @@ void fake_unlock(struct fake *f)
 void fake_lose(struct fake *f)
 {
 	fake_lock(f);
+	if (f->r.fencing && f->r.role == LOCKSTEP_ROLE_PRIMARY && f->r.link == LOCKSTEP_LINK_UP) {
+		f->r.unfenced = true;
+		f->r.io_mode = LOCKSTEP_IO_FROZEN;
+	}
 	end_session(f, "no answer from the peer");
 	fake_unlock(f);
 }

@@ -284,6 +284,60 @@ static void test_half(void **state)
 	assert_int_equal(B->v[0].opened.verdict, GEN_TARGET);
 }
 
+static struct reply dry_run(struct pair *p, int side)
+{
+	struct ctl_request q = { .command = CTL_CONNECT, .dry_run = true };
+
+	return pair_request(p, side, &q);
+}
+
+/* What would come of it is said, and nothing comes of it; from either side. */
+static void test_dry_run(void **state)
+{
+	struct pair *p = *state;
+	struct reply r;
+
+	pair_gen(p, ALICE, 0, 10, 0, GOOD);
+	pair_gen(p, BOB, 0, 22, 10, GOOD);
+	B->v[0].m.oos_bits = 5;
+	pair_start(p, ALICE);
+	pair_start(p, BOB);
+	pair_must(p, ALICE, CTL_UP);
+	r = dry_run(p, ALICE);
+	assert_non_null(strstr(r.e.what, "bob"));
+	assert_true(r.e.mend[0]);
+	pair_must(p, ALICE, CTL_DISCONNECT);
+	pair_must(p, BOB, CTL_UP);
+	r = dry_run(p, ALICE);
+	assert_string_equal(r.text, "volume 0: what is marked on either side, at most 20.0 KiB, "
+			    "from bob (rule since-peer)");
+	pair_run(p, 200);
+	assert_int_equal(A->opens + B->opens, 0);
+	assert_true(pair_facts(p, ALICE).stay_off);
+	assert_string_equal(pair_facts(p, ALICE).phase, "disconnected on request");
+	/* Asked there, and the one who dials stays off: said so after a while. */
+	pair_must(p, BOB, CTL_DISCONNECT);
+	r = dry_run(p, ALICE);
+	assert_non_null(strstr(r.e.what, "stay disconnected"));
+	pair_gen(p, ALICE, 0, 10, 0, LOCKSTEP_MF_CONSISTENT);
+	pair_must(p, ALICE, CTL_CONNECT);
+	r = dry_run(p, BOB);
+	assert_string_equal(r.text, "volume 0: all of it, 512 MiB, from bob (rule since-self)");
+	assert_int_equal(A->opens + B->opens, 0);
+	pair_must(p, BOB, CTL_CONNECT);
+	until(p, are_connected);
+	assert_non_null(strstr(dry_run(p, BOB).text, "nothing to decide"));
+}
+
+static void test_dry_run_split(void **state)
+{
+	struct pair *p = *state;
+
+	split(p);
+	assert_non_null(strstr(dry_run(p, BOB).text, "no session: split brain in volume 0"));
+	expect_untouched(p);
+}
+
 static void write_policy(struct pair *p, const char *text)
 {
 	char path[128];
@@ -339,6 +393,8 @@ int main(void)
 		TEST(test_crossing),
 		TEST(test_dies),
 		TEST(test_half),
+		TEST(test_dry_run),
+		TEST(test_dry_run_split),
 		TEST(test_policy),
 		TEST(test_policy_changed),
 	};

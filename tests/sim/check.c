@@ -317,6 +317,7 @@ void check_promoted(struct node *nd, bool forced)
 	u32 sect = 0, i;
 
 	if (forced) {
+		w.beside_primary[nd->n] = false;
 		/* What is there is what counts from now on. */
 		w.surrendered[nd->n] = false;
 		w.forced = true;
@@ -327,6 +328,7 @@ void check_promoted(struct node *nd, bool forced)
 		return;
 	}
 	CHECK(!w.surrendered[nd->n], "P5: %d is promoted with what was given up", nd->n);
+	CHECK(!w.beside_primary[nd->n], "P5: %d is promoted, and left a primary behind", nd->n);
 	CHECK(has(w.done[nd->n], nd->disk.view, &sect),
 	      "P1: %d is promoted and has sector %u at %u, %u was completed", nd->n, sect,
 	      nd->disk.view[sect], w.done[nd->n][sect]);
@@ -400,5 +402,6 @@ void check_synced(void)
 {
 	w.stat[STAT_SYNCS]++;
 	w.alone[0] = w.alone[1] = false;
+	w.constraint[0] = w.constraint[1] = false;
 	w.forced = false;
 }

@@ -376,6 +376,30 @@ void io_fail_held(struct node *nd)
 			io_leave(nd, &nd->req[i]);
 }
 
+/* Fencing: the set was not narrowed, and the peer is back. */
+static void send_again(struct node *nd)
+{
+	int i;
+
+	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
+		struct request *r = &nd->req[i];
+
+		if (r->state != REQ_ORPHAN)
+			continue;
+		trace("%d sends %s %u again", nd->n,
+		      r->kind == REQ_FLUSH ? "flush" : "write", r->id);
+		r->state = REQ_RUNNING;
+		if (MUTATED(AGAIN_UNSENT)) {
+			/* As if the peer had answered. */
+			r->peer_done = r->both = true;
+			r->session_id = nd->s.id;
+			look_done(nd, r);
+		} else {
+			io_call_peer(nd, r);
+		}
+	}
+}
+
 /*
  * The peer has noted that it is the only copy. A disk that was attached meanwhile gets none of
  * this: the resync has to bring it.
@@ -384,6 +408,10 @@ void io_resend(struct node *nd)
 {
 	int i;
 
+	if (nd->st.copy == STATE_COPY_UP_TO_DATE) {
+		send_again(nd);
+		return;
+	}
 	nd->through = true;
 	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
 		struct request *r = &nd->req[i];

@@ -7,7 +7,8 @@
 #include "sim.h"
 
 #define WHOLE	(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE)
-#define DOUBTS	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_OUTDATED)
+#define DOUBTS	(LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_OUTDATED | \
+		 LOCKSTEP_MF_LEFT_PRIMARY)
 #define MAPS	(LOCKSTEP_MF_MARKS_VALID | LOCKSTEP_MF_REGIONS_VALID)
 
 static u64 new_id(void)
@@ -94,7 +95,8 @@ static void change_source(struct node *nd)
 	struct meta *m = &nd->m;
 
 	m->flags |= WHOLE;
-	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING);
+	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING |
+		      LOCKSTEP_MF_LEFT_PRIMARY);
 	meta_gen_source(m, 0, nd->s.hello_gen, nd->s.peer_flags & LOCKSTEP_MF_CONSISTENT,
 			new_id());
 	m->peer[0].flags |= LOCKSTEP_PF_SYNCING;
@@ -174,6 +176,10 @@ static void change_meta(struct node *nd, u32 eff)
 		meta_gen_narrow(m, 0, new_id());
 		w.alone[nd->n] = true;		/* or about to be: a crash may come in between */
 		break;
+	case STATE_EFF_META_OUTDATED:
+		if (!MUTATED(OUTDATE_NOT_DURABLE))
+			m->flags |= LOCKSTEP_MF_OUTDATED;
+		break;
 	}
 }
 
@@ -239,6 +245,9 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 	switch (eff) {
 	case STATE_EFF_META_TARGET:
 		check_target(nd);
+		break;
+	case STATE_EFF_META_EQUAL:
+		w.constraint[0] = w.constraint[1] = false;
 		break;
 	case STATE_EFF_META_SYNCED:
 		if (target) {
@@ -372,8 +381,12 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	if (effects & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
 		thawed(nd);
 	/* Before the first write that goes to the peer too. */
-	if (ev == STATE_EV_START)
+	if (ev == STATE_EV_START) {
 		regions_session_begins(&nd->regions);
+		w.beside_primary[nd->n] = false;
+	}
+	if (ev == STATE_EV_OPEN)
+		nd->fence_round++;
 	run_effects(nd, effects, target);
 	if (effects & STATE_EFF_META_NARROW)
 		narrow_ended(nd, ok);
@@ -400,6 +413,9 @@ u32 node_copy(const struct node *nd)
 	/* Crashed: it may not be the latest, unless it had recorded that it went on alone. */
 	if (m->flags & LOCKSTEP_MF_UNCLEAN && !alone)
 		return STATE_COPY_OUTDATED;
+	/* Closed beside a primary: only that knows what came after. */
+	if (m->flags & LOCKSTEP_MF_LEFT_PRIMARY)
+		return STATE_COPY_OUTDATED;
 	return nd->unproven ? STATE_COPY_OUTDATED : STATE_COPY_UP_TO_DATE;
 }
 
@@ -412,8 +428,8 @@ u8 node_disk(const struct node *nd)
 		return LOCKSTEP_DISK_INCONSISTENT;
 	if (nd->m.flags & LOCKSTEP_MF_OUTDATED)
 		return LOCKSTEP_DISK_OUTDATED;
-	if (!(nd->m.flags & LOCKSTEP_MF_UP_TO_DATE) || nd->m.flags & LOCKSTEP_MF_UNCLEAN ||
-	    nd->unproven)
+	if (!(nd->m.flags & LOCKSTEP_MF_UP_TO_DATE) || nd->unproven ||
+	    nd->m.flags & (LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_LEFT_PRIMARY))
 		return LOCKSTEP_DISK_UNSURE;
 	return LOCKSTEP_DISK_UP_TO_DATE;
 }
@@ -444,6 +460,8 @@ static void take_up(struct node *nd)
 		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
 	memset(nd->req, 0, sizeof(nd->req));
 	state_init(&nd->st, nd->n == 0);
+	nd->st.fencing = w.fencing && !MUTATED(UNFENCED);
+	nd->outcome_at = 0;
 }
 
 /* Superblock and maps of the disk that is there. */
@@ -527,6 +545,7 @@ void node_close(struct node *nd)
 {
 	bool clean;
 
+	fence_closes(nd);
 	if (nd->s.id)
 		node_lose_session(nd);
 	if (nd->dying || io_in_flight(nd))
@@ -534,7 +553,7 @@ void node_close(struct node *nd)
 	trace("%d closes", nd->n);
 	clean = !nd->failed && maps_close(nd) && node_flush(nd);
 	if (clean) {
-		nd->m.flags &= ~LOCKSTEP_MF_ATTACHED;
+		meta_close(&nd->m, nd->st.left_primary && !MUTATED(LEFT_FORGOTTEN));
 		clean = node_store(nd);
 	}
 	if (nd->dying)

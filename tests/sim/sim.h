@@ -161,7 +161,22 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	/* its marks go with its generation */						\
 	m(SURRENDER_DROPS_MARKS, "surrender-drops-marks")				\
 	/* a person is told before it is durable */					\
-	m(SURRENDER_NOT_DURABLE, "surrender-not-durable")
+	m(SURRENDER_NOT_DURABLE, "surrender-not-durable")			\
+	/* [S7] the node forgets that there is a policy */				\
+	m(UNFENCED, "unfenced")								\
+	/* the outcome "the peer is primary" lets it go on; an outcome of an older loss */ \
+	m(GOES_ON_BESIDE, "goes-on-beside")						\
+	m(STALE_OUTCOME, "stale-outcome")						\
+	/* the peer answers that it is outdated, and has noted nothing */		\
+	m(OUTDATE_NOT_DURABLE, "outdate-not-durable")					\
+	/* an outdated copy is promoted */						\
+	m(OUTDATED_PROMOTABLE, "outdated-promotable")					\
+	/* promoted alone without asking what became of the peer */			\
+	m(PROMOTE_UNFENCED, "promote-unfenced")						\
+	/* the peer is back: what was in flight counts as acknowledged, and is not sent */ \
+	m(AGAIN_UNSENT, "again-unsent")							\
+	/* closed beside a primary, and not noted */					\
+	m(LEFT_FORGOTTEN, "left-forgotten")
 
 #define MUTATION_ENUM(name, text)	MUT_##name,
 enum mutation { MUT_NONE, MUTATIONS(MUTATION_ENUM) MUT_NR };
@@ -273,6 +288,10 @@ struct node {
 	bool unproven;			/* attached under a primary, not synced since */
 	bool through;			/* the session is one through which we work */
 	bool serving, pulled;		/* as its source: peer without disk; copied by it */
+	u32 fence_round;		/* sessions opened */
+	u64 outcome_at;			/* of a fencing that is under way, 0: none */
+	u32 outcome_round;
+	bool outcome_ok;
 	u64 fail_at, attach_at;		/* when a failure is taken note of; when a disk comes */
 	u64 boot_id, paused_until, restart_at;
 	u64 epoch;			/* highest seen, also without a disk */
@@ -347,6 +366,9 @@ struct world {
 	u32 habit;			/* what the application does at present */
 	bool alone[2];			/* went on without the other since they were last in sync */
 	bool surrendered[2];		/* what it wrote beside the other was given up */
+	bool fencing;			/* there is a policy, on both */
+	bool constraint[2];		/* fenced by power: the cluster promotes it only by force */
+	bool beside_primary[2];		/* closed while the other one was primary with it */
 	u32 touched;			/* blocks that changed on a disk since the last check */
 	u32 differ;			/* blocks of which the two views differ */
 	struct {
@@ -475,6 +497,11 @@ void net_region_durable(struct node *nd, bool failed);
 /* daemon.c */
 void daemon_advance(void);
 void daemon_reset(void);
+
+/* fence.c */
+void fence_advance(struct node *nd);
+void fence_promote(struct node *nd, bool force);
+void fence_closes(struct node *nd);
 
 /* check.c */
 void check_step(void);

@@ -134,6 +134,7 @@ static void run_node(struct node *nd)
 			break;
 		}
 	run_application(nd);
+	fence_advance(nd);
 	sync_advance(nd);
 	if (!nd->dying)
 		maps_advance(nd);
@@ -218,7 +219,7 @@ static void run_fate(void)
 	case 4:
 	case 5:
 		if (awake)
-			node_step(nd, STATE_EV_PROMOTE, roll(12) == 0);
+			fence_promote(nd, roll(12) == 0);
 		break;
 	case 6:
 		nd->demoting = nd->alive && nd->st.role == LOCKSTEP_ROLE_PRIMARY;
@@ -276,6 +277,7 @@ void world_init(u64 seed, enum mutation m, bool verbose)
 	w.verbose = verbose;
 	w.next_id = 100;
 	w.disks = seed % 3 == 0 ? DISKS_SOUND : seed % 3 == 1 ? DISKS_FAIL : DISKS_FAIL_OFTEN;
+	w.fencing = seed / 12 % 3 == 2;
 	for (i = 0; i < 2; i++) {
 		w.node[i].n = i;
 		w.node[i].disk.external = roll(2);

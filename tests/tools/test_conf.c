@@ -14,6 +14,7 @@
 
 #include "conf.h"
 #include <lockstep/wire.h>
+#include <linux/lockstep.h>
 
 #define NODES	"nodes: { alice: { id = 0; address = \"10.77.0.1\"; };\n" \
 		"  bob: { id = 1; address = \"10.77.0.2\"; }; };\n"
@@ -36,6 +37,8 @@ static void test_least(void **state)
 	assert_string_equal(c->path, "/etc/lockstep/r0.conf");
 	assert_string_equal(c->key, "/etc/lockstep/r0.key");
 	assert_int_equal(c->disk_timeout_ms, LOCKSTEP_DEF_DISK_TIMEOUT_MS);
+	assert_int_equal(c->fencing.policy, LOCKSTEP_FENCING_NONE);
+	assert_string_equal(c->fencing.program, "");
 	assert_int_equal(c->streams, LOCKSTEP_DEF_STREAMS);
 	assert_int_equal(c->timeout_ms, LOCKSTEP_DEF_TIMEOUT_MS);
 	assert_int_equal(c->ping_ms, LOCKSTEP_DEF_PING_MS);
@@ -323,10 +326,46 @@ static void test_host(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* A policy is a word of three, and has a program unless it is none. */
+static void test_fencing(void **state)
+{
+#define FENCING(text)	NODES VOLUMES "fencing: { " text " };\n"
+	static const char *const bad[] = {
+		FENCING(""), FENCING("policy = \"shoot\";"), FENCING("policy = 1;"),
+		FENCING("policy = \"fence\";"), FENCING("policy = \"outdate\"; program = \"x\";"),
+		FENCING("policy = \"fence\"; program = \"/x\"; timeout_ms = 999;"),
+		FENCING("policy = \"none\"; porgram = \"/x\";"), NODES VOLUMES "fencing = 1;\n",
+		FENCING("policy = \"fence\"; program = \"/x\"; unfence = \"y\";"),
+	};
+	struct conf *c = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parse(FENCING("policy = \"none\";"), &c, &e), 0);
+	assert_int_equal(c->fencing.policy, LOCKSTEP_FENCING_NONE);
+	conf_free(c);
+	assert_int_equal(parse(FENCING("policy = \"fence\"; program = \"/sbin/f\"; "
+				       "unfence = \"/sbin/u\"; timeout_ms = 5000;"), &c, &e), 0);
+	assert_int_equal(c->fencing.policy, LOCKSTEP_FENCING_FENCE);
+	assert_string_equal(c->fencing.program, "/sbin/f");
+	assert_string_equal(c->fencing.unfence, "/sbin/u");
+	assert_int_equal(c->fencing.timeout_ms, 5000);
+	conf_free(c);
+	assert_int_equal(parse(FENCING("policy = \"outdate\"; program = \"/f\";"), &c, &e), 0);
+	assert_int_equal(c->fencing.policy, LOCKSTEP_FENCING_OUTDATE);
+	assert_int_equal(c->fencing.timeout_ms, 60000);
+	conf_free(c);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_true(parse(bad[i], &c, &e) < 0);
+		assert_true(strncmp(e.code, "conf-", 5) == 0);
+		assert_non_null(strstr(e.what, "r0.conf:"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_least),
+		cmocka_unit_test(test_least), cmocka_unit_test(test_fencing),
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_bad_text),

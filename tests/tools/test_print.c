@@ -119,6 +119,20 @@ static void test_headlines(void **state)
 	expect(&m, r, "primary here, not connected to bob, this copy inconsistent, reads and "
 	       "writes wait", "frozen", "bring bob back");
 	v->disk = LOCKSTEP_DISK_UP_TO_DATE;
+	/* Fencing: nobody at work; at work; failed, in the daemon's words. */
+	r->unfenced = true;
+	expect(&m, r, "primary here, not connected to bob, this copy up to date, reads and writes "
+	       "wait", "unfenced", "systemctl start lockstepd");
+	m.has_daemon = r->has_daemon = r->daemon.configured = true;
+	expect(&m, r, "primary here, disconnected from bob on request, this copy up to date, "
+	       "reads and writes wait", "fencing", "");
+	strcpy(r->daemon.code, "fence-failed");
+	strcpy(r->daemon.problem, "the program ended with exit code 9");
+	strcpy(r->daemon.mend, "lockstep resume r0");
+	expect(&m, r, "primary here, disconnected from bob on request, this copy up to date, "
+	       "reads and writes wait", "fence-failed", "lockstep resume r0");
+	m.has_daemon = r->has_daemon = r->unfenced = false;
+	r->daemon.code[0] = r->daemon.problem[0] = r->daemon.mend[0] = 0;
 	r->link = LOCKSTEP_LINK_UP;
 	r->io_mode = LOCKSTEP_IO_BOTH;
 	v->loading = true;
@@ -291,6 +305,8 @@ static void sample(struct model *m)
 	v->dirty_regions = 17;
 	strcpy(v->disk_why, "a request did not come back for 30 s");
 	r->io_mode = LOCKSTEP_IO_FROZEN;
+	r->fencing = LOCKSTEP_FENCING_FENCE;
+	r->unfenced = true;
 	v->verify = LOCKSTEP_VERIFY_RUNNING;
 	v->verify_end_bit = 2621440;
 	v->verify_bit = 300000;

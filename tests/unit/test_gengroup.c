@@ -130,7 +130,7 @@ static void change(struct node *n, u32 v)
 		n->marks[v] = 0;
 		break;
 	case CLOSE:
-		meta_close(m);
+		meta_close(m, peer->primary);
 		break;
 	case IDLE:
 		break;

@@ -438,6 +438,30 @@ static void generations(void **state)
 	assert_int_equal(m.history[LOCKSTEP_HISTORY - 1].id, 1001);
 }
 
+/* Closed beside a primary: noted, and kept over any number of lonely starts and clean ends. */
+static void left_primary(void **state)
+{
+	struct meta m;
+	u32 i;
+
+	(void)state;
+	memset(&m, 0, sizeof(m));
+	m.flags = LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE;
+	meta_attach(&m);
+	meta_close(&m, false);
+	assert_int_equal(m.flags & LOCKSTEP_MF_LEFT_PRIMARY, 0);
+	meta_attach(&m);
+	meta_close(&m, true);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(m.flags & (LOCKSTEP_MF_LEFT_PRIMARY | LOCKSTEP_MF_ATTACHED),
+				 LOCKSTEP_MF_LEFT_PRIMARY);
+		meta_attach(&m);
+		assert_int_not_equal(m.flags & LOCKSTEP_MF_LEFT_PRIMARY, 0);
+		assert_int_equal(m.flags & LOCKSTEP_MF_UNCLEAN, 0);
+		meta_close(&m, false);
+	}
+}
+
 static void names(void **state)
 {
 	char longest[LOCKSTEP_NAME_BYTES + 1];
@@ -480,6 +504,7 @@ int main(void)
 		cmocka_unit_test(grow),
 		cmocka_unit_test(generations),
 		cmocka_unit_test(source_generations),
+		cmocka_unit_test(left_primary),
 		cmocka_unit_test(names),
 	};
 

@@ -491,7 +491,7 @@ static int step(void)
 		finish(nd.job.clear);
 		return 0;
 	case PERSIST_SUPER:
-		meta_close(&nd.meta);
+		meta_close(&nd.meta, false);
 		write_super();
 		return 0;
 	case PERSIST_DONE:

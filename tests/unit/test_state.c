@@ -15,7 +15,8 @@ static const struct {
 	enum state_event ev;
 	u32 arg;
 } inputs[] = {
-	{ STATE_EV_PROMOTE, 0 }, { STATE_EV_PROMOTE, 1 }, { STATE_EV_GRANTED, 0 },
+	{ STATE_EV_PROMOTE, 0 }, { STATE_EV_PROMOTE, STATE_PROMOTE_FORCE },
+	{ STATE_EV_PROMOTE, STATE_PROMOTE_FENCED }, { STATE_EV_GRANTED, 0 },
 	{ STATE_EV_DENIED, 0 }, { STATE_EV_PEER_ASKS, 0 }, { STATE_EV_PEER_ROLE, 0 },
 	{ STATE_EV_PEER_ROLE, 1 }, { STATE_EV_PEER_ROLE, 2 }, { STATE_EV_PEER_ROLE, 257 },
 	{ STATE_EV_DEMOTE, 0 }, { STATE_EV_OPEN, 0 },
@@ -33,6 +34,8 @@ static const struct {
 	{ STATE_EV_COPY, 3 }, { STATE_EV_COPY, 4 }, { STATE_EV_COPY, 5 },
 	{ STATE_EV_DISK_FAILED, 0 }, { STATE_EV_DISK_FAILED, STATE_DISK_ANYWAY },
 	{ STATE_EV_NARROW_FAILED, 0 }, { STATE_EV_SURRENDER, 0 },
+	{ STATE_EV_FENCED, 0 }, { STATE_EV_OUTDATE, 0 },
+	{ STATE_EV_POLICY, 0 }, { STATE_EV_POLICY, 1 },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 1) | STATE_START_THROUGH },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 2) | STATE_START_THROUGH },
 	{ STATE_EV_START, STATE_START(GEN_TARGET, 1) | STATE_START_THROUGH },
@@ -75,7 +78,8 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 		assert_true(state_io_mode(b) == LOCKSTEP_IO_FROZEN ||
 			    (state_io_mode(b) == LOCKSTEP_IO_BOTH && b->link == UP &&
 			     b->sync == STATE_SYNC_TARGET));
-	assert_int_equal(HAS(RESEND), up && b->role == PRIMARY && b->sync == STATE_SYNC_TARGET);
+	assert_int_equal(HAS(RESEND), up && b->role == PRIMARY &&
+			 (b->sync == STATE_SYNC_TARGET || a->unfenced));
 	/* A primary gets good only by a resync, or by a person's word. */
 	if (a->role == PRIMARY && a->copy != STATE_COPY_UP_TO_DATE &&
 	    b->copy == STATE_COPY_UP_TO_DATE)
@@ -96,6 +100,42 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 		assert_true(a->role != PRIMARY && !b->asking && !(a->asking && a->smaller_id));
 }
 
+/* [S7] */
+static void check_fencing(const struct lockstep_state *a, const struct lockstep_state *b,
+			  u32 effects, enum state_event ev, u32 arg)
+{
+	bool lost = a->link != 0 && b->link == 0;
+
+	if (b->unfenced)
+		assert_int_equal(state_io_mode(b), LOCKSTEP_IO_FROZEN);
+	/* It begins with the loss, or with a policy that comes too late for it. */
+	if (!a->unfenced && b->unfenced)
+		assert_true(ev == STATE_EV_LOST || (ev == STATE_EV_POLICY && arg));
+	if (lost && b->role == PRIMARY && b->copy == STATE_COPY_UP_TO_DATE && b->fencing)
+		assert_int_equal(b->unfenced, b->set == STATE_SET_BOTH);
+	/* It ends by an outcome, which narrows; by the peer, which does not; or with the writer. */
+	if (a->unfenced && !b->unfenced)
+		assert_true((ev == STATE_EV_FENCED && b->narrowing) ||
+			    (ev == STATE_EV_POLICY && b->narrowing) ||
+			    (ev == STATE_EV_START && !b->narrowing && HAS(RESEND)) ||
+			    ev == STATE_EV_DEMOTE || ev == STATE_EV_DISK_FAILED);
+	/* Nobody becomes primary alone in a set of both without knowing what the peer does. */
+	if (ev == STATE_EV_PROMOTE && a->role != PRIMARY && b->role == PRIMARY && a->fencing &&
+	    a->set == STATE_SET_BOTH && a->link != UP)
+		assert_int_not_equal(arg, 0);
+	/* Outdated is outdated: a person's word, or a session, and nothing else. */
+	if (a->copy == STATE_COPY_OUTDATED && a->role != PRIMARY && b->role == PRIMARY)
+		assert_int_equal(arg, STATE_PROMOTE_FORCE);
+	assert_int_equal(HAS(META_OUTDATED), ev == STATE_EV_OUTDATE);
+	if (ev == STATE_EV_OUTDATE)
+		assert_true(a->role != PRIMARY && a->link == 0 && b->copy == STATE_COPY_OUTDATED);
+	/* What was heard last of a peer that is gone. */
+	if (ev == STATE_EV_LOST && a->link == UP)
+		assert_int_equal(b->left_primary, a->role != PRIMARY && a->peer_role == PRIMARY);
+	else if (b->left_primary)
+		assert_int_equal(a->left_primary, 1);
+}
+
 static void check_disk(const struct lockstep_state *a, const struct lockstep_state *b, u32 effects,
 		       enum state_event ev, u32 arg)
 {
@@ -113,11 +153,14 @@ static void check_disk(const struct lockstep_state *a, const struct lockstep_sta
 static u32 key(const struct lockstep_state *s)
 {
 	return s->role | s->peer_role << 2 | s->link << 4 | s->set << 6 | s->sync << 7 |
-	       s->copy << 9 | s->narrowing << 12 | s->asking << 13 | s->smaller_id << 14;
+	       s->copy << 9 | s->narrowing << 12 | s->asking << 13 | s->smaller_id << 14 |
+	       s->fencing << 15 | s->unfenced << 16 | s->left_primary << 17;
 }
 
-static struct lockstep_state todo[1 << 15];
-static bool seen[1 << 15];
+#define NR_KEYS	(1 << 18)
+
+static struct lockstep_state todo[NR_KEYS];
+static bool seen[NR_KEYS];
 static u32 nr_todo;
 
 static void visit(const struct lockstep_state *s)
@@ -151,9 +194,10 @@ static void every_state_and_event(void **state)
 				assert_int_equal(effects, 0xdeadbeef);
 				continue;
 			}
-			assert_int_equal(effects >> 20, 0);
+			assert_int_equal(effects & ~(STATE_EFF_END - 1), 0);
 			check_effects(&before, &s, effects, inputs[j].ev);
 			check_disk(&before, &s, effects, inputs[j].ev, inputs[j].arg);
+			check_fencing(&before, &s, effects, inputs[j].ev, inputs[j].arg);
 			visit(&s);
 		}
 	}
@@ -170,9 +214,10 @@ static void invalid_states(void **state)
 	u32 k, valid = 0, reachable = 0;
 
 	(void)state;
-	for (k = 0; k < 1 << 15; k++) {
+	for (k = 0; k < NR_KEYS; k++) {
 		s = (struct lockstep_state){ k & 3, k >> 2 & 3, k >> 4 & 3, k >> 6 & 1, k >> 7 & 3,
-			k >> 9 & 7, k >> 12 & 1, k >> 13 & 1, k >> 14 & 1 };
+			k >> 9 & 7, k >> 12 & 1, k >> 13 & 1, k >> 14 & 1, k >> 15 & 1,
+			k >> 16 & 1, k >> 17 & 1 };
 		valid += state_valid(&s);
 		reachable += seen[k];
 		if (seen[k])
@@ -180,8 +225,9 @@ static void invalid_states(void **state)
 	}
 	/*
 	 * state_valid is tight: what it allows beyond what can happen would be a hole in the tests.
+	 * Each with a fencing policy and without.
 	 */
-	assert_in_range(valid, reachable, reachable + 40);
+	assert_in_range(valid, reachable, reachable + 2 * 24);
 }
 
 static void step_ok(struct lockstep_state *s, enum state_event ev, u32 arg)
@@ -211,6 +257,75 @@ static void cut_resync_narrows_again(void **state)
 	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_NARROW);
 	step_ok(&s, STATE_EV_NARROWED, 0);
 	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_ALONE);
+}
+
+/* The peer is lost with writes in flight: held, until one of the things that end it. */
+static struct lockstep_state lost_with_policy(void)
+{
+	struct lockstep_state s;
+
+	state_init(&s, true);
+	step_ok(&s, STATE_EV_POLICY, 1);
+	step_ok(&s, STATE_EV_COPY, STATE_COPY_UP_TO_DATE);
+	step_ok(&s, STATE_EV_OPEN, 0);
+	step_ok(&s, STATE_EV_START, STATE_START(GEN_NONE, LOCKSTEP_ROLE_SECONDARY));
+	step_ok(&s, STATE_EV_PROMOTE, 0);
+	step_ok(&s, STATE_EV_GRANTED, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_BOTH);
+	step_ok(&s, STATE_EV_LOST, 1);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_FROZEN);
+	return s;
+}
+
+static void fencing_holds_writes(void **state)
+{
+	struct lockstep_state s = lost_with_policy();
+	u32 effects;
+
+	(void)state;
+	assert_int_equal(state_step(&s, STATE_EV_WRITE, 0, &effects), STATE_RF_ALREADY);
+	/* An attempt to connect that fails changes nothing. */
+	step_ok(&s, STATE_EV_OPEN, 0);
+	assert_int_equal(state_step(&s, STATE_EV_FENCED, 0, &effects), STATE_RF_CONNECTING);
+	step_ok(&s, STATE_EV_LOST, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_FROZEN);
+	/* The outcome: durable first, then alone. */
+	step_ok(&s, STATE_EV_FENCED, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_NARROW);
+	step_ok(&s, STATE_EV_NARROWED, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_ALONE);
+	/* Left behind once, the peer is not asked for again before it was here. */
+	step_ok(&s, STATE_EV_OPEN, 0);
+	step_ok(&s, STATE_EV_LOST, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_ALONE);
+	step_ok(&s, STATE_EV_DEMOTE, 0);
+	step_ok(&s, STATE_EV_PROMOTE, 0);
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_ALONE);
+	/* The peer is back instead: nothing was narrowed. */
+	s = lost_with_policy();
+	step_ok(&s, STATE_EV_OPEN, 0);
+	step_ok(&s, STATE_EV_START, STATE_START(GEN_SOURCE, LOCKSTEP_ROLE_SECONDARY));
+	assert_int_equal(state_io_mode(&s), LOCKSTEP_IO_BOTH);
+}
+
+/* The other side: told to be behind, it stays so until a session or a person says otherwise. */
+static void outdated_is_not_promoted(void **state)
+{
+	struct lockstep_state s;
+	u32 effects;
+
+	(void)state;
+	state_init(&s, true);
+	step_ok(&s, STATE_EV_POLICY, 1);
+	step_ok(&s, STATE_EV_COPY, STATE_COPY_UP_TO_DATE);
+	assert_int_equal(state_step(&s, STATE_EV_PROMOTE, 0, &effects), STATE_RF_UNFENCED);
+	step_ok(&s, STATE_EV_OUTDATE, 0);
+	step_ok(&s, STATE_EV_OUTDATE, 0);
+	assert_int_equal(state_step(&s, STATE_EV_PROMOTE, 0, &effects), STATE_RF_OUTDATED);
+	assert_int_equal(state_step(&s, STATE_EV_PROMOTE, STATE_PROMOTE_FENCED, &effects),
+			 STATE_RF_OUTDATED);
+	step_ok(&s, STATE_EV_PROMOTE, STATE_PROMOTE_FORCE);
+	assert_int_equal(state_step(&s, STATE_EV_OUTDATE, 0, &effects), STATE_RF_IN_USE);
 }
 
 /*
@@ -396,6 +511,8 @@ int main(void)
 		cmocka_unit_test(every_state_and_event),
 		cmocka_unit_test(invalid_states),
 		cmocka_unit_test(cut_resync_narrows_again),
+		cmocka_unit_test(fencing_holds_writes),
+		cmocka_unit_test(outdated_is_not_promoted),
 		cmocka_unit_test(two_nodes_one_primary),
 		cmocka_unit_test(names),
 	};

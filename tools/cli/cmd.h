@@ -92,11 +92,14 @@ int cmd_attach(const struct opts *o);
 int cmd_detach(const struct opts *o);
 int cmd_resize(const struct opts *o);
 int cmd_resolve(const struct opts *o);		/* resolve.c */
+int cmd_resume(const struct opts *o);		/* fence.c */
+int cmd_outdate(const struct opts *o);
 int cmd_status(const struct opts *o);		/* status.c */
 int cmd_events(const struct opts *o);		/* events.c */
 int cmd_verify(const struct opts *o);		/* verify.c */
 int cmd_wait_connect(const struct opts *o);	/* wait.c */
 int cmd_wait_sync(const struct opts *o);
+int cmd_wait_promotable(const struct opts *o);
 
 /* Print e to stderr; returns CMD_FAILED, to be returned in turn. */
 int cmd_refuse(const struct err *e);

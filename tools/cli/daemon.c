@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "cmd.h"
+#include "call.h"
 #include "conf.h"
-#include "ctl.h"
 #include "gather.h"
 #include "nl.h"
 #include "refusal.h"
@@ -21,8 +21,7 @@
 /* More than a peer that does not answer can take; then the daemon itself has answered (P10). */
 #define CALL_TIMEOUT_MS		60000
 
-static int build(const struct opts *o, enum ctl_command command, struct ctl_request *r,
-		 struct err *e)
+int cmd_build(const struct opts *o, enum ctl_command command, struct ctl_request *r, struct err *e)
 {
 	memset(r, 0, sizeof(*r));
 	r->command = command;
@@ -43,10 +42,24 @@ static int build(const struct opts *o, enum ctl_command command, struct ctl_requ
 	return 0;
 }
 
-static int call(const struct opts *o, const struct ctl_request *r, struct err *e)
+/* A promotion may wait for the fencing program as well. */
+static unsigned int patience_ms(const struct ctl_request *r)
+{
+	unsigned int ms = CALL_TIMEOUT_MS;
+	struct conf *c;
+
+	if (r->command != CTL_PROMOTE || conf_load_name(r->resource, &c, NULL))
+		return ms;
+	if (c->fencing.policy)
+		ms += c->fencing.timeout_ms;
+	conf_free(c);
+	return ms;
+}
+
+int cmd_call(const struct opts *o, const struct ctl_request *r, struct err *e)
 {
 	struct ctl_reply reply = { 0 };
-	int err = ctl_call(o->socket, r, CALL_TIMEOUT_MS, &reply, e);
+	int err = ctl_call(o->socket, r, patience_ms(r), &reply, e);
 
 	if (!err && reply.text[0])
 		printf("%s\n", reply.text);
@@ -69,10 +82,10 @@ static int call_only(const struct opts *o, enum ctl_command command)
 {
 	struct ctl_request r;
 	struct err e;
-	int err = build(o, command, &r, &e);
+	int err = cmd_build(o, command, &r, &e);
 
 	if (!err)
-		err = call(o, &r, &e);
+		err = cmd_call(o, &r, &e);
 	return finish(o, err, &e);
 }
 
@@ -108,22 +121,22 @@ int cmd_up(const struct opts *o)
 {
 	struct ctl_request r;
 	struct err e;
-	int err = build(o, CTL_UP, &r, &e);
+	int err = cmd_build(o, CTL_UP, &r, &e);
 
 	if (!err && o->operand)
 		err = check_conf(o->operand, &e);
 	if (!err)
-		err = call(o, &r, &e);
+		err = cmd_call(o, &r, &e);
 	return finish(o, err, &e);
 }
 
 /* ---- with a dead daemon, too ---------------------------------------------------------------- */
 
-typedef int (*kernel_fn)(struct nl *nl, const struct ctl_request *r, struct err *e);
-
 static int kernel_promote(struct nl *nl, const struct ctl_request *r, struct err *e)
 {
-	return nl_promote(nl, r->resource, r->force, e);
+	const struct nl_promotion p = { .force = r->force };
+
+	return nl_promote(nl, r->resource, &p, e);
 }
 
 static int kernel_demote(struct nl *nl, const struct ctl_request *r, struct err *e)
@@ -142,7 +155,7 @@ static int kernel_detach(struct nl *nl, const struct ctl_request *r, struct err 
 }
 
 /* down --all: every resource there is; the first that is refused ends it. */
-static int kernel_all(struct nl *nl, const struct ctl_request *r, kernel_fn fn, struct err *e)
+static int kernel_all(struct nl *nl, const struct ctl_request *r, cmd_kernel_fn fn, struct err *e)
 {
 	struct ctl_request one = *r;
 	struct model m;
@@ -158,7 +171,7 @@ static int kernel_all(struct nl *nl, const struct ctl_request *r, kernel_fn fn, 
 	return err;
 }
 
-static int call_kernel(const struct ctl_request *r, kernel_fn fn, struct err *e)
+int cmd_call_kernel(const struct ctl_request *r, cmd_kernel_fn fn, struct err *e)
 {
 	struct nl *nl;
 	int err = nl_open(&nl, e);
@@ -206,23 +219,23 @@ static void explain_refusal(const struct ctl_request *r, struct err *e)
 	nl_shut(nl);
 }
 
-static int ask_either(const struct opts *o, const struct ctl_request *r, kernel_fn fn)
+static int ask_either(const struct opts *o, const struct ctl_request *r, cmd_kernel_fn fn)
 {
 	struct err e;
-	int err = call(o, r, &e);
+	int err = cmd_call(o, r, &e);
 
 	if (err == -ECONNREFUSED)
-		err = call_kernel(r, fn, &e);
+		err = cmd_call_kernel(r, fn, &e);
 	if (err)
 		explain_refusal(r, &e);
 	return finish(o, err, &e);
 }
 
-static int call_or_kernel(const struct opts *o, enum ctl_command command, kernel_fn fn)
+static int call_or_kernel(const struct opts *o, enum ctl_command command, cmd_kernel_fn fn)
 {
 	struct ctl_request r;
 	struct err e;
-	int err = build(o, command, &r, &e);
+	int err = cmd_build(o, command, &r, &e);
 
 	return err ? finish(o, err, &e) : ask_either(o, &r, fn);
 }
@@ -278,12 +291,12 @@ int cmd_attach(const struct opts *o)
 {
 	struct ctl_request r;
 	struct err e;
-	int err = build(o, CTL_ATTACH, &r, &e);
+	int err = cmd_build(o, CTL_ATTACH, &r, &e);
 
 	if (!err)
 		err = check_conf(o->operand, &e);
 	if (!err)
-		err = call(o, &r, &e);
+		err = cmd_call(o, &r, &e);
 	return finish(o, err, &e);
 }
 
@@ -292,7 +305,7 @@ int cmd_detach(const struct opts *o)
 	struct ctl_request r;
 	struct err e;
 	u64 sect;
-	int err = build(o, CTL_DETACH, &r, &e);
+	int err = cmd_build(o, CTL_DETACH, &r, &e);
 
 	if (!err)
 		err = pick_volume(&r, &sect, &e);
@@ -333,7 +346,7 @@ int cmd_resize(const struct opts *o)
 	struct ctl_request r;
 	struct err e;
 	u64 sect;
-	int err = build(o, CTL_RESIZE, &r, &e);
+	int err = cmd_build(o, CTL_RESIZE, &r, &e);
 
 	/* Rounded up, to whole blocks of the bitmap: what was asked for fits. */
 	r.size_sect = (o->size_bytes + LOCKSTEP_BIT_BYTES - 1) / LOCKSTEP_BIT_BYTES *
@@ -347,6 +360,6 @@ int cmd_resize(const struct opts *o)
 		fprintf(stderr, "lockstep: the last %s of volume %u are given up\n",
 			text_sect(sect - r.size_sect).s, r.volume);
 	if (!err)
-		err = call(o, &r, &e);
+		err = cmd_call(o, &r, &e);
 	return finish(o, err, &e);
 }

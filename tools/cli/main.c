@@ -124,6 +124,25 @@ static const struct cmd commands[] = {
 	  .summary = "wait until both copies are up to date",
 	  .help = "Shows the progress if it runs on a terminal.\n"
 	  "  --timeout S  give up after S seconds (0, the default: never)\n" },
+	{ .name = "wait-promotable", .usage = "NAME [--timeout SECONDS]",
+	  .run = cmd_wait_promotable, .must_root = true, .operand = CMD_MUST_OPERAND,
+	  .options = CMD_OPT_TIMEOUT,
+	  .summary = "wait until this host may become primary without --force",
+	  .help = "Also when it is primary already.\n"
+	  "  --timeout S  give up after S seconds (0, the default: never)\n" },
+	{ .name = "resume", .usage = "NAME", .run = cmd_resume, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
+	  .summary = "go on without the peer, whose fencing did not succeed",
+	  .help = "Only if you know that the peer is no primary and will not become one with the\n"
+	  "copy it has: it is off, or you have run outdate on it. If it does, both sides have\n"
+	  "written, and one side's writes have to be given up. Works without lockstepd, too.\n" },
+	{ .name = "outdate", .usage = "NAME", .run = cmd_outdate, .must_root = true,
+	  .operand = CMD_MUST_OPERAND, .options = CMD_OPT_SOCKET,
+	  .summary = "note that the peer goes on without this copy (for fencing programs)",
+	  .help =
+	  "It is not promoted without --force before it has been connected again.\n"
+	  "Exit code, as a fencing program passes it on: 4 noted, or so before; 3 it is not\n"
+	  "consistent anyway; 6 it is primary; 1 anything else (connected, for instance).\n" },
 	{ .name = "dump-meta", .usage = "NAME|--device PATH [--volume N] [--json]",
 	  .run = cmd_dump_meta, .operand = CMD_MUST_OPERAND,
 	  .options = CMD_OPT_DEVICE | CMD_OPT_VOLUME | CMD_OPT_JSON | CMD_OPT_NODE,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * wait-connect and wait-sync: for scripts, and for whoever watches. They ask the kernel a few times
- * a second; that is cheap, needs no daemon and cannot miss anything, whereas an event can be lost.
+ * wait-connect, wait-sync and wait-promotable: for scripts, and for whoever watches. They ask the
+ * kernel a few times a second; that is cheap, needs no daemon and cannot miss anything, whereas an
+ * event can be lost.
  */
 #include <stdio.h>
 #include <time.h>
@@ -34,6 +35,22 @@ static bool is_synced(const struct model_resource *r)
 			return false;
 	}
 	return is_connected(r) && r->nr_volumes;
+}
+
+/*
+ * Would `promote` be taken now, without force? (state.h) With a fencing policy and without the peer
+ * that is also the program's to say, which nobody runs for a look.
+ */
+static bool is_promotable(const struct model_resource *r)
+{
+	if (r->role == LOCKSTEP_ROLE_PRIMARY)
+		return true;
+	for (u32 i = 0; i < r->nr_volumes; i++)
+		if (r->volume[i].disk != LOCKSTEP_DISK_UP_TO_DATE ||
+		    r->volume[i].sync == LOCKSTEP_SYNC_TARGET)
+			return false;
+	return r->nr_volumes && r->link != LOCKSTEP_LINK_OPENING &&
+	       r->peer_role != LOCKSTEP_ROLE_PRIMARY;
 }
 
 static void show_headline(struct progress *p, const struct model *m, const struct model_resource *r)
@@ -114,4 +131,9 @@ int cmd_wait_connect(const struct opts *o)
 int cmd_wait_sync(const struct opts *o)
 {
 	return wait_for(o, is_synced, show_sync);
+}
+
+int cmd_wait_promotable(const struct opts *o)
+{
+	return wait_for(o, is_promotable, show_headline);
 }

@@ -12,6 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "text.h"
+
 /* The pair in the fixed order, and what is being agreed. */
 struct talk {
 	const struct hello *mine, *theirs;
@@ -47,7 +49,8 @@ static void fill_volume(const struct model_volume *m, struct wire_hello_volume *
 {
 	memset(v, 0, sizeof(*v));
 	v->volume = m->number;
-	v->flags = m->flags;
+	/* What we heard of it last is none of the peer's business: it knows. */
+	v->flags = m->flags & ~LOCKSTEP_MF_LEFT_PRIMARY;
 	v->current_id = m->gen_current;
 	v->current_nr = m->gen_nr;
 	v->since_id = m->gen_since;
@@ -480,4 +483,48 @@ void agree(const struct hello *mine, const struct hello *theirs, bool dialler,
 	ret->timeout_ms = min(mine->h.timeout_ms, theirs->h.timeout_ms);
 	ret->epoch = max(mine->h.epoch, theirs->h.epoch) + 1;
 	ret->starts_first = starts_first(&t, dialler);
+}
+
+/* ---- in words */
+
+static bool is_unclean(const struct wire_hello_volume *v)
+{
+	return v->flags & LOCKSTEP_MF_UNCLEAN;
+}
+
+static void describe_volume(const struct hello *mine, const struct hello *theirs,
+			    const struct agreement *a, u32 i, char *ret, size_t size)
+{
+	const struct agreed_volume *v = &a->volume[i];
+	const struct wire_hello_volume *m = &mine->v[i], *t = &theirs->v[i];
+	bool target = gen_verdict_is_target(v->verdict);
+	const char *source = target ? theirs->h.node : mine->h.node;
+	const char *rule = gen_rule_name(v->rule);
+
+	if (v->verdict == GEN_NONE)
+		snprintf(ret, size, "volume %u: nothing to copy (rule %s)", v->volume, rule);
+	else if (v->verdict == GEN_SOURCE || v->verdict == GEN_TARGET)
+		snprintf(ret, size, "volume %u: what is marked on either side, at most %s, from "
+			 "%s%s (rule %s)", v->volume, text_bits(m->oos_bits + t->oos_bits).s,
+			 source, is_unclean(m) || is_unclean(t) ? ", and of what was written "
+			 "before a crash what differs" : "", rule);
+	else
+		snprintf(ret, size, "volume %u: all of it, %s, from %s (rule %s)", v->volume,
+			 text_sect(v->data_sect).s, source, rule);
+}
+
+void agree_describe(const struct hello *mine, const struct hello *theirs,
+		    const struct agreement *a, char *ret, size_t size)
+{
+	size_t at = 0;
+
+	ret[0] = 0;
+	for (u32 i = 0; i < a->nr_volumes && at < size - 1; i++) {
+		if (i)
+			at += (size_t)snprintf(ret + at, size - at, "; ");
+		if (at >= size - 1)
+			break;
+		describe_volume(mine, theirs, a, i, ret + at, size - at);
+		at += strlen(ret + at);
+	}
 }

@@ -61,6 +61,13 @@ void agree_fill_hello(const struct model_resource *r, const struct agree_self *s
  */
 u64 agree_split_id(const struct hello *mine, const struct hello *theirs, bool dialler);
 
+/*
+ * What a session on these terms would copy, in words: "volume 0: at most 12.0 KiB from bob (rule
+ * since-peer); ...".
+ */
+void agree_describe(const struct hello *mine, const struct hello *theirs,
+		    const struct agreement *a, char *ret, size_t size);
+
 /* dialler: we are the one that dials. */
 void agree(const struct hello *mine, const struct hello *theirs, bool dialler,
 	   struct agreement *ret);

@@ -66,9 +66,24 @@ static int k_resize(void *k, const char *name, u32 volume, u64 data_sect, bool f
 	return CALL(nl_resize, name, volume, data_sect, force);
 }
 
-static int k_promote(void *k, const char *name, bool force, struct err *e)
+static int k_promote(void *k, const char *name, const struct nl_promotion *p, struct err *e)
 {
-	return CALL(nl_promote, name, force);
+	return CALL(nl_promote, name, p);
+}
+
+static int k_res_set(void *k, const char *name, u32 fencing, struct err *e)
+{
+	return CALL(nl_res_set, name, fencing);
+}
+
+static int k_fenced(void *k, const char *name, const u32 *round, struct err *e)
+{
+	return CALL(nl_fenced, name, round);
+}
+
+static int k_outdate(void *k, const char *name, struct err *e)
+{
+	return CALL(nl_outdate, name);
 }
 
 static int k_demote(void *k, const char *name, struct err *e)
@@ -168,6 +183,9 @@ static const struct kern_ops netlink_ops = {
 	.vol_detach = k_vol_detach,
 	.resize = k_resize,
 	.promote = k_promote,
+	.res_set = k_res_set,
+	.fenced = k_fenced,
+	.outdate = k_outdate,
 	.demote = k_demote,
 	.surrender = k_surrender,
 	.session_open = k_session_open,

@@ -20,10 +20,13 @@ struct kern_ops {
 	int (*vol_detach)(void *k, const char *name, u32 volume, struct err *e);
 	int (*resize)(void *k, const char *name, u32 volume, u64 data_sect, bool force,
 		      struct err *e);
-	int (*promote)(void *k, const char *name, bool force, struct err *e);
+	int (*promote)(void *k, const char *name, const struct nl_promotion *p, struct err *e);
 	int (*demote)(void *k, const char *name, struct err *e);
 	int (*surrender)(void *k, const char *name, const struct nl_surrender_volume *v, u32 nr,
 			 struct err *e);
+	int (*res_set)(void *k, const char *name, u32 fencing, struct err *e);
+	int (*fenced)(void *k, const char *name, const u32 *round, struct err *e);
+	int (*outdate)(void *k, const char *name, struct err *e);
 	int (*session_open)(void *k, const struct nl_session *s, struct err *e);
 	int (*stream_add)(void *k, const char *name, u64 session_id, u32 stream, int fd,
 			  struct err *e);

@@ -207,6 +207,7 @@ static int take_plan(struct manager *m, struct request *r, bool *ret_same)
 	/* What takes no new connection is taken up as it is. */
 	if (*ret_same && !r->made_new) {
 		memcpy(res->plan.conf->hook, r->plan.conf->hook, sizeof(r->plan.conf->hook));
+		res->plan.conf->fencing = r->plan.conf->fencing;
 		peer_retry_now(res->peer);
 		return 0;
 	}
@@ -293,6 +294,15 @@ static void attach_done(struct manager *m, struct request *r)
 
 static void finish(struct manager *m, struct request *r);
 
+static void fencing_done(struct request *r)
+{
+	if (r->ret < 0)
+		r->reply(r->arg, &r->e, NULL);
+	else
+		reply_ok(r, r->command == CTL_RESUME ? "%s waits for nobody's fencing" :
+			 "the copy of %s here is outdated");
+}
+
 /* Both disks and the volume have the new size, or not. */
 static void on_resized(void *arg, const struct err *e, u64 sect)
 {
@@ -339,10 +349,47 @@ static void resize_done(struct request *r)
 	r->reply(r->arg, NULL, text);
 }
 
+/* The peer's fate is known, or is not going to be. */
+static void on_fence_asked(void *arg, const struct err *e)
+{
+	struct request *r = arg;
+	struct manager *m = r->owner;
+
+	if (!m) {
+		request_free(r);
+		return;
+	}
+	if (e) {
+		r->e = *e;
+		r->ret = -EPERM;
+		finish(m, r);
+		return;
+	}
+	r->fenced = true;
+	request_start(r, m->jobs);
+}
+
+/* The kernel promotes nobody alone before the peer was fenced; once, or there is no end to it. */
+static void promote_on(struct manager *m, struct request *r)
+{
+	struct resource *res = find(m, r->name);
+
+	if (res && !r->fenced) {
+		fence_ask(res->fence, r->fence_round, on_fence_asked, r);
+		return;
+	}
+	r->ret = -EAGAIN;
+	if (!r->e.mend[0])
+		err_mend(&r->e, "lockstep promote %s", r->name);
+	finish(m, r);
+}
+
 static void on_done(struct request *r)
 {
 	if (r->command == CTL_RESIZE && r->ret == 0)
 		resize_on(r->owner, r);
+	else if (r->command == CTL_PROMOTE && r->ret == -ENOTUNIQ)
+		promote_on(r->owner, r);
 	else
 		finish(r->owner, r);
 }
@@ -370,6 +417,8 @@ static void finish(struct manager *m, struct request *r)
 		attach_done(m, r);
 	else if (r->command == CTL_RESIZE)
 		resize_done(r);
+	else if (r->command == CTL_RESUME || r->command == CTL_OUTDATE)
+		fencing_done(r);
 	else if ((r->command == CTL_DISCONNECT || r->command == CTL_DETACH) && r->ret < 0)
 		r->reply(r->arg, &r->e, NULL);
 	else if (r->command == CTL_DETACH)
@@ -403,6 +452,8 @@ static int at_once(struct manager *m, const struct ctl_request *q, struct err *e
 		return 1;
 	if (!res)
 		return not_up(q->resource, e);
+	if (q->command == CTL_CONNECT && q->dry_run)
+		return res->peer ? 1 : not_up(q->resource, e);
 	if (q->command == CTL_CONNECT)
 		return resource_stay_off(res, false, e);
 	if (q->command == CTL_RESIZE && (!res->peer || !peer_is_connected(res->peer))) {
@@ -436,6 +487,10 @@ static void request_one(struct manager *m, const struct ctl_request *q, manager_
 	if (ret > 0 && q->command == CTL_RESOLVE) {
 		peer_resolve(find(m, q->resource)->peer, q->keep == CTL_KEEP_HERE ?
 			     RESOLVE_KEEP_HERE : RESOLVE_KEEP_PEER, q->split_id, reply, arg);
+		return;
+	}
+	if (ret > 0 && q->command == CTL_CONNECT) {
+		peer_dry_run(find(m, q->resource)->peer, reply, arg);
 		return;
 	}
 	if (ret <= 0) {
@@ -640,9 +695,11 @@ static void compare_work(struct job *job)
 
 static void compare_model(struct manager *m, const struct compare *c)
 {
-	for (struct resource *r = m->resources; r; r = r->next)
+	for (struct resource *r = m->resources; r; r = r->next) {
 		if (r->peer)
 			peer_compare(r->peer, model_find(&c->model, r->name), c->asked_ms);
+		fence_look(r->fence, model_find(&c->model, r->name));
+	}
 	if (c->asked_ms <= m->removed_ms)
 		return;		/* it may show what we have just removed */
 	for (u32 i = 0; i < c->model.nr_resources; i++)
@@ -817,14 +874,14 @@ void manager_destroy(struct manager *m)
 	streams_destroy(m->streams);
 	hooks_destroy(m->hooks);
 	m->hooks = NULL;
+	for (struct request *r = m->requests; r; r = r->next)
+		r->owner = NULL;
 	while (m->resources) {
 		struct resource *r = m->resources;
 
 		m->resources = r->next;
 		resource_destroy(r);
 	}
-	for (struct request *r = m->requests; r; r = r->next)
-		r->owner = NULL;
 	if (m->compare)
 		m->compare->m = NULL;
 	drop_events(m);

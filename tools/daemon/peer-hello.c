@@ -214,7 +214,7 @@ void peer_on_hello(struct peer *p, const u8 *body, size_t len)
 		(void)refused(p);
 		return;
 	}
-	if (live_sessions(p))
+	if (peer_dry_hello(p) || live_sessions(p))
 		return;
 	if (p->agreed.refuse != LOCKSTEP_RF_SPLIT)
 		peer_split_over(p);

@@ -103,6 +103,13 @@ struct peer_split {
 	sd_event_source *timer;
 };
 
+/* Of a dry run that waits for a hello. */
+struct peer_dry {
+	peer_resolved_fn done;		/* NULL: none does */
+	void *arg;
+	sd_event_source *timer;
+};
+
 struct peer_job;
 
 struct peer {
@@ -157,6 +164,7 @@ struct peer {
 	u64 wish[LOCKSTEP_MAX_VOLUMES];
 	struct peer_resizing resizing;
 	struct peer_split split;
+	struct peer_dry dry;
 
 	struct err problem;
 	u64 problem_since_s;
@@ -250,6 +258,13 @@ void peer_on_resolve_done(struct peer *p, const u8 *body, size_t len);
 /* The connection ended. */
 void peer_split_lost(struct peer *p);
 void peer_split_model(const struct peer *p, struct model_split *ret);
+
+/* ---- peer-dry.c */
+
+/* Both hellos are there: true if they were only to be looked at; the attempt is over then. */
+bool peer_dry_hello(struct peer *p);
+/* There will be no hello to look at, or (connected) no need. */
+void peer_dry_over(struct peer *p, const struct err *why);
 
 /* ---- peer-resize.c */
 

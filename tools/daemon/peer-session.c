@@ -358,6 +358,7 @@ void peer_connected(struct peer *p, bool adopted)
 	peer_set_phase(p, PEER_CONNECTED);
 	log_notice("%s: connected with %s%s", p->conf->name, p->other->name,
 		   adopted ? ", the session goes on" : "");
+	peer_dry_over(p, NULL);
 	memset(&p->problem, 0, sizeof(p->problem));
 	p->backoff_ms = p->env->retry_min_ms;
 	p->hasty = 0;

@@ -198,6 +198,7 @@ void peer_fail(struct peer *p, const struct err *why, enum peer_retry retry)
 		peer_set_problem(p, why);
 	peer_resize_lost(p);
 	peer_split_lost(p);
+	peer_dry_over(p, why);
 	drop_attempt(p);
 	p->retry = retry;
 	peer_set_phase(p, PEER_SETTLE);
@@ -478,7 +479,7 @@ static void turn_away(struct peer *p, struct conn *c)
 
 void peer_take_control(struct peer *p, struct conn *c)
 {
-	if (!p->wanted) {
+	if (!p->wanted && !p->dry.done) {
 		turn_away(p, c);
 		return;
 	}
@@ -549,6 +550,7 @@ void peer_connect(struct peer *p)
 void peer_disconnect(struct peer *p)
 {
 	p->wanted = false;
+	peer_dry_over(p, NULL);
 	memset(&p->problem, 0, sizeof(p->problem));
 	conn_close(p->next_conn);
 	p->next_conn = NULL;
@@ -709,6 +711,8 @@ void peer_destroy(struct peer *p)
 	loop_drop(&p->resizing.timer);
 	peer_split_lost(p);
 	loop_drop(&p->split.timer);
+	peer_dry_over(p, &e);
+	loop_drop(&p->dry.timer);
 	if (p->env)
 		drop_attempt(p);
 	conn_close(p->next_conn);

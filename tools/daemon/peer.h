@@ -78,6 +78,9 @@ enum resolve { RESOLVE_NOTHING, RESOLVE_KEEP_HERE, RESOLVE_KEEP_PEER };
 typedef void (*peer_resolved_fn)(void *arg, const struct err *e, const char *text);
 void peer_resolve(struct peer *p, enum resolve keep, u64 id, peer_resolved_fn done, void *arg);
 
+/* Ask the peer what it has, and say what would come of it, without a session. done() as above. */
+void peer_dry_run(struct peer *p, peer_resolved_fn done, void *arg);
+
 bool peer_is_connected(const struct peer *p);
 bool peer_is_dialler(const struct peer *p);
 

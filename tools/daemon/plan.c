@@ -69,19 +69,22 @@ static int add_resource(const struct plan *p, const struct kern *k, struct err *
 		.timeout_ms = p->conf->timeout_ms,
 		.ping_ms = p->conf->ping_ms,
 		.disk_timeout_ms = p->conf->disk_timeout_ms,
+		.fencing = p->conf->fencing.policy,
 	};
 
 	return k->ops->res_add(k->arg, &r, e);
 }
 
-/* The one that is there already must be the one that is meant. */
-static int check_resource(const struct plan *p, const struct model_resource *r, struct err *e)
+/* The one that is there already must be the one that is meant; its policy may be another one. */
+static int check_resource(const struct plan *p, const struct kern *k,
+			  const struct model_resource *r, struct err *e)
 {
 	const struct conf_node *me = &p->conf->node[p->self];
 	const struct conf_node *peer = &p->conf->node[1 - p->self];
 
 	if (r->node_id == me->id && r->peer_node_id == peer->id)
-		return 0;
+		return r->fencing == p->conf->fencing.policy ? 0 :
+		       k->ops->res_set(k->arg, r->name, p->conf->fencing.policy, e);
 	err_set(e, -EEXIST, "other-resource", "%s is up as node %u with peer %u, and %s says node "
 		"%u with peer %u", r->name, r->node_id, r->peer_node_id, p->conf->path, me->id,
 		peer->id);
@@ -220,7 +223,7 @@ int plan_apply(const struct plan *p, const struct kern *k, const char *state_dir
 		return ret;
 	r = model_find(&m, p->conf->name);
 	added = !r;
-	ret = r ? check_resource(p, r, e) : add_resource(p, k, e);
+	ret = r ? check_resource(p, k, r, e) : add_resource(p, k, e);
 	if (ret == 0) {
 		new = added;
 		ret = add_volumes(p, k, state_dir, r, &new, e);

@@ -52,13 +52,57 @@ static int run_down(struct request *r)
 	return is_unknown(ret) ? 0 : ret;
 }
 
+/* The round as it is now: what the fencing program finds out counts from here on. */
+static int note_round(struct request *r)
+{
+	const struct model_resource *res;
+	struct model m;
+	struct err e;
+
+	if (r->kern->ops->status(r->kern->arg, r->name, &m, &e) < 0)
+		return -EPERM;
+	res = model_find(&m, r->name);
+	if (res)
+		r->fence_round = res->fence_round;
+	model_free(&m);
+	return res ? -ENOTUNIQ : -EPERM;
+}
+
 static int run_promote(struct request *r)
 {
-	int ret = r->kern->ops->promote(r->kern->arg, r->name, r->force, &r->e);
+	const struct nl_promotion p = {
+		.force = r->force,
+		.fenced = r->fenced,
+		.fence_round = r->fence_round,
+	};
+	int ret = r->kern->ops->promote(r->kern->arg, r->name, &p, &r->e);
 
+	if (ret == -ENOTUNIQ)
+		return note_round(r);
 	if (ret < 0 && ret != -EPERM && !r->force && !is_unknown(ret) && !r->e.mend[0])
 		err_mend(&r->e, "lockstep status %s says more; lockstep promote --force %s only if "
 			 "the other copy is not to count any more", r->name, r->name);
+	return ret;
+}
+
+static int run_resume(struct request *r)
+{
+	int ret = r->kern->ops->fenced(r->kern->arg, r->name, NULL, &r->e);
+
+	if (ret == -EAGAIN && !r->e.mend[0])
+		err_mend(&r->e, "lockstep status %s", r->name);
+	return ret;
+}
+
+/* The other side of a fencing program asks what became of it: the code says so. */
+static int run_outdate(struct request *r)
+{
+	int ret = r->kern->ops->outdate(r->kern->arg, r->name, &r->e);
+
+	if (ret == -EPERM)
+		snprintf(r->e.code, sizeof(r->e.code), "outdate-primary");
+	else if (ret == -EUCLEAN)
+		snprintf(r->e.code, sizeof(r->e.code), "outdate-inconsistent");
 	return ret;
 }
 
@@ -165,6 +209,14 @@ static void work(struct job *job)
 	case CTL_RESIZE:
 		r->ret = run_resize(r);
 		hint_missing(r);
+		break;
+	case CTL_RESUME:
+		r->ret = run_resume(r);
+		hint_unknown(r);
+		break;
+	case CTL_OUTDATE:
+		r->ret = run_outdate(r);
+		hint_unknown(r);
 		break;
 	default:
 		r->ret = err_set(&r->e, -EINVAL, "internal", "no such command");

@@ -27,6 +27,7 @@ struct request {
 	bool has_volume;
 	u32 volume;
 	u64 size_sect;
+	bool fenced;			/* of CTL_PROMOTE: the peer was, in fence_round */
 	const struct kern *kern;
 	const char *state_dir;		/* sizes.h */
 	/* Out. */
@@ -38,6 +39,7 @@ struct request {
 	u32 nr_attached;		/* of CTL_ATTACH; also when it failed later */
 	u64 max_sect;			/* of CTL_RESIZE: what our disk can give */
 	u64 now_sect;			/* ... and the size as it is */
+	u32 fence_round;		/* of CTL_PROMOTE, with ret -ENOTUNIQ; then in */
 };
 
 struct request *request_create(enum ctl_command command, const char *name);

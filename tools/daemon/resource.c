@@ -25,6 +25,11 @@ struct resource *resource_create(const char *name, const struct peer_env *env, c
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	r->env = env;
 	r->run_dir = run_dir;
+	r->fence = fence_create(name, env);
+	if (!r->fence) {
+		free(r);
+		return NULL;
+	}
 	flag_path(r, path, sizeof(path));
 	r->stay_off = access(path, F_OK) == 0;
 	return r;
@@ -34,6 +39,8 @@ static void drop_plan(struct resource *r)
 {
 	peer_destroy(r->peer);
 	r->peer = NULL;
+	if (r->fence)
+		fence_set_conf(r->fence, NULL, 0);
 	while (r->nr_listening > 0)
 		listen_remove(r->env->listeners, &r->plan.listen[--r->nr_listening]);
 	plan_clear(&r->plan);
@@ -43,6 +50,9 @@ void resource_destroy(struct resource *r)
 {
 	if (!r)
 		return;
+	/* First: it may be about to say something of the plan. */
+	fence_destroy(r->fence);
+	r->fence = NULL;
 	drop_plan(r);
 	free(r);
 }
@@ -67,6 +77,7 @@ int resource_set_plan(struct resource *r, struct plan *plan, struct err *e)
 	drop_plan(r);
 	r->plan = *plan;
 	memset(plan, 0, sizeof(*plan));
+	fence_set_conf(r->fence, r->plan.conf, r->plan.self);
 	resource_set_problem(r, &none);
 	while (ret == 0 && r->nr_listening < r->plan.nr_listen) {
 		ret = listen_add(r->env->listeners, &r->plan.listen[r->nr_listening], e);
@@ -112,8 +123,22 @@ int resource_stay_off(struct resource *r, bool off, struct err *e)
 	return 0;
 }
 
+static void put_problem(struct model_daemon *ret, const struct err *e, u64 since_s)
+{
+	if (!e->what[0])
+		return;
+	snprintf(ret->problem, sizeof(ret->problem), "%s", e->what);
+	snprintf(ret->mend, sizeof(ret->mend), "%s", e->mend);
+	snprintf(ret->code, sizeof(ret->code), "%s", e->code);
+	ret->problem_since_s = since_s;
+}
+
+/* A peer that is not there is the reason why it is fenced: what came of that says more. */
 void resource_facts(const struct resource *r, struct model_daemon *ret)
 {
+	const struct err *fence;
+	u64 since_s;
+
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->name, sizeof(ret->name), "%s", r->name);
 	ret->configured = true;
@@ -124,10 +149,7 @@ void resource_facts(const struct resource *r, struct model_daemon *ret)
 	else
 		snprintf(ret->phase, sizeof(ret->phase), "not connecting");
 	ret->stay_off = r->stay_off;
-	if (r->problem.what[0]) {
-		snprintf(ret->problem, sizeof(ret->problem), "%s", r->problem.what);
-		snprintf(ret->mend, sizeof(ret->mend), "%s", r->problem.mend);
-		snprintf(ret->code, sizeof(ret->code), "%s", r->problem.code);
-		ret->problem_since_s = r->problem_since_s;
-	}
+	fence = fence_problem(r->fence, &since_s);
+	put_problem(ret, fence, since_s);
+	put_problem(ret, &r->problem, r->problem_since_s);
 }

@@ -6,6 +6,7 @@
 #ifndef LOCKSTEPD_RESOURCE_H
 #define LOCKSTEPD_RESOURCE_H
 
+#include "fence.h"
 #include "peer.h"
 #include "plan.h"
 
@@ -17,6 +18,7 @@ struct resource {
 	struct plan plan;		/* conf NULL: it could not be read, see problem */
 	u32 nr_listening;		/* of plan.listen, in order */
 	struct peer *peer;		/* NULL like plan.conf */
+	struct fence *fence;
 	bool stay_off;
 	struct err problem;		/* of its own; the peer has others */
 	u64 problem_since_s;

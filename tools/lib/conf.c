@@ -15,6 +15,7 @@
 
 #include "meta.h"
 #include <lockstep/wire.h>
+#include <linux/lockstep.h>
 
 /* Typing errors further away than this are not the same word. */
 #define MAX_TYPO_DISTANCE	3
@@ -628,10 +629,66 @@ static int parse_split(struct parser *p, const config_setting_t *root)
 	return err;
 }
 
+/* ---- fencing -------------------------------------------------------------------------------- */
+
+#define DEF_FENCE_MS		60000u
+#define MIN_FENCE_MS		1000u
+#define MAX_FENCE_MS		3600000u
+
+static int parse_policy(struct parser *p, const config_setting_t *g)
+{
+	static const struct word words[] = { { "none", LOCKSTEP_FENCING_NONE },
+					     { "outdate", LOCKSTEP_FENCING_OUTDATE },
+					     { "fence", LOCKSTEP_FENCING_FENCE } };
+
+	if (config_setting_get_member(g, "policy"))
+		return get_word(p, g, "policy", words, ARRAY_SIZE(words), &p->conf->fencing.policy);
+	refuse(p, g, "conf-missing", "\"fencing\" has no \"policy\"");
+	err_mend(p->e, "add: policy = \"fence\"; or \"outdate\", or \"none\"");
+	return -EINVAL;
+}
+
+static int parse_program(struct parser *p, const config_setting_t *g, const char *name, char *ret)
+{
+	const config_setting_t *s = config_setting_get_member(g, name);
+
+	return s ? get_path(p, s, name, ret) : 0;
+}
+
+static int parse_fencing(struct parser *p, const config_setting_t *root)
+{
+	static const char *const known[] = { "policy", "program", "unfence", "timeout_ms" };
+	const config_setting_t *g = config_setting_get_member(root, "fencing");
+	struct conf_fencing *f = &p->conf->fencing;
+	int err;
+
+	f->timeout_ms = DEF_FENCE_MS;
+	if (!g)
+		return 0;
+	if (!config_setting_is_group(g))
+		return refuse(p, g, "conf-type", "\"fencing\" must be a group, fencing: { ... };");
+	err = check_known(p, g, "\"fencing\"", known, ARRAY_SIZE(known));
+	if (!err)
+		err = parse_policy(p, g);
+	if (!err)
+		err = parse_program(p, g, "program", f->program);
+	if (!err)
+		err = parse_program(p, g, "unfence", f->unfence);
+	if (!err)
+		err = get_number(p, g, "timeout_ms", false, MIN_FENCE_MS, MAX_FENCE_MS,
+				 &f->timeout_ms);
+	if (err || f->policy == LOCKSTEP_FENCING_NONE || f->program[0])
+		return err;
+	refuse(p, g, "conf-missing", "there is a fencing policy, and no \"program\" for it");
+	err_mend(p->e, "add: program = \"/usr/local/share/lockstep/fencing/outdate-ssh\";");
+	return -EINVAL;
+}
+
 static int parse_root(struct parser *p, const config_setting_t *root)
 {
 	static const char *const known[] = { "nodes", "volumes", "net", "key",
-					     "disk_timeout_ms", "hooks", "split_brain" };
+					     "disk_timeout_ms", "hooks", "split_brain",
+					     "fencing" };
 	int err;
 
 	err = check_known(p, root, "", known, ARRAY_SIZE(known));
@@ -649,6 +706,8 @@ static int parse_root(struct parser *p, const config_setting_t *root)
 		err = parse_hooks(p, root);
 	if (!err)
 		err = parse_split(p, root);
+	if (!err)
+		err = parse_fencing(p, root);
 	if (!err)
 		sort_nodes(p->conf);
 	return err;

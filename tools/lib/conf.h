@@ -28,6 +28,14 @@ struct conf_node {
 	u16 port;
 };
 
+/* What a primary does about a peer that it has lost. */
+struct conf_fencing {
+	u32 policy;				/* enum lockstep_fencing */
+	char program[CONF_PATH_BYTES];		/* not empty, unless the policy is NONE */
+	char unfence[CONF_PATH_BYTES];		/* empty: none */
+	u32 timeout_ms;
+};
+
 struct conf_volume {
 	u32 number;
 	u32 minor;
@@ -56,6 +64,7 @@ struct conf {
 	char hook[CONF_HOOK_NR][CONF_PATH_BYTES];	/* empty: none */
 	/* Split brain, by the number of primaries: enum lockstep_split_policy. */
 	u32 split_no_primary, split_one_primary;
+	struct conf_fencing fencing;
 	struct conf_node node[CONF_NODES];	/* ascending id, so node[0] is the one that dials */
 	struct conf_volume *volume;		/* ascending number, at least one */
 	u32 nr_volumes;

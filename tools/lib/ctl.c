@@ -38,6 +38,8 @@ static const struct {
 	[CTL_RESIZE]	 = { "resize", NEEDS_VOLUME | TAKES_SIZE | TAKES_FORCE },
 	[CTL_EVENTS]	 = { "events", TAKES_NONE },
 	[CTL_RESOLVE]	 = { "resolve", NEEDS_KEEP },
+	[CTL_RESUME]	 = { "resume", 0 },
+	[CTL_OUTDATE]	 = { "outdate", 0 },
 };
 
 /* Where each string of struct model_daemon goes. */

@@ -43,6 +43,8 @@ enum ctl_command {
 	CTL_RESIZE,		/* both sides' disks, then the volume; force: smaller, too */
 	CTL_EVENTS,		/* lines of event.h, until either side closes; or an error */
 	CTL_RESOLVE,		/* split brain: whose changes are to count */
+	CTL_RESUME,		/* go on without the peer: a person knows that it is no primary */
+	CTL_OUTDATE,		/* the peer goes on without our copy */
 	CTL_COMMAND_NR
 };
 

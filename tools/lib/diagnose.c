@@ -258,10 +258,35 @@ static void disk_problem(const struct model_resource *r, const struct model_volu
 			 "lockstep attach %s", r->name, v->number, r->name);
 }
 
-/* No copy within reach, though none of our disks failed: the kernel's own words say more. */
-static void frozen_problem(const struct model_resource *r, struct err *ret)
+static void daemon_problem(const struct model_daemon *d, struct err *ret);
+
+/* Held because nobody knows yet whether the peer goes on. */
+static void unfenced_problem(const struct model *m, const struct model_resource *r, struct err *ret)
 {
 	const char *peer = peer_name(r);
+
+	if (r->has_daemon && !strncmp(r->daemon.code, "fence-", 6)) {
+		daemon_problem(&r->daemon, ret);
+	} else if (m->has_daemon && r->has_daemon && r->daemon.configured) {
+		err_set(ret, 0, "fencing", "%s is not connected, and is being fenced", peer);
+	} else {
+		err_set(ret, 0, "unfenced", "%s is not connected, and nobody fences it: lockstepd "
+			"does not run, or does not look after %s", peer, r->name);
+		err_mend(ret, "systemctl start lockstepd && lockstep up %s", r->name);
+	}
+	err_means(ret, "Reads and writes wait; they are neither lost nor failed, and go on when %s "
+		  "is back or fenced", peer);
+}
+
+/* No copy within reach, though none of our disks failed: the kernel's own words say more. */
+static void frozen_problem(const struct model *m, const struct model_resource *r, struct err *ret)
+{
+	const char *peer = peer_name(r);
+
+	if (r->unfenced) {
+		unfenced_problem(m, r, ret);
+		return;
+	}
 
 	err_set(ret, 0, "frozen", "reads and writes wait: no copy is within reach%s%s",
 		r->wait[0] ? "; " : "", r->wait);
@@ -372,7 +397,7 @@ bool diagnose_problem(const struct model *m, const struct model_resource *r, str
 	if (r->in_kernel && s.worst && s.disk <= LOCKSTEP_DISK_FAILED)
 		disk_problem(r, s.worst, ret);
 	else if (r->in_kernel && r->io_mode == LOCKSTEP_IO_FROZEN)
-		frozen_problem(r, ret);
+		frozen_problem(m, r, ret);
 	else if (r->has_daemon && r->daemon.problem[0])
 		daemon_problem(&r->daemon, ret);
 	else if (!r->in_kernel && r->has_daemon && r->daemon.configured) {

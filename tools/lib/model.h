@@ -125,6 +125,9 @@ struct model_resource {
 	u64 session_id, epoch, boot_id, peer_boot_id;
 	u32 streams;
 	u32 held;
+	u32 fencing;		/* enum lockstep_fencing */
+	u32 fence_round;	/* sessions opened so far */
+	bool unfenced;		/* frozen until the peer's fate is known */
 	char wait[MODEL_TEXT_BYTES];		/* empty: nothing waits */
 	char link_lost[MODEL_TEXT_BYTES];	/* empty: no session ended yet */
 	/* Sorted by number. */

@@ -22,6 +22,9 @@ static int fill_res(struct nl_msg *msg, const void *arg)
 	if (r->disk_timeout_ms != LOCKSTEP_DEF_DISK_TIMEOUT_MS &&
 	    nla_put_u32(msg, LOCKSTEP_ATTR_DISK_TIMEOUT_MS, r->disk_timeout_ms) < 0)
 		return -1;
+	/* A module that knows of no fencing refuses it: then it must not be asked for. */
+	if (r->fencing && nla_put_u32(msg, LOCKSTEP_ATTR_FENCING, r->fencing) < 0)
+		return -1;
 	return 0;
 }
 
@@ -120,21 +123,51 @@ int nl_sync_start(struct nl *nl, const char *name, u32 volume, struct err *e)
 			  "start the resync", e);
 }
 
-static int fill_force(struct nl_msg *msg, const void *arg)
+static int fill_promote(struct nl_msg *msg, const void *arg)
 {
-	const bool *force = arg;
+	const struct nl_promotion *p = arg;
 
-	return *force ? nla_put_flag(msg, LOCKSTEP_ATTR_FORCE) : 0;
+	if (p->force && nla_put_flag(msg, LOCKSTEP_ATTR_FORCE) < 0)
+		return -1;
+	return p->fenced ? nla_put_u32(msg, LOCKSTEP_ATTR_FENCE_ROUND, p->fence_round) : 0;
 }
 
-int nl_promote(struct nl *nl, const char *name, bool force, struct err *e)
+int nl_promote(struct nl *nl, const char *name, const struct nl_promotion *p, struct err *e)
 {
-	return nl_command(nl, LOCKSTEP_CMD_PROMOTE, name, fill_force, &force, 0, "promote", e);
+	return nl_command(nl, LOCKSTEP_CMD_PROMOTE, name, fill_promote, p, 0, "promote", e);
 }
 
 int nl_demote(struct nl *nl, const char *name, struct err *e)
 {
 	return nl_command(nl, LOCKSTEP_CMD_DEMOTE, name, NULL, NULL, 0, "demote", e);
+}
+
+/* ---- fencing */
+
+static int fill_fencing(struct nl_msg *msg, const void *arg)
+{
+	return nla_put_u32(msg, LOCKSTEP_ATTR_FENCING, *(const u32 *)arg);
+}
+
+int nl_res_set(struct nl *nl, const char *name, u32 fencing, struct err *e)
+{
+	return nl_command(nl, LOCKSTEP_CMD_RES_SET, name, fill_fencing, &fencing, 0,
+			  "change the fencing policy", e);
+}
+
+static int fill_round(struct nl_msg *msg, const void *arg)
+{
+	return arg ? nla_put_u32(msg, LOCKSTEP_ATTR_FENCE_ROUND, *(const u32 *)arg) : 0;
+}
+
+int nl_fenced(struct nl *nl, const char *name, const u32 *round, struct err *e)
+{
+	return nl_command(nl, LOCKSTEP_CMD_FENCED, name, fill_round, round, 0, "go on alone", e);
+}
+
+int nl_outdate(struct nl *nl, const char *name, struct err *e)
+{
+	return nl_command(nl, LOCKSTEP_CMD_OUTDATE, name, NULL, NULL, 0, "outdate its copy", e);
 }
 
 /* ---- sessions */

@@ -119,6 +119,9 @@ static struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_VERIFY_END_BIT]	= U64,
 	[LOCKSTEP_ATTR_VERIFY_BAD_BITS]	= U64,
 	[LOCKSTEP_ATTR_VERIFY_REPAIRED_BITS] = U64,
+	[LOCKSTEP_ATTR_FENCING]		= U32,
+	[LOCKSTEP_ATTR_FENCE_ROUND]	= U32,
+	[LOCKSTEP_ATTR_UNFENCED]	= FLAG,
 };
 
 /* ---- one request and its answer */
@@ -390,6 +393,9 @@ static void parse_resource(struct model_resource *r, struct nlattr **a)
 	get_u64(&r->peer_boot_id, a[LOCKSTEP_ATTR_PEER_BOOT_ID]);
 	get_u32(&r->streams, a[LOCKSTEP_ATTR_STREAMS]);
 	get_u32(&r->held, a[LOCKSTEP_ATTR_HELD]);
+	get_u32(&r->fencing, a[LOCKSTEP_ATTR_FENCING]);
+	get_u32(&r->fence_round, a[LOCKSTEP_ATTR_FENCE_ROUND]);
+	r->unfenced = a[LOCKSTEP_ATTR_UNFENCED];
 	get_str(r->wait, sizeof(r->wait), a[LOCKSTEP_ATTR_WAIT]);
 	get_str(r->link_lost, sizeof(r->link_lost), a[LOCKSTEP_ATTR_LINK_LOST]);
 }

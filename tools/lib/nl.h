@@ -47,6 +47,7 @@ struct nl_resource {
 	const char *node, *peer;
 	u32 timeout_ms, ping_ms;	/* 0: the kernel's default */
 	u32 disk_timeout_ms;		/* LOCKSTEP_DEF_DISK_TIMEOUT_MS is not sent; 0: never */
+	u32 fencing;			/* enum lockstep_fencing */
 };
 
 int nl_res_add(struct nl *nl, const struct nl_resource *r, struct err *e);
@@ -81,8 +82,23 @@ struct nl_surrender_volume {
 int nl_surrender(struct nl *nl, const char *name, const struct nl_surrender_volume *v, u32 nr,
 		 struct err *e);
 
-int nl_promote(struct nl *nl, const char *name, bool force, struct err *e);
+struct nl_promotion {
+	bool force;
+	bool fenced;			/* the peer's fencing succeeded, begun in this round */
+	u32 fence_round;
+};
+
+/* -ENOTUNIQ: the peer has to be fenced first. */
+int nl_promote(struct nl *nl, const char *name, const struct nl_promotion *p, struct err *e);
 int nl_demote(struct nl *nl, const char *name, struct err *e);
+
+/* ---- fencing */
+
+int nl_res_set(struct nl *nl, const char *name, u32 fencing, struct err *e);
+/* round NULL: by a person's word, whichever round it is. -ESTALE: it is over. */
+int nl_fenced(struct nl *nl, const char *name, const u32 *round, struct err *e);
+/* -EPERM: primary; -EUCLEAN: not consistent; -EBUSY: connected. */
+int nl_outdate(struct nl *nl, const char *name, struct err *e);
 
 struct nl_session_volume {
 	u32 volume;

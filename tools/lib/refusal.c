@@ -23,6 +23,8 @@ static const char *const of_state[] = {
 	[STATE_RF_CONNECTING]	= "lockstep wait-connect NAME, then this again",
 	[STATE_RF_FAILED]	= "replace the disk, then lockstep attach NAME",
 	[STATE_RF_ONLY_COPY]	= "lockstep wait-sync NAME, then this again",
+	[STATE_RF_UNFENCED]	= "systemctl start lockstepd, which fences it, then this again; "
+				  "or, if it is no primary: lockstep promote --force NAME",
 	[STATE_RF_IN_USE]	= "stop what uses it, then lockstep demote NAME",
 };
 
@@ -48,6 +50,9 @@ static const struct {
 	{ "unrelated", "on the host whose copy is to be replaced: lockstep down NAME, lockstep "
 	  "init --force NAME, lockstep up NAME" },
 	{ "verdicts-differ", "install the same release of Lockstep on both hosts" },
+	{ "fencing", "bring PEER back: on it, lockstep up NAME" },
+	{ "outdate-inconsistent", "connect the other host, then lockstep wait-sync NAME" },
+	{ "outdate-primary", "stop what uses it, then lockstep demote NAME" },
 	{ "address", "look at the addresses in NAME.conf" },
 	{ "join", "see that the port in NAME.conf is open in both directions" },
 	{ "kernel-slow", "dmesg | tail -n 20, for a disk that hangs; lockstep status NAME" },

@@ -170,7 +170,8 @@ static const char *const meta_errs[] = {
 /* Bit n of LOCKSTEP_MF_*, in their order. */
 static const char *const flags[] = {
 	"consistent", "up-to-date", "primary", "attached", "clean", "marks-valid", "regions-valid",
-	"unclean", "crashed-primary", "external", "outdated", "serving", "narrowed",
+	"unclean", "crashed-primary", "external", "outdated", "serving", "left-primary",
+	"narrowed",
 };
 
 static_assert(LOCKSTEP_MF_KNOWN == (1u << ARRAY_SIZE(flags)) - 1, "");
@@ -179,6 +180,17 @@ static_assert(META_ERR_NR == ARRAY_SIZE(meta_errs), "");
 static const char *word(const char *const *table, size_t nr, u32 at)
 {
 	return at < nr ? table[at] : "unknown";
+}
+
+const char *text_fencing(u32 policy)
+{
+	static const char *const policies[] = {
+		[LOCKSTEP_FENCING_NONE]		= "none",
+		[LOCKSTEP_FENCING_OUTDATE]	= "outdate",
+		[LOCKSTEP_FENCING_FENCE]	= "fence",
+	};
+
+	return word(policies, ARRAY_SIZE(policies), policy);
 }
 
 const char *text_role(u32 role)

@@ -26,6 +26,7 @@ struct text text_bar(unsigned int permille);	/* "[====>.......] 33.3 %" */
  * is "unknown".
  */
 const char *text_role(u32 role);
+const char *text_fencing(u32 policy);
 const char *text_link(u32 link);
 const char *text_disk(u32 disk);
 const char *text_sync(u32 sync);

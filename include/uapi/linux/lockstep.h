@@ -57,7 +57,8 @@ enum lockstep_io_mode {
 	LOCKSTEP_IO_ALONE	= 4,	/* marked and written here only */
 	/*
 	 * Our disk is gone and so is the peer, which has the data: held until it is back, because
-	 * nothing here could serve or keep them.
+	 * nothing here could serve or keep them. Or UNFENCED: held until the peer is back or its
+	 * fate is known.
 	 */
 	LOCKSTEP_IO_FROZEN	= 5,
 };
@@ -71,11 +72,22 @@ enum lockstep_verify_state {
 	LOCKSTEP_VERIFY_DONE	= 3,
 };
 
+/*
+ * What a primary does when it has lost its peer while both copies are in the set. The kernel tells
+ * NONE from the others only; how they differ is the daemon's business.
+ */
+enum lockstep_fencing {
+	LOCKSTEP_FENCING_NONE	= 0,	/* it goes on alone by itself */
+	/* it waits until the peer is outdated, fenced, or known to be down */
+	LOCKSTEP_FENCING_OUTDATE = 1,
+	LOCKSTEP_FENCING_FENCE	= 2,	/* until the peer is outdated or fenced */
+};
+
 enum lockstep_cmd {
 	LOCKSTEP_CMD_UNSPEC,
 	/*
-	 * RES_NAME NODE_ID NODE_NAME PEER_NODE_ID PEER_NAME [TIMEOUT_MS] [PING_MS]: create a
-	 * resource, secondary, without volumes. EEXIST if it is there.
+	 * RES_NAME NODE_ID NODE_NAME PEER_NODE_ID PEER_NAME [TIMEOUT_MS] [PING_MS] [FENCING]:
+	 * create a resource, secondary, without volumes. EEXIST if it is there.
 	 */
 	LOCKSTEP_CMD_RES_ADD,
 	/*
@@ -95,7 +107,11 @@ enum lockstep_cmd {
 	 * volume of it.
 	 */
 	LOCKSTEP_CMD_STATUS_GET,
-	/* RES_NAME [FORCE]: become primary. With a session: asks the peer. */
+	/*
+	 * RES_NAME [FORCE] [FENCE_ROUND]: become primary. With a session: asks the peer. Without
+	 * one, under a fencing policy: ENOTUNIQ, unless FENCE_ROUND says that the peer has been
+	 * fenced since that round; ESTALE if there was a session since.
+	 */
 	LOCKSTEP_CMD_PROMOTE,
 	/* RES_NAME: become secondary. EBUSY (naming the opener) while open for writing. */
 	LOCKSTEP_CMD_DEMOTE,
@@ -176,6 +192,19 @@ enum lockstep_cmd {
 	 * with a session; EAGAIN when a generation has changed. May be repeated.
 	 */
 	LOCKSTEP_CMD_SURRENDER,
+	/* RES_NAME FENCING: change the policy of a resource that is there. */
+	LOCKSTEP_CMD_RES_SET,
+	/*
+	 * RES_NAME [FENCE_ROUND]: the peer will not be primary with the copy it has: go on alone.
+	 * ESTALE if there was a session since that round; without it the round is the present one,
+	 * by a person's word. No error if nothing waits for it.
+	 */
+	LOCKSTEP_CMD_FENCED,
+	/*
+	 * RES_NAME: note, durably, that the peer goes on without this copy. EPERM: primary; EBUSY:
+	 * connected; EUCLEAN: it is not consistent anyway.
+	 */
+	LOCKSTEP_CMD_OUTDATE,
 	__LOCKSTEP_CMD_MAX
 };
 #define LOCKSTEP_CMD_MAX	(__LOCKSTEP_CMD_MAX - 1)
@@ -291,6 +320,10 @@ enum lockstep_attr {
 	/* What happened here when; wall clock, 0: never. */
 	LOCKSTEP_ATTR_WRITE_S,		/* u64: last application write that completed here */
 	LOCKSTEP_ATTR_PRIMARY_S,	/* u64: last promotion here */
+	/* Fencing, of a resource. */
+	LOCKSTEP_ATTR_FENCING,		/* u32: enum lockstep_fencing */
+	LOCKSTEP_ATTR_FENCE_ROUND,	/* u32: sessions opened so far */
+	LOCKSTEP_ATTR_UNFENCED,		/* flag: frozen until the peer's fate is known */
 	__LOCKSTEP_ATTR_MAX
 };
 #define LOCKSTEP_ATTR_MAX	(__LOCKSTEP_ATTR_MAX - 1)

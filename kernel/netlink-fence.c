@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "lockstep: " fmt
+
+#include "netlink-cmd.h"
+#include "status.h"
+
+typedef int (*resource_cmd)(struct lockstep_resource *res, struct genl_info *info, char *why);
+
+static int for_resource(struct genl_info *info, resource_cmd cmd)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	int err;
+
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	err = cmd(res, info, why);
+	unlock_resource(res);
+	return refused(info, err == -EALREADY ? 0 : err, why);
+}
+
+static int res_set(struct lockstep_resource *res, struct genl_info *info, char *why)
+{
+	u32 fencing = get_u32(info, LOCKSTEP_ATTR_FENCING, LOCKSTEP_FENCING_NONE);
+	int err = need(info, LOCKSTEP_ATTR_FENCING);
+
+	if (err)
+		return err;
+	err = lockstep_status_step_locked(res, STATE_EV_POLICY, fencing != LOCKSTEP_FENCING_NONE,
+					  why, WHY_BYTES);
+	/* From one policy to the other there is no step. */
+	if (!err || err == -EALREADY)
+		res->fencing = fencing;
+	return err;
+}
+
+int lockstep_cmd_res_set(struct sk_buff *skb, struct genl_info *info)
+{
+	return for_resource(info, res_set);
+}
+
+static int fenced(struct lockstep_resource *res, struct genl_info *info, char *why)
+{
+	u32 round = get_u32(info, LOCKSTEP_ATTR_FENCE_ROUND, res->fence_round);
+
+	if (round != res->fence_round) {
+		snprintf(why, WHY_BYTES, "%s: there was a session with %s since", res->name,
+			 res->peer_name);
+		return -ESTALE;
+	}
+	return lockstep_status_step_locked(res, STATE_EV_FENCED, 0, why, WHY_BYTES);
+}
+
+int lockstep_cmd_fenced(struct sk_buff *skb, struct genl_info *info)
+{
+	return for_resource(info, fenced);
+}
+
+/* Each refusal with an errno of its own: exit codes of a fencing program are made of them. */
+static int outdate(struct lockstep_resource *res, struct genl_info *info, char *why)
+{
+	int err;
+
+	if (!res->nr_volumes) {
+		snprintf(why, WHY_BYTES, "%s has no volumes", res->name);
+		return -ENODEV;
+	}
+	err = lockstep_status_step_locked(res, STATE_EV_OUTDATE, 0, why, WHY_BYTES);
+	if (err == -EPERM && res->state.role != LOCKSTEP_ROLE_PRIMARY)
+		return -EUCLEAN;
+	return err;
+}
+
+int lockstep_cmd_outdate(struct sk_buff *skb, struct genl_info *info)
+{
+	return for_resource(info, outdate);
+}

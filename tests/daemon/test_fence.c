@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Fencing: what an outcome means, when which program runs, and what the kernel is told of it. */
+#include "pair.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fence-judge.h"
+
+#define A	(&p->side[ALICE].k)
+#define B	(&p->side[BOB].k)
+
+/* ---- the table of fence-judge.h */
+
+static void test_judge(void **state)
+{
+	struct hook_result res = { .end = HOOK_EXITED };
+	enum fence_verdict want[2];
+
+	(void)state;
+	for (res.value = 0; res.value < 256; res.value++) {
+		want[0] = want[1] = FENCE_STAY;
+		if (res.value == 3 || res.value == 4 || res.value == 7)
+			want[0] = want[1] = FENCE_GO_ON;
+		else if (res.value == 5)
+			want[0] = FENCE_GO_ON;
+		else if (res.value == 6)
+			want[0] = want[1] = FENCE_PRIMARY;
+		assert_int_equal(fence_judge(LOCKSTEP_FENCING_OUTDATE, &res), want[0]);
+		assert_int_equal(fence_judge(LOCKSTEP_FENCING_FENCE, &res), want[1]);
+	}
+	/* A program that did not end by itself has said nothing, whatever the number. */
+	for (res.end = HOOK_SIGNALLED; res.end <= HOOK_NOT_RUN; res.end++)
+		for (res.value = 0; res.value < 256; res.value++)
+			assert_int_equal(fence_judge(LOCKSTEP_FENCING_OUTDATE, &res), FENCE_STAY);
+}
+
+/* Every sight there is. */
+static void test_next(void **state)
+{
+	enum fence_what what;
+	u32 nr[3] = { 0 };
+
+	(void)state;
+	for (u32 k = 0; k < 1 << 8; k++) {
+		struct fence_sight s = {
+			.unfenced = k & 1, .asked = k & 2, .in_sync = k & 4, .undone = k & 8,
+			.is_busy = k & 16, .is_waiting = k & 32, .has_program = k & 64,
+			.has_unfence = k & 128,
+		};
+
+		what = fence_next(&s);
+		nr[what]++;
+		if (s.is_busy)
+			assert_int_equal(what, FENCE_NOTHING);
+		else if (s.asked && s.has_program)
+			assert_int_equal(what, FENCE_RUN);
+		if (what == FENCE_RUN)
+			assert_true(s.has_program && (s.unfenced || s.asked));
+		if (what == FENCE_UNDO)
+			assert_true(s.has_unfence && s.in_sync && !s.unfenced && !s.undone &&
+				    !s.is_waiting);
+		/* Whoever waits is served, sooner or later. */
+		if (s.unfenced && s.has_program && !s.is_busy && !s.is_waiting)
+			assert_int_equal(what, FENCE_RUN);
+	}
+	assert_true(nr[0] && nr[1] && nr[2]);
+}
+
+static void test_backoff(void **state)
+{
+	u32 ms = 0, last;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		last = ms;
+		ms = fence_backoff_ms(ms);
+		assert_true(ms > last || ms == 60000);
+		assert_in_range(ms, 1000, 60000);
+	}
+	assert_int_equal(ms, 60000);
+}
+
+/* ---- with two daemons */
+
+static void write_file(struct pair *p, const char *name, const char *text)
+{
+	char path[128], tmp[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	snprintf(tmp, sizeof(tmp), "%s/tmp", p->dir);
+	f = fopen(tmp, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	chmod(tmp, 0700);
+	assert_int_equal(rename(tmp, path), 0);
+}
+
+/* How often a program has run; its environment of the last time is in NAME.env. */
+static u32 runs_of(struct pair *p, const char *name)
+{
+	char path[128];
+	u32 nr = 0;
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "%s/%s.runs", p->dir, name);
+	f = fopen(path, "r");
+	while (f && (c = fgetc(f)) != EOF)
+		nr += c == '\n';
+	if (f)
+		fclose(f);
+	return nr;
+}
+
+static void write_program(struct pair *p, const char *name)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "#!/bin/sh\n/usr/bin/env > %s/%s.env\necho >> %s/%s.runs\n"
+		 "read code < %s/%s.code\n[ $code != hang ] || exec sleep 1000\nexit $code\n",
+		 p->dir, name, p->dir, name, p->dir, name);
+	write_file(p, name, text);
+}
+
+static void set_code(struct pair *p, const char *name, const char *code)
+{
+	char file[32], text[32];
+
+	snprintf(file, sizeof(file), "%s.code", name);
+	snprintf(text, sizeof(text), "%s\n", code);
+	write_file(p, file, text);
+}
+
+static void configure(struct pair *p, const char *policy, const char *code)
+{
+	write_program(p, "fence");
+	write_program(p, "unfence");
+	set_code(p, "fence", code);
+	set_code(p, "unfence", "0");
+	snprintf(p->conf_more, sizeof(p->conf_more), "fencing: { policy = \"%s\"; "
+		 "program = \"%s/fence\"; unfence = \"%s/unfence\"; timeout_ms = 1000; };\n",
+		 policy, p->dir, p->dir);
+	pair_write_conf(p, 2, 4);
+}
+
+static void connect_primary(struct pair *p)
+{
+	for (u32 v = 0; v < 2; v++) {
+		pair_gen(p, ALICE, v, 7, 0, GOOD);
+		pair_gen(p, BOB, v, 7, 0, GOOD);
+	}
+	pair_up_both(p);
+	until(p, are_connected);
+	pair_must(p, ALICE, CTL_PROMOTE);
+}
+
+/* bob's daemon dies, and alice's kernel notices. */
+static void lose(struct pair *p)
+{
+	pair_kill(p, BOB);
+	fake_lose(A);
+	fake_lose(B);
+}
+
+static u32 io_of(struct fake *k)
+{
+	u32 io;
+
+	fake_lock(k);
+	io = k->r.io_mode;
+	fake_unlock(k);
+	return io;
+}
+
+static bool alice_is_alone(struct pair *p)
+{
+	return io_of(A) == LOCKSTEP_IO_ALONE;
+}
+
+static bool fence_ran(struct pair *p)
+{
+	return runs_of(p, "fence") > 0;
+}
+
+static bool fence_failed(struct pair *p)
+{
+	return pair_has_problem(p, ALICE, "fence-failed");
+}
+
+static bool fence_primary(struct pair *p)
+{
+	return pair_has_problem(p, ALICE, "fence-primary");
+}
+
+/* Exit code 7: told to the kernel; the program was told what it has to know, and no more. */
+static void test_fenced(void **state)
+{
+	static const char *const want[] = {
+		"LOCKSTEP_RESOURCE=r0\n", "LOCKSTEP_NODE=alice\n", "LOCKSTEP_NODE_ID=0\n",
+		"LOCKSTEP_PEER=bob\n", "LOCKSTEP_PEER_ADDRESS=127.0.0.1\n",
+		"LOCKSTEP_PEER_NODE_ID=1\n", "LOCKSTEP_VOLUMES=0 1\n", "LOCKSTEP_MINORS=0 1\n",
+		"DRBD_RESOURCE=r0\n", "DRBD_PEER=bob\n", "DRBD_PEERS=bob\n",
+		"DRBD_PEER_ADDRESS=127.0.0.1\n", "DRBD_PEER_AF=ipv4\n", "DRBD_MINOR=0 1\n",
+		"DRBD_PEER_NODE_ID=1\n", "DRBD_MY_NODE_ID=0\n", "r0.conf\n", "PATH=",
+	};
+	struct pair *p = *state;
+	char path[128], text[4096];
+	FILE *f;
+
+	configure(p, "fence", "7");
+	connect_primary(p);
+	assert_int_equal(runs_of(p, "fence"), 0);
+	lose(p);
+	assert_int_equal(io_of(A), LOCKSTEP_IO_FROZEN);
+	until(p, alice_is_alone);
+	assert_int_equal(runs_of(p, "fence"), 1);
+	snprintf(path, sizeof(path), "%s/fence.env", p->dir);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	for (u32 i = 0; i < ARRAY_SIZE(want); i++)
+		if (!strstr(text, want[i]))
+			fail_msg("%s is missing in\n%s", want[i], text);
+	assert_null(strstr(text, "LOCKSTEP_CONF_DIR"));
+}
+
+/* 5 is enough under one policy only; what is not is tried again, and says what to do. */
+static void test_unreachable(void **state)
+{
+	struct pair *p = *state;
+	struct model_daemon d;
+
+	configure(p, "fence", "5");
+	connect_primary(p);
+	lose(p);
+	until(p, fence_failed);
+	d = pair_facts(p, ALICE);
+	assert_non_null(strstr(d.problem, "exit code 5"));
+	assert_non_null(strstr(d.mend, "lockstep resume r0"));
+	assert_int_equal(io_of(A), LOCKSTEP_IO_FROZEN);
+	/* Back-off: the second try comes after a second, by itself. */
+	pair_run(p, 300);
+	assert_int_equal(runs_of(p, "fence"), 1);
+	set_code(p, "fence", "4");
+	until(p, alice_is_alone);
+	assert_int_equal(runs_of(p, "fence"), 2);
+	pair_run(p, 300);
+	assert_false(fence_failed(p));
+}
+
+static void test_policy_outdate(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "outdate", "5");
+	connect_primary(p);
+	lose(p);
+	until(p, alice_is_alone);
+}
+
+/* Never beside a primary; a person may say otherwise. */
+static void test_peer_is_primary(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "outdate", "6");
+	connect_primary(p);
+	lose(p);
+	until(p, fence_primary);
+	assert_non_null(strstr(pair_facts(p, ALICE).problem, "bob is primary"));
+	pair_run(p, 1300);
+	assert_true(runs_of(p, "fence") >= 2);
+	assert_int_equal(io_of(A), LOCKSTEP_IO_FROZEN);
+	pair_must(p, ALICE, CTL_RESUME);
+	assert_int_equal(io_of(A), LOCKSTEP_IO_ALONE);
+}
+
+/* One that hangs is killed at its limit, and tried again. */
+static void test_hangs(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "fence", "hang");
+	connect_primary(p);
+	lose(p);
+	until(p, fence_failed);
+	assert_non_null(strstr(pair_facts(p, ALICE).problem, "1000 ms"));
+	set_code(p, "fence", "7");
+	until(p, alice_is_alone);
+}
+
+/* The daemon is killed in the middle: the next one finds the kernel waiting and begins anew. */
+static void test_daemon_killed(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "fence", "hang");
+	connect_primary(p);
+	lose(p);
+	until(p, fence_ran);
+	pair_kill(p, ALICE);
+	assert_int_equal(io_of(A), LOCKSTEP_IO_FROZEN);
+	set_code(p, "fence", "7");
+	pair_start(p, ALICE);
+	until(p, alice_is_alone);
+	assert_int_equal(runs_of(p, "fence"), 2);
+}
+
+static void hurry(struct pair *p)
+{
+	/* The kernel has had another session since the program began. */
+	fake_lock(A);
+	A->r.fence_round++;
+	fake_unlock(A);
+}
+
+/* An outcome of an earlier loss is none of this one's: the program runs again. */
+static void test_late_outcome(void **state)
+{
+	struct pair *p = *state;
+	char text[256];
+
+	configure(p, "fence", "7");
+	snprintf(text, sizeof(text), "#!/bin/sh\necho >> %s/fence.runs\n"
+		 "while [ ! -e %s/go ]; do sleep 0.05; done\nexit 7\n", p->dir, p->dir);
+	write_file(p, "fence", text);
+	connect_primary(p);
+	lose(p);
+	until(p, fence_ran);
+	hurry(p);
+	write_file(p, "go", "");
+	until(p, alice_is_alone);
+	assert_int_equal(runs_of(p, "fence"), 2);
+}
+
+/* Promotion without the peer: only after its fencing; refused with what that says. */
+static void test_promotion(void **state)
+{
+	struct pair *p = *state;
+	struct reply r;
+
+	configure(p, "fence", "6");
+	pair_gen(p, ALICE, 0, 7, 0, GOOD);
+	pair_gen(p, ALICE, 1, 7, 0, GOOD);
+	pair_start(p, ALICE);
+	pair_must(p, ALICE, CTL_UP);
+	r = pair_ask(p, ALICE, CTL_PROMOTE, false);
+	assert_string_equal(r.e.code, "fence-primary");
+	assert_int_equal(A->r.role, LOCKSTEP_ROLE_SECONDARY);
+	set_code(p, "fence", "5");
+	r = pair_ask(p, ALICE, CTL_PROMOTE, false);
+	assert_string_equal(r.e.code, "fence-failed");
+	assert_non_null(strstr(r.e.mend, "promote --force"));
+	set_code(p, "fence", "4");
+	pair_must(p, ALICE, CTL_PROMOTE);
+	assert_int_equal(A->r.role, LOCKSTEP_ROLE_PRIMARY);
+	assert_int_equal(runs_of(p, "fence"), 3);
+}
+
+static bool unfence_ran(struct pair *p)
+{
+	return runs_of(p, "unfence") >= 1;
+}
+
+static bool in_sync(struct pair *p)
+{
+	for (int i = 0; i < 2; i++) {
+		struct fake *k = &p->side[i].k;
+
+		fake_lock(k);
+		for (u32 v = 0; v < 2; v++)
+			k->v[v].m.peer_disk = LOCKSTEP_DISK_UP_TO_DATE;
+		fake_unlock(k);
+	}
+	return true;
+}
+
+/* In sync again: undone, once. */
+static void test_unfence(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "fence", "7");
+	connect_primary(p);
+	pair_run(p, 300);
+	assert_int_equal(runs_of(p, "unfence"), 0);
+	in_sync(p);
+	until(p, unfence_ran);
+	pair_run(p, 500);
+	/* Each side has a daemon of its own. */
+	assert_true(runs_of(p, "unfence") <= 2);
+}
+
+/* `up` again takes a new policy up without disturbing the session. */
+static void test_policy_changes(void **state)
+{
+	struct pair *p = *state;
+	u64 id;
+
+	configure(p, "none", "7");
+	connect_primary(p);
+	id = A->r.session_id;
+	assert_int_equal(A->r.fencing, LOCKSTEP_FENCING_NONE);
+	configure(p, "fence", "7");
+	pair_must(p, ALICE, CTL_UP);
+	assert_int_equal(A->r.fencing, LOCKSTEP_FENCING_FENCE);
+	assert_true(A->r.session_id == id);
+	lose(p);
+	until(p, alice_is_alone);
+	assert_int_equal(runs_of(p, "fence"), 1);
+}
+
+/* The other side's half: by its codes a fencing program knows what to pass on. */
+static void test_outdate(void **state)
+{
+	struct pair *p = *state;
+	struct reply r;
+
+	configure(p, "fence", "7");
+	connect_primary(p);
+	r = pair_ask(p, BOB, CTL_OUTDATE, false);
+	assert_non_null(strstr(r.e.what, "connected"));
+	r = pair_ask(p, ALICE, CTL_OUTDATE, false);
+	assert_string_equal(r.e.code, "outdate-primary");
+	pair_must(p, BOB, CTL_DISCONNECT);
+	pair_must(p, BOB, CTL_OUTDATE);
+	assert_int_equal(B->v[0].m.disk, LOCKSTEP_DISK_OUTDATED);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, pair_set_up, pair_tear_down)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_judge), cmocka_unit_test(test_next),
+		cmocka_unit_test(test_backoff),
+		T(test_fenced), T(test_unreachable), T(test_policy_outdate),
+		T(test_peer_is_primary), T(test_hangs), T(test_daemon_killed),
+		T(test_late_outcome), T(test_promotion), T(test_unfence),
+		T(test_policy_changes), T(test_outdate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0
+"""split brain: both show what both wrote, nothing moves; resolved either way, and saved before"""
+
+import os
+
+from mirror import DEVICE, MIB, Mirror
+
+TIMEOUT = 500
+KIB = 1024
+# Where each side writes, and how much: some of it the other one writes, too.
+WRITES = {
+    "a": [(1 * MIB, 64 * KIB), (3 * MIB, 4 * KIB), (40 * MIB, 128 * KIB)],
+    "b": [(1 * MIB + 32 * KIB, 64 * KIB), (20 * MIB, 64 * KIB)],
+}
+
+
+def write(machine, round_nr):
+    """Random bytes, kept on the machine for comparing."""
+    for i, (at, size) in enumerate(WRITES[machine.name]):
+        name = f"/run/wrote.{round_nr}.{i}"
+        machine.put(os.urandom(size), name)
+        machine.sh(f"dd if={name} of={DEVICE} bs=4k seek={at // 4096} oflag=direct conv=notrunc "
+                   "2>&1")
+    return sum(size for _, size in WRITES[machine.name])
+
+
+def check_file(lab, machine, path, writer, round_nr):
+    """What `writer` wrote is at its places in this file or device."""
+    for i, (at, size) in enumerate(WRITES[writer.name]):
+        machine.put(writer.get(f"/run/wrote.{round_nr}.{i}"), "/run/expected")
+        r = machine.sh(f"dd if={path} of=/run/found bs=4k skip={at // 4096} count={size // 4096} "
+                       "2>&1 && cmp /run/found /run/expected", check=False)
+        lab.check(r.rc == 0, f"{path} on {machine.name} at {at}: {r.text}")
+
+
+def split_of(m, machine):
+    s = (m.status(machine, check=False) or {}).get("daemon") or {}
+    return s.get("split_brain")
+
+
+def make_split(lab, m, round_nr):
+    """Cut; promote the other side by force; write on both; heal."""
+    primary = m.a if m.status(m.a)["role"] == "primary" else m.b
+    m.pair.cut()
+    for x in (m.a, m.b):
+        m.wait_link(x, up=False)
+        x.sh("dmesg -C")
+    m.type(m.other(primary), "lockstep promote --force r0")
+    wrote = {x.name: write(x, round_nr) for x in (m.a, m.b)}
+    m.pair.restore()
+    for x in (m.a, m.b):
+        lab.wait(lambda: (split_of(m, x) or {}).get("peer", {}).get("written_s"), 60,
+                 f"{x.name} knows of the split and what its peer has")
+    return wrote
+
+
+def check_facts(lab, m, wrote):
+    """The same on both hosts, the right way round; and nothing has moved."""
+    seen = {x.name: split_of(m, x) for x in (m.a, m.b)}
+    lab.say(m.a.sh("lockstep status r0").text)
+    for x in (m.a, m.b):
+        s, other = seen[x.name], m.other(x)
+        lab.check(s["here"]["node"] == x.name and s["peer"]["node"] == other.name, f"nodes: {s}")
+        lab.check(s["here"]["own_bytes"] == wrote[x.name], f"{x.name} wrote {wrote}: {s}")
+        lab.check(s["peer"]["own_bytes"] == wrote[other.name], f"{other.name} wrote {wrote}: {s}")
+        lab.check(s["here"]["role"] == "primary" and not s["here"]["crashed"], f"{s['here']}")
+        lab.check(s["rule"] == "split" and s["id"] == seen["a"]["id"], f"{s}")
+        now = int(x.sh("date +%s").out)
+        lab.check(0 <= now - s["here"]["written_s"] < 120, f"written at {s}, now {now}")
+        lab.check(m.status(x)["problem"]["code"] == "split-brain", "the problem has its word")
+        lab.check(x.sh("dmesg | grep -c resync", check=False).out.strip() == "0",
+                  f"{x.name}: something was copied")
+    text = m.b.sh("lockstep status r0").out
+    lab.check(all(len(line) <= 80 for line in text.splitlines() if "->" not in line), text)
+
+
+def refused(lab, machine, cmd, *words):
+    r = machine.sh(cmd, check=False)
+    lab.say(f"{machine.name}$ {cmd}\n{r.text.rstrip()}")
+    lab.check(r.rc == 1, f"{cmd}: exit {r.rc}: {r.text}")
+    for w in words:
+        lab.check(w in r.text, f"{cmd}: does not say {w}: {r.text}")
+
+
+def keep_here(lab, m):
+    """Asked on the winner: the other one gives up, and becomes a copy by marks."""
+    wrote = make_split(lab, m, 0)
+    check_facts(lab, m, wrote)
+    refused(lab, m.a, "lockstep resolve r0 --keep here --yes", "primary", "lockstep demote r0")
+    refused(lab, m.b, "lockstep resolve r0 --keep peer --yes", "primary", "lockstep demote r0")
+    m.type(m.b, "lockstep demote r0")
+    lab.wait(lambda: (split_of(m, m.a) or {}).get("peer", {}).get("role") == "secondary", 30,
+             "a knows that b is demoted")
+    refused(lab, m.a, "lockstep resolve r0 --keep here < /dev/null", "--yes")
+    refused(lab, m.a, "lockstep resolve r0 --keep here --save /run/x --yes",
+            "on b: lockstep resolve r0 --keep peer --save /run/x")
+    lab.say(m.type(m.a, "lockstep resolve r0 --keep here --yes").text)
+    m.wait_synced()
+    check_file(lab, m.a, DEVICE, m.a, 0)
+    copied = max(int(x.sh("dmesg | grep -o 'resync of [0-9]* KiB' | tail -n 1 | cut -d' ' -f3").out
+                     or 0) for x in (m.a, m.b)) * KIB
+    # What either wrote; 32 KiB of it both did.
+    lab.check(copied == sum(wrote.values()) - 32 * KIB, f"{copied} bytes were copied")
+
+
+def keep_peer(lab, m):
+    """Asked on the loser, which saves what it gives up: exactly what it wrote."""
+    wrote = make_split(lab, m, 1)
+    check_facts(lab, m, wrote)
+    m.type(m.a, "lockstep demote r0")
+    lab.wait(lambda: (split_of(m, m.a) or {}).get("here", {}).get("role") == "secondary", 30,
+             "a is demoted")
+    m.a.sh("echo mine > /run/there")
+    refused(lab, m.a, "lockstep resolve r0 --keep peer --save /run/there --yes", "/run/there")
+    lab.check(m.a.sh("cat /run/there").out == "mine\n", "a file was overwritten")
+    lab.check(split_of(m, m.a), "refused, and given up all the same")
+    lab.say(m.type(m.a, "lockstep resolve r0 --keep peer --save /run/lost.img --yes").text)
+    m.wait_synced()
+    lines = m.a.sh("grep -v '^#' /run/lost.img.map").out.split("\n")[:-1]
+    lab.check(lines == [f"{at} {size}" for at, size in WRITES["a"]], f"the list says {lines}")
+    check_file(lab, m.a, "/run/lost.img", m.a, 1)
+    held = int(m.a.sh("du -k /run/lost.img | cut -f1").out) * KIB
+    lab.check(held == wrote["a"], f"the image holds {held} bytes, {wrote['a']} were written")
+    check_file(lab, m.b, DEVICE, m.b, 1)
+
+
+def run(lab):
+    m = Mirror(lab, size_mib=64, timeout_ms=2000)
+    m.form()
+    keep_here(lab, m)
+    keep_peer(lab, m)
+    for x in (m.a, m.b):
+        lab.check(split_of(m, x) is None, f"{x.name} still speaks of a split")
+    m.finish()

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The two sides of fencing that people and fencing programs have: resume, which says that the peer
+ * is no danger, and outdate, which makes this side none.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "call.h"
+#include "cmd.h"
+#include "conf.h"
+#include "device.h"
+#include "metafile.h"
+#include "nl.h"
+#include "refusal.h"
+
+/* What `outdate` ends with: the code that a fencing program passes on (fence-judge.h). */
+#define EXIT_INCONSISTENT	3
+#define EXIT_OUTDATED		4
+#define EXIT_PRIMARY		6
+
+static int refuse(const struct opts *o, struct err *e)
+{
+	refusal_complete(e, o->operand, "the other host");
+	return cmd_refuse(e);
+}
+
+static int kernel_resume(struct nl *nl, const struct ctl_request *r, struct err *e)
+{
+	return nl_fenced(nl, r->resource, NULL, e);
+}
+
+int cmd_resume(const struct opts *o)
+{
+	struct ctl_request r;
+	struct err e;
+	int err = cmd_build(o, CTL_RESUME, &r, &e);
+
+	if (!err)
+		err = cmd_call(o, &r, &e);
+	if (err == -ECONNREFUSED)
+		err = cmd_call_kernel(&r, kernel_resume, &e);
+	return err ? refuse(o, &e) : CMD_OK;
+}
+
+static int kernel_outdate(struct nl *nl, const struct ctl_request *r, struct err *e)
+{
+	int err = nl_outdate(nl, r->resource, e);
+
+	/* The words of the daemon. */
+	if (err == -EPERM)
+		strcpy(e->code, "outdate-primary");
+	else if (err == -EUCLEAN)
+		strcpy(e->code, "outdate-inconsistent");
+	return err;
+}
+
+/*
+ * A copy that is not up. Nothing is written to it: what is on it may say by itself that it would
+ * not be promoted without --force once it is. One volume suffices, because they go together.
+ */
+static int look_at_disk(const struct meta *m)
+{
+	const u32 doubts = LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_LEFT_PRIMARY;
+	bool crashed = m->flags & (LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_UNCLEAN);
+
+	if (!m->current_gen.id || !(m->flags & LOCKSTEP_MF_CONSISTENT))
+		return EXIT_INCONSISTENT;
+	if (m->flags & doubts || !(m->flags & LOCKSTEP_MF_UP_TO_DATE) ||
+	    (crashed && !m->peer[0].since.id))
+		return EXIT_OUTDATED;
+	return CMD_FAILED;
+}
+
+static int look_at_volume(const struct conf_volume *v, int self)
+{
+	bool external = v->meta[self][0];
+	struct metafile *f = malloc(sizeof(*f));
+	int ret = CMD_FAILED;
+	struct device d;
+
+	if (f && !device_open(external ? v->meta[self] : v->disk[self], DEVICE_READ, &d, NULL)) {
+		metafile_read(&d, external, 0, f);
+		if (f->picked >= 0)
+			ret = look_at_disk(&f->copy[f->picked].meta);
+		device_close(&d);
+	}
+	free(f);
+	return ret;
+}
+
+static int outdate_offline(const struct opts *o, struct err *e)
+{
+	int ret = CMD_FAILED, self;
+	struct conf *c;
+	struct err why;
+
+	if (conf_load_name(o->operand, &c, &why))
+		return cmd_refuse(e);
+	self = conf_self(c, o->node, &why);
+	for (u32 i = 0; self >= 0 && i < c->nr_volumes && ret == CMD_FAILED; i++)
+		ret = look_at_volume(&c->volume[i], self);
+	conf_free(c);
+	if (ret == CMD_FAILED) {
+		err_means(e, "Its copy, as far as it can be read, would be promoted once it is up");
+		err_mend(e, "lockstep up %s && lockstep outdate %s", o->operand, o->operand);
+		return cmd_refuse(e);
+	}
+	printf("%s is not up here, and its copy would not be promoted without --force\n",
+	       o->operand);
+	return ret;
+}
+
+static bool is_not_up(const struct err *e)
+{
+	return !strcmp(e->code, "not-up") || !strcmp(e->code, "kernel-unknown") ||
+	       !strcmp(e->code, "no-module");
+}
+
+int cmd_outdate(const struct opts *o)
+{
+	struct ctl_request r;
+	struct err e;
+	int err = cmd_build(o, CTL_OUTDATE, &r, &e);
+
+	if (!err)
+		err = cmd_call(o, &r, &e);
+	if (err == -ECONNREFUSED)
+		err = cmd_call_kernel(&r, kernel_outdate, &e);
+	if (!err)
+		return EXIT_OUTDATED;
+	if (is_not_up(&e))
+		return outdate_offline(o, &e);
+	refuse(o, &e);
+	if (!strcmp(e.code, "outdate-primary"))
+		return EXIT_PRIMARY;
+	return strcmp(e.code, "outdate-inconsistent") ? CMD_FAILED : EXIT_INCONSISTENT;
+}
