@@ -313,7 +313,8 @@ static void advance(struct fence *f)
 		.is_busy = f->hook || f->job || f->what != FENCE_NOTHING,
 		.is_waiting = f->is_waiting,
 		.has_program = f->conf && f->conf->fencing.program[0],
-		.has_unfence = f->conf && f->conf->fencing.unfence[0],
+		.has_unfence = f->conf && f->conf->fencing.policy != LOCKSTEP_FENCING_NONE &&
+			       f->conf->fencing.unfence[0],
 	};
 	enum fence_what what = fence_next(&s);
 
