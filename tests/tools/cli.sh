@@ -297,8 +297,13 @@ if [ "$(id -u)" = 0 ]; then
 	"$LOCKSTEP" status --json | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
 		fail "status --json"
 fi
-"$TEST_PRINT" json | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
-	fail "the JSON sample does not fit the schema"
+for sample in json json-many; do
+	"$TEST_PRINT" $sample | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
+		fail "the JSON sample does not fit the schema ($sample)"
+done
+# ---- the manual
+"$TEST_PRINT" words | python3 "$here/manual.py" "$here/../.." > "$work/out" 2>&1 || fail "words without a place"
+
 # ---- the hook that mails
 mkdir -p "$work/bin"
 printf '#!/bin/sh\necho "args: $*" > "%s/mail"\ncat >> "%s/mail"\n' "$work" "$work" > "$work/bin/sendmail"

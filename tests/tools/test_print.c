@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The printers say what is going on, in 80 columns, and name what is wrong with the command that
- * mends it. With the argument "json" it prints a sample for the schema check instead.
+ * mends it. With the argument "json" or "json-many" it prints a sample for the schema check
+ * instead, with "words" all words for the manual's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "diagnose.h"
+#include "event.h"
 #include "print.h"
 #include "text.h"
 #include <linux/lockstep.h>
@@ -594,6 +596,46 @@ static void test_parse(void **state)
 			fail_msg("taken: \"%s\"", bad[i]);
 }
 
+/* ---- for the manual ------------------------------------------------------------------------- */
+
+static void print_words(const char *section, const char *(*word)(u32))
+{
+	const char *w;
+	u32 i;
+
+	/* "unknown" is a word of roles, where it comes first, and else the end of the table. */
+	for (i = 0; (w = word(i)) && (i == 0 || strcmp(w, "unknown")); i++)
+		printf("%s\t%s\n", section, w);
+}
+
+static const char *meta_err(u32 n)
+{
+	return text_meta_err((int)n);
+}
+
+static const char *flag(u32 n)
+{
+	return text_flag(n);
+}
+
+static const char *kind(u32 n)
+{
+	return event_kind_name(n);
+}
+
+static void print_all_words(void)
+{
+	print_words("Roles", text_role);
+	print_words("Link", text_link);
+	print_words("Copies", text_disk);
+	print_words("Synchronisation", text_sync);
+	print_words("Reads and writes", text_io);
+	print_words("Comparing", text_verify);
+	print_words("Flags", meta_err);
+	print_words("Flags", flag);
+	print_words("Kinds", kind);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -610,8 +652,15 @@ int main(int argc, char **argv)
 	};
 	struct model m;
 
-	if (argc == 2 && !strcmp(argv[1], "json")) {
-		sample(&m);
+	if (argc == 2 && !strcmp(argv[1], "words")) {
+		print_all_words();
+		return 0;
+	}
+	if (argc == 2 && !strncmp(argv[1], "json", 4)) {
+		if (strcmp(argv[1], "json"))
+			many(&m, true);
+		else
+			sample(&m);
 		print_json.status(stdout, &m, &(struct print_status){ .name = NULL });
 		model_free(&m);
 		return 0;
