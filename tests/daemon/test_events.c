@@ -581,6 +581,25 @@ static void test_hook_hangs(void **state)
 	until_note(p, "events were not told to hooks");
 }
 
+/* What happened while the daemon was dead is told when the next one has read what to tell it to. */
+static void test_hook_early(void **state)
+{
+	struct pair *p = *state;
+
+	write_hook(p, "failed", "echo $LOCKSTEP_EVENT $LOCKSTEP_RESOURCE/$LOCKSTEP_VOLUME");
+	snprintf(p->conf_more, sizeof(p->conf_more), "hooks: { disk_failed = \"%s/failed\"; };\n",
+		 p->dir);
+	pair_write_conf(p, 1, 4);
+	pair_up_both(p);
+	until(p, are_connected);
+	pair_kill(p, ALICE);
+	fake_lock(A);
+	A->v[0].m.disk = LOCKSTEP_DISK_FAILED;
+	fake_unlock(A);
+	pair_start(p, ALICE);
+	until_out(p, "disk-failed r0/0\n");
+}
+
 /* Hooks that were changed are taken up by `up`, without disturbing the connection. */
 static void test_hooks_again(void **state)
 {
@@ -721,6 +740,7 @@ int main(void)
 		TEST(test_hooks),
 		TEST(test_hook_fails),
 		TEST(test_hook_hangs),
+		TEST(test_hook_early),
 		TEST(test_hooks_again),
 		cmocka_unit_test(test_hook_for),
 		TEST(test_command),

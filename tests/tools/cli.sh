@@ -95,6 +95,8 @@ expect 2 "which host.s changes are to count" resolve r0
 expect 2 '"here" or "peer"' resolve r0 --keep both
 expect 2 "takes no option --save" connect r0 --save x
 
+expect 2 "takes no option --full" events r0 --full
+
 # ---- keygen
 expect 0 "scp -p" keygen r0
 [ "$(stat -c %a "$work/etc/r0.key")" = 600 ] || fail "mode of the key"
@@ -103,6 +105,7 @@ blank
 refuse 1 "never overwrites" keygen r0
 refuse 1 "cannot be a resource's name" keygen ..
 refuse 1 "mkdir" keygen "$work/none/key"
+refuse 1 "longer than" keygen "/$(printf '%0300d' 0)"
 expect 0 "wrote" keygen "$work/etc/other.key"
 cmp -s "$work/etc/r0.key" "$work/etc/other.key" && fail "two keys are the same"
 
@@ -115,6 +118,12 @@ conf r0 "$disk"
 refuse 1 '"alice" and "bob"' init r0
 refuse 1 '"alice" and "bob"' init r0 --node carol
 refuse 1 "has no volume 3" init r0 --node alice --volume 3
+refuse 1 "has no volume 3" dump-meta r0 --node alice --volume 3
+refuse 1 "has no volume 3" check-meta r0 --node alice --volume 3
+echo "alice bob" > "$work/etc/node"
+refuse 1 "must hold one word" init r0
+rm "$work/etc/node"
+LOCKSTEP_CONF_DIR=$work/none expect 1 "cannot be read" init r0
 echo alice > "$work/etc/node"
 
 # ---- init
@@ -284,6 +293,21 @@ if [ "$(id -u)" = 0 ]; then
 	refuse 1 "lockstepd does not run" up r0
 	refuse 1 "lockstepd does not run" connect r0
 	refuse 1 "no resource nowhere" status nowhere
+	refuse 1 "no resource nowhere" events nowhere
+	refuse 1 "lockstepd does not run" events r0
+	refuse 1 "lockstepd does not run" events
+	for word in up down status events promote demote connect disconnect attach detach verify resize \
+		wait-connect wait-sync; do
+		refuse 1 "cannot be a resource's name" $word ../r0
+	done
+	refuse 1 "is not up here" wait-connect r0
+	refuse 1 "is not up here" wait-sync r0
+	refuse 1 "too long for a node's name" up r0 --node "$(printf '%0100d' 0)"
+	LOCKSTEP_SOCKET=/$(printf '%0300d' 0) refuse 1 "is longer than" connect r0
+	refuse 1 "goes with --wait only" verify r0 --timeout 5
+	chown 12345 "$work/etc/r0.key"
+	refuse 1 "belongs to user 12345" up r0
+	chown 0 "$work/etc/r0.key"
 	refuse 1 "goes with none of the other options" verify r0 --stop --wait
 	refuse 1 "goes with --result only" verify r0 --json
 	refuse 1 "range of the last one" verify r0 --resume --range 1G-2G
@@ -301,6 +325,66 @@ for sample in json json-many; do
 	"$TEST_PRINT" $sample | python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" ||
 		fail "the JSON sample does not fit the schema ($sample)"
 done
+# ---- a daemon that is none
+daemon()	# PYTHON: what to do with a connection, c, and a first line for events, begin
+{
+	rm -f "$work/sock"
+	python3 - "$work/sock" "$1" "$begin" <<-'END' &
+	import socket, sys, time
+	s = socket.socket(socket.AF_UNIX)
+	s.bind(sys.argv[1])
+	s.listen()
+	c = s.accept()[0]
+	begin = sys.argv[3].encode() + b"\n"
+	exec(sys.argv[2])
+	END
+	daemon=$!
+	for _ in $(seq 50); do
+		[ -S "$work/sock" ] && break
+		sleep 0.1
+	done
+	export LOCKSTEP_SOCKET=$work/sock
+}
+ended()
+{
+	kill $daemon 2>/dev/null
+	wait $daemon 2>/dev/null
+}
+begin='{"version":1,"seq":0,"time":"2030-01-01T00:00:00.000Z","kind":"begin","resource":null,'
+begin+='"stream":"0123456789abcdef","resources":0}'
+refusal='{"version":1,"ok":false,"code":"x","error":"too many","means":"","hint":"later"}'
+if [ "$(id -u)" = 0 ]; then
+	daemon 'c.recv(99)'
+	refuse 1 "reading from lockstepd" connect r0
+	ended
+	daemon 'c.sendall(b"{}\n")'
+	refuse 1 "the other end of the control socket sent" connect r0
+	ended
+	daemon 'c.recv(999); c.sendall(b"Hello\n"); c.recv(9)'
+	refuse 1 "the other end of the control socket sent" events
+	ended
+	daemon "c.recv(999); c.sendall(b'$refusal\n')"
+	refuse 1 "lockstep: too many" events
+	ended
+	daemon 'c.recv(999); c.sendall(begin); c.sendall(begin * 2)'
+	expect 1 "^0 2030-01-01T00:00:00.000Z begin - stream=0123456789abcdef resources=0" events
+	[ "$(grep -c "begin - " "$work/out")" = 3 ] || fail "events: not every line"
+	grep -q "lockstepd went away" "$work/out" || fail "events: the end of the daemon"
+	ended
+	daemon 'c.recv(999); c.sendall(begin + b"nonsense\n"); c.recv(9)'
+	expect 1 "sent something else among its events" events --json
+	grep -qxF "$begin" "$work/out" || fail "events --json: the line as it came"
+	ended
+	# A reader that leaves ends the command, although nothing happens any more.
+	daemon 'c.recv(999); c.sendall(begin); c.recv(9)'
+	[ "$(timeout 20 "$LOCKSTEP" events | head -n 1 | wc -l)" = 1 ] || fail "events | head"
+	wait $daemon || fail "events goes on without a reader"
+	daemon 'time.sleep(60)'
+	refuse 1 "did not answer in time" events
+	ended
+fi
+export LOCKSTEP_SOCKET=/nonexistent/no-daemon
+
 # ---- the manual
 "$TEST_PRINT" words | python3 "$here/manual.py" "$here/../.." > "$work/out" 2>&1 || fail "words without a place"
 

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """manual.py TOP < WORDS: every word that status and events can print is explained in lockstep(8).
 
-WORDS, from test_print: lines "section TAB word" with the words of the tables. What has no table is taken
-from the sources: the kernel's waits, the daemon's phases, the table's states, the words of problems."""
+WORDS, from test_print: lines "section TAB word" with the words of the tables. What has no table is
+taken from the sources: the kernel's waits, the daemon's phases, the states of status's table, the
+words of problems."""
 import glob
+import os
 import re
 import sys
 
@@ -39,11 +41,12 @@ def codes():
     found = set()
     paths = [f"{TOP}/tools/lib/diagnose.c", f"{TOP}/tools/daemon/conn.c"]
     for path in paths + glob.glob(f"{TOP}/tools/daemon/peer*.c"):
-        found |= set(CODES.findall(read(path)))
+        # What answers a command is read where that was asked for, and not in status.
+        if os.path.basename(path) not in ("peer-resize.c", "peer-split.c", "peer-dry.c"):
+            found |= set(CODES.findall(read(path)))
     rows = re.findall(r'\[(?:LOCKSTEP_RF|TLS)_\w+\]\s*=\s*\{?\s*"([^"]+)"',
                       read(f"{TOP}/tools/daemon/peer.c") + read(f"{TOP}/tools/daemon/conn.c"))
-    # Answers to commands, which are read where they were asked for.
-    return (found | set(rows)) - {"no-room", "kept-size"}
+    return found | set(rows)
 
 
 def words():

@@ -3,11 +3,24 @@
 #include "cmd.h"
 
 #include "meta.h"
+#include "refusal.h"
 
+static const char *about;
+
+void cmd_about(const char *name)
+{
+	about = name;
+}
+
+/* Nobody is left with a refusal and no next step, whoever put it into words. */
 int cmd_refuse(const struct err *e)
 {
+	struct err whole = *e;
+
 	fflush(stdout);
-	err_print(stderr, "lockstep", e);
+	if (about)
+		refusal_complete(&whole, about, "the other host");
+	err_print(stderr, "lockstep", &whole);
 	return CMD_FAILED;
 }
 

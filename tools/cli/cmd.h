@@ -101,6 +101,9 @@ int cmd_wait_connect(const struct opts *o);	/* wait.c */
 int cmd_wait_sync(const struct opts *o);
 int cmd_wait_promotable(const struct opts *o);
 
+/* Which resource the command is about, NULL: none; for what refusals of it are completed with. */
+void cmd_about(const char *name);
+
 /* Print e to stderr; returns CMD_FAILED, to be returned in turn. */
 int cmd_refuse(const struct err *e);
 

@@ -14,7 +14,6 @@
 #include "conf.h"
 #include "gather.h"
 #include "nl.h"
-#include "refusal.h"
 #include "text.h"
 #include "use.h"
 
@@ -68,14 +67,9 @@ int cmd_call(const struct opts *o, const struct ctl_request *r, struct err *e)
 	return err;
 }
 
-/* Nobody is left with a refusal and no next step, whoever put it into words. */
-static int finish(const struct opts *o, int err, struct err *e)
+static int finish(int err, const struct err *e)
 {
-	if (!err)
-		return CMD_OK;
-	if (o->operand)
-		refusal_complete(e, o->operand, "the other host");
-	return cmd_refuse(e);
+	return err ? cmd_refuse(e) : CMD_OK;
 }
 
 static int call_only(const struct opts *o, enum ctl_command command)
@@ -86,7 +80,7 @@ static int call_only(const struct opts *o, enum ctl_command command)
 
 	if (!err)
 		err = cmd_call(o, &r, &e);
-	return finish(o, err, &e);
+	return finish(err, &e);
 }
 
 int cmd_connect(const struct opts *o)
@@ -127,7 +121,7 @@ int cmd_up(const struct opts *o)
 		err = check_conf(o->operand, &e);
 	if (!err)
 		err = cmd_call(o, &r, &e);
-	return finish(o, err, &e);
+	return finish(err, &e);
 }
 
 /* ---- with a dead daemon, too ---------------------------------------------------------------- */
@@ -228,7 +222,7 @@ static int ask_either(const struct opts *o, const struct ctl_request *r, cmd_ker
 		err = cmd_call_kernel(r, fn, &e);
 	if (err)
 		explain_refusal(r, &e);
-	return finish(o, err, &e);
+	return finish(err, &e);
 }
 
 static int call_or_kernel(const struct opts *o, enum ctl_command command, cmd_kernel_fn fn)
@@ -237,7 +231,7 @@ static int call_or_kernel(const struct opts *o, enum ctl_command command, cmd_ke
 	struct err e;
 	int err = cmd_build(o, command, &r, &e);
 
-	return err ? finish(o, err, &e) : ask_either(o, &r, fn);
+	return err ? finish(err, &e) : ask_either(o, &r, fn);
 }
 
 int cmd_promote(const struct opts *o)
@@ -297,7 +291,7 @@ int cmd_attach(const struct opts *o)
 		err = check_conf(o->operand, &e);
 	if (!err)
 		err = cmd_call(o, &r, &e);
-	return finish(o, err, &e);
+	return finish(err, &e);
 }
 
 int cmd_detach(const struct opts *o)
@@ -309,7 +303,7 @@ int cmd_detach(const struct opts *o)
 
 	if (!err)
 		err = pick_volume(&r, &sect, &e);
-	return err ? finish(o, err, &e) : ask_either(o, &r, kernel_detach);
+	return err ? finish(err, &e) : ask_either(o, &r, kernel_detach);
 }
 
 /* Nothing becomes smaller by a slip. */
@@ -361,5 +355,5 @@ int cmd_resize(const struct opts *o)
 			text_sect(sect - r.size_sect).s, r.volume);
 	if (!err)
 		err = cmd_call(o, &r, &e);
-	return finish(o, err, &e);
+	return finish(err, &e);
 }

@@ -241,6 +241,7 @@ static int run(int argc, char **argv)
 	}
 	if (cmd->must_root && geteuid())
 		return must_be_root(cmd);
+	cmd_about(o.operand);
 	return cmd->run(&o);
 }
 

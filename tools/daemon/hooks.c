@@ -20,10 +20,13 @@ struct queue {
 	struct hooks *h;
 	char name[LOCKSTEP_NAME_BYTES];		/* of the resource */
 	/* As last seen: the last event of a resource comes when its configuration has gone. */
+	bool has_conf;
 	char program[CONF_HOOK_NR][CONF_PATH_BYTES];
 	char node[LOCKSTEP_NAME_BYTES], peer[LOCKSTEP_NAME_BYTES];
 	struct todo *first, **last;		/* first: the one that runs, while `running` */
 	u32 nr, nr_dropped;
+	struct event *early;			/* HOOKS_EARLY, or NULL */
+	u32 nr_early;
 	struct hook *running;
 	char note[HOOKS_NOTE_BYTES];
 };
@@ -201,6 +204,7 @@ static void take_conf(struct queue *q)
 	c = q->h->conf(q->h->conf_arg, q->name, &self);
 	if (!c)
 		return;
+	q->has_conf = true;
 	memcpy(q->program, c->hook, sizeof(q->program));
 	memcpy(q->node, c->node[self].name, sizeof(q->node));
 	memcpy(q->peer, c->node[1 - self].name, sizeof(q->peer));
@@ -232,6 +236,36 @@ static bool is_named_before(const struct queue *q, const struct event *ev, enum 
 	return false;
 }
 
+static void add_all(struct queue *q, const struct event *ev)
+{
+	for (u32 i = 0; i < CONF_HOOK_NR; i++)
+		if (q->program[i][0] && hooks_is_for(i, ev) && !is_named_before(q, ev, i))
+			add(q, q->program[i], ev);
+}
+
+/*
+ * A disk may have failed while the daemon was dead; the next one hears of it before it has read
+ * whom to tell. The phase of its peer, which comes a moment after that, brings the rest along.
+ */
+static void keep_early(struct queue *q, const struct event *ev)
+{
+	if (event_is_progress(ev->kind) || q->nr_early == HOOKS_EARLY)
+		return;
+	if (!q->early)
+		q->early = calloc(HOOKS_EARLY, sizeof(*q->early));
+	if (q->early)
+		q->early[q->nr_early++] = *ev;
+}
+
+static void take_early(struct queue *q)
+{
+	for (u32 i = 0; i < q->nr_early; i++)
+		add_all(q, &q->early[i]);
+	free(q->early);
+	q->early = NULL;
+	q->nr_early = 0;
+}
+
 static void on_event(void *arg, const struct event *ev)
 {
 	struct hooks *h = arg;
@@ -243,9 +277,12 @@ static void on_event(void *arg, const struct event *ev)
 	if (!q)
 		return;
 	take_conf(q);
-	for (u32 i = 0; i < CONF_HOOK_NR; i++)
-		if (q->program[i][0] && hooks_is_for(i, ev) && !is_named_before(q, ev, i))
-			add(q, q->program[i], ev);
+	if (q->has_conf) {
+		take_early(q);
+		add_all(q, ev);
+	} else {
+		keep_early(q, ev);
+	}
 	run_next(q);
 }
 
@@ -287,6 +324,7 @@ void hooks_destroy(struct hooks *h)
 		hook_cancel(q->running);
 		while (q->first)
 			finish(q);
+		free(q->early);
 		free(q);
 	}
 	free(h);

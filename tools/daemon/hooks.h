@@ -13,7 +13,9 @@
 #include "watch.h"
 
 #define HOOKS_TIMEOUT_MS	60000
-#define HOOKS_QUEUE		32	/* events waiting, of one resource */
+#define HOOKS_QUEUE		32	/* runs waiting, of one resource */
+/* Events kept while the configuration is being read: what was so when the daemon started. */
+#define HOOKS_EARLY		32
 #define HOOKS_NOTE_BYTES	640
 
 struct hooks;
