@@ -124,11 +124,39 @@ def keep_peer(lab, m):
     check_file(lab, m.b, DEVICE, m.b, 1)
 
 
+def crashed(lab, m):
+    """The loser died while it was alone: what may be missing among its marks is saved as well."""
+    m.pair.cut()
+    for x in (m.a, m.b):
+        m.wait_link(x, up=False)
+    m.type(m.a, "lockstep promote --force r0")
+    wrote = {x.name: write(x, 2) for x in (m.a, m.b)}
+    m.a.kill()
+    m.reboot(m.a)
+    m.pair.restore()
+    for x in (m.a, m.b):
+        lab.wait(lambda: (split_of(m, x) or {}).get("peer", {}).get("promoted_s"), 60,
+                 f"{x.name} knows of the split and what its peer has")
+    for s in (split_of(m, m.a)["here"], split_of(m, m.b)["peer"]):
+        lab.check(s["crashed"] and s["role"] == "secondary", f"a has crashed: {s}")
+        lab.check(s["own_bytes"] + s["own_bytes_more"] >= wrote["a"], f"a wrote {wrote}: {s}")
+    lab.say(m.a.sh("lockstep status r0").text)
+    lab.say(m.type(m.a, "lockstep resolve r0 --keep peer --save /run/lost.img --yes").text)
+    m.wait_synced()
+    saved = [tuple(map(int, line.split()))
+             for line in m.a.sh("grep -v '^#' /run/lost.img.map").out.splitlines()]
+    for at, size in WRITES["a"]:
+        lab.check(any(f <= at and at + size <= f + n for f, n in saved),
+                  f"{size} bytes at {at} are not among {saved}")
+    check_file(lab, m.b, DEVICE, m.b, 2)
+
+
 def run(lab):
     m = Mirror(lab, size_mib=64, timeout_ms=2000)
     m.form()
     keep_here(lab, m)
     keep_peer(lab, m)
+    crashed(lab, m)
     for x in (m.a, m.b):
         lab.check(split_of(m, x) is None, f"{x.name} still speaks of a split")
     m.finish()
