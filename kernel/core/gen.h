@@ -24,7 +24,9 @@
  * that was given up is served as if it were good; and no generation in which it was written is in
  * current, since or history any more, so none can meet the other side's again: a split later is one
  * that somebody made later. Of several volumes each step is by itself enough: one that has taken it
- * is a target, one that has not is in a split, refused as a whole, until the command is repeated.
+ * is a target, one that has not is in a split, refused as a whole, until the command is repeated;
+ * or, where that side had crashed as primary before, it looks half narrowed (gengroup.h, G2) and is
+ * taken along, which is what the command was for.
  *
  * The table, evaluated from the top; S is self, P is peer. "needs M(x)" / "needs R(x)": without
  * MARKS_VALID / REGIONS_VALID of side x the verdict is the full one instead of the one by marks.

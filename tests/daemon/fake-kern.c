@@ -271,6 +271,7 @@ static int f_surrender(void *k, const char *name, const struct nl_surrender_volu
 	struct fake *f = enter(k);
 	int r = missing(f, name, e);
 
+	f->surrender_asks++;
 	if (r == 0 && f->r.role == LOCKSTEP_ROLE_PRIMARY)
 		r = err_set(e, -EBUSY, "kernel-busy", "it is primary");
 	if (r == 0 && f->refuse_surrender[0])

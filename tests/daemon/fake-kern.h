@@ -34,7 +34,7 @@ struct fake {
 	u32 volumes_made;	/* by VOL_ADD: the rest are the test's */
 	int fd[LOCKSTEP_MAX_STREAMS];
 	/* How often what was asked. */
-	u32 opens, starts, closes, marks_gets, surrenders;
+	u32 opens, starts, closes, marks_gets, surrenders, surrender_asks;
 	u64 start_stamp;	/* order among all fakes */
 	/* Tricks of the tests. */
 	u32 eagain_opens, eagain_starts, promote_ms;

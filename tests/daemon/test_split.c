@@ -369,6 +369,28 @@ static void test_policy(void **state)
 	until(p, neither_is_split);
 }
 
+/* What the kernel refuses is not asked for again and again. */
+static void test_policy_refused(void **state)
+{
+	struct pair *p = *state;
+
+	write_policy(p, "one_primary = \"keep-primary\";");
+	make_split(p);
+	strcpy(A->refuse_surrender, "its disk takes nothing");
+	B->r.role = LOCKSTEP_ROLE_PRIMARY;
+	pair_up_both(p);
+	until(p, both_know);
+	pair_run(p, 1000);
+	assert_int_equal(A->surrender_asks, 1);
+	expect_untouched(p);
+	/* A person may. */
+	fake_lock(A);
+	A->refuse_surrender[0] = 0;
+	fake_unlock(A);
+	assert_string_equal(resolve(p, ALICE, CTL_KEEP_PEER).e.what, "");
+	until(p, are_connected);
+}
+
 static void test_policy_changed(void **state)
 {
 	struct pair *p = *state;
@@ -397,6 +419,7 @@ int main(void)
 		TEST(test_dry_run_split),
 		TEST(test_policy),
 		TEST(test_policy_changed),
+		TEST(test_policy_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

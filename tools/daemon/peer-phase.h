@@ -94,9 +94,9 @@ struct peer_split {
 	u64 id;
 	struct split_facts mine, theirs;
 	bool heard;			/* theirs are from the peer's SPLIT */
+	u64 tried_id;			/* the split that the policy was applied to, 0: none */
 	/* Of this connection. */
 	bool keeper;			/* we said that the peer may give up its changes */
-	bool tried;			/* the policy was applied */
 	enum resolve asked;
 	peer_resolved_fn done;		/* NULL: the policy asked */
 	void *arg;

@@ -209,7 +209,7 @@ bool peer_split_enter(struct peer *p)
 	s->rule = p->agreed.split_rule;
 	s->volume = p->agreed.split_volume;
 	s->id = p->agreed.split_id;
-	s->heard = s->keeper = s->tried = false;
+	s->heard = s->keeper = false;
 	facts_of_hello(&p->theirs, &s->theirs);
 	if (!s->since_s)
 		split_noted(p);
@@ -452,15 +452,18 @@ void peer_resolve(struct peer *p, enum resolve keep, u64 id, peer_resolved_fn do
 		ask(p, keep, done, arg);
 }
 
-/* What an administrator has said before, once for each hello. */
+/*
+ * What an administrator has said before. Once for each split: what was refused would be refused
+ * again, as fast as hellos can be said.
+ */
 static void apply_policy(struct peer *p)
 {
 	struct peer_split *s = &p->split;
 
-	if (s->tried || s->asked != RESOLVE_NOTHING || s->keeper ||
+	if (s->tried_id == s->id || s->asked != RESOLVE_NOTHING || s->keeper ||
 	    p->agreed.split_rule == GEN_RULE_NONE || !split_policy_yields(&s->mine, &s->theirs))
 		return;
-	s->tried = true;
+	s->tried_id = s->id;
 	log_notice("%s: by the policy for a split brain, %s follows %s", p->conf->name,
 		   p->me->name, p->other->name);
 	ask(p, RESOLVE_KEEP_PEER, NULL, NULL);
@@ -488,6 +491,7 @@ void peer_split_lost(struct peer *p)
 	p->split.keeper = false;
 	if (p->split.asked == RESOLVE_NOTHING)
 		return;
+	p->split.tried_id = 0;		/* nobody has said no */
 	err_set(&e, -ENOTCONN, "not-connected", "%s was lost before it was resolved",
 		p->other->name);
 	err_means(&e, "Whoever was to give up its changes may have done so");
