@@ -10,7 +10,7 @@
 
 #include "log.h"
 
-#define UNTIL_MS	8000
+#define UNTIL_MS	30000		/* of what hangs */
 
 static const char *const node_name[] = { "alice", "bob" };
 

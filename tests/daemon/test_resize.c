@@ -67,6 +67,7 @@ static void test_stays(void **state)
 	A->v[0].m.data_max_sect = B->v[0].m.data_max_sect = NEW;
 	fake_lose(A);
 	pair_run(p, 50);
+	until(p, are_connected);
 	expect_size(p, OLD);
 	A->v[0].grown_sect = 2 * NEW;
 	r = resize(p, ALICE, 2 * NEW, false);

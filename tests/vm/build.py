@@ -22,12 +22,12 @@ def kernel(series):
     return dict(w.split("=", 1) for w in shlex.split(out.stdout))
 
 
-def compiled(src, out, flags):
+def compiled(src, out, flags, libs=()):
     """A helper in C, unless it is there and newer than its source."""
     if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(src):
         os.makedirs(os.path.dirname(out), exist_ok=True)
         _run(["gcc", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", *flags,
-              "-o", f"{out}.{os.getpid()}", src], os.path.basename(src))
+              "-o", f"{out}.{os.getpid()}", src, *libs], os.path.basename(src))
         os.rename(f"{out}.{os.getpid()}", out)
     return out
 
@@ -113,9 +113,11 @@ def prepare(series, module=True, overlays=()):
     init = os.path.join(BUILD, "init")
     args = ["--init", init]
     guest = os.path.join(TOP, "tests/vm/guest")
+    flags = ["-static", "-I", os.path.join(TOP, "include/uapi"), "-I/usr/include/libnl3"]
+    libs = ["-lnl-genl-3", "-lnl-3", "-lm"]
     for name in sorted(os.listdir(guest)):
         if name.endswith(".c"):
-            out = compiled(os.path.join(guest, name), os.path.join(BUILD, name[:-2]), ["-static"])
+            out = compiled(os.path.join(guest, name), os.path.join(BUILD, name[:-2]), flags, libs)
             if name != "init.c":
                 args += ["--add", f"{out}=/bin/{name[:-2]}"]
     if module and os.path.exists(os.path.join(TOP, "Kbuild")):
