@@ -448,19 +448,24 @@ static void test_quiet(void **state)
 
 static char hook_out[128];
 
-/* A program of these lines; its name is what the configuration says. */
+/*
+ * A program of these lines; its name is what the configuration says. A new file each time: one that
+ * is being started cannot be written to.
+ */
 static void write_hook(struct pair *p, const char *name, const char *lines)
 {
-	char path[160];
+	char path[160], fresh[168];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
 	snprintf(hook_out, sizeof(hook_out), "%s/out", p->dir);
-	f = fopen(path, "w");
+	f = fopen(fresh, "w");
 	assert_non_null(f);
 	fprintf(f, "#!/bin/sh\nexec >> %s\n%s\n", hook_out, lines);
 	assert_int_equal(fchmod(fileno(f), 0755), 0);
 	fclose(f);
+	assert_int_equal(rename(fresh, path), 0);
 }
 
 static bool has_out(struct pair *p)
