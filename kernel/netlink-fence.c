@@ -67,9 +67,9 @@ static int outdate(struct lockstep_resource *res, struct genl_info *info, char *
 		return -ENODEV;
 	}
 	err = lockstep_status_step_locked(res, STATE_EV_OUTDATE, 0, why, WHY_BYTES);
-	if (err == -EPERM && res->state.role != LOCKSTEP_ROLE_PRIMARY)
-		return -EUCLEAN;
-	return err;
+	if (err && res->state.role == LOCKSTEP_ROLE_PRIMARY)
+		return -EPERM;
+	return err == -EPERM ? -EUCLEAN : err;
 }
 
 int lockstep_cmd_outdate(struct sk_buff *skb, struct genl_info *info)
