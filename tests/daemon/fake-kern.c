@@ -369,6 +369,7 @@ static int f_session_open(void *k, const struct nl_session *s, struct err *e)
 		f->r.peer_boot_id = s->peer_boot_id;
 		f->r.streams = s->streams;
 		f->r.peer_role = s->peer_role;
+		notify(f, LOCKSTEP_EVENT_STATE, NULL);
 	}
 	return leave(f, r);
 }

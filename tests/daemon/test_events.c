@@ -206,8 +206,7 @@ static void test_from_the_start(void **state)
 	until_line(p, "appeared r0");
 	until_line(p, "appeared r0/0");
 	until_line(p, "disk-attached r0/0 none up-to-date");
-	until_line(p, "link r0 down up");
-	until_line(p, "mended r0 not-connected");
+	until_line(p, "link r0 opening up");
 	until_line(p, "phase r0 ");
 	pair_must(p, ALICE, CTL_PROMOTE);
 	until_line(p, "role r0 secondary primary");
@@ -215,7 +214,8 @@ static void test_from_the_start(void **state)
 	fake_lose(B);
 	until_line(p, "link r0 up down");
 	until_line(p, "problem r0 not-connected");
-	until_line(p, "link r0 down up");
+	until_line(p, "link r0 down opening");
+	until_line(p, "link r0 opening up");
 	pair_must(p, ALICE, CTL_DEMOTE);
 	until_line(p, "role r0 primary secondary");
 	pair_must(p, ALICE, CTL_DOWN);
@@ -525,7 +525,7 @@ static void test_hooks(void **state)
 	p->conf_more[0] = '\0';
 	pair_write_conf(p, 1, 4);
 	pair_must(p, BOB, CTL_UP);
-	until_out(p, "\nlink r0/ down up alice bob (r0: link down -> up)\n");
+	until_out(p, "\nlink r0/ opening up alice bob (r0: link opening -> up)\n");
 	fake_lock(A);
 	A->v[0].m.disk = LOCKSTEP_DISK_FAILED;
 	strcpy(A->v[0].m.disk_why, "two\nlines");

@@ -11,10 +11,15 @@
 
 #define STEADY_MS	200	/* a phase that lasted */
 
-struct last {
-	struct last *next;
+/* What is remembered of a resource beside the models. */
+struct seen {
+	struct seen *next;
 	char name[LOCKSTEP_NAME_BYTES];
-	u64 seq;
+	u64 seq;		/* of the last event about it, 0: none */
+	char phase[64];		/* as it is, told or not */
+	u64 phase_ms;		/* since when */
+	u64 passing_ms;		/* since when is_passing(), 0: it is not */
+	u64 round;		/* when the daemon had it last */
 };
 
 struct watch {
@@ -28,12 +33,14 @@ struct watch {
 	u32 nr_listeners;
 	struct model kernel;	/* its half, as last heard */
 	struct model now;	/* both halves, as last told */
-	struct last *last;
+	struct seen *seen;
+	u64 round;		/* one more each time the facts are looked at */
 	u64 seq;
 	char stream[20];
 	bool is_lost;
 	char lost[128];
 	sd_event_source *soon, *steady;
+	bool is_waiting;	/* `steady` is armed */
 };
 
 u64 watch_wall_ms(void)
@@ -46,41 +53,41 @@ u64 watch_wall_ms(void)
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-static struct last *find_last(const struct watch *w, const char *name)
+static struct seen *find_seen(const struct watch *w, const char *name)
 {
-	struct last *l = w->last;
+	struct seen *s = w->seen;
 
-	while (l && strcmp(l->name, name))
-		l = l->next;
-	return l;
+	while (s && strcmp(s->name, name))
+		s = s->next;
+	return s;
 }
 
-static void note_last(struct watch *w, const char *name)
+static struct seen *find_or_create_seen(struct watch *w, const char *name)
 {
-	struct last *l = find_last(w, name);
+	struct seen *s = find_seen(w, name);
 
-	if (!l) {
-		l = calloc(1, sizeof(*l));
-		if (!l)
-			return;
-		snprintf(l->name, sizeof(l->name), "%s", name);
-		l->next = w->last;
-		w->last = l;
-	}
-	l->seq = w->seq;
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	s->next = w->seen;
+	w->seen = s;
+	return s;
 }
 
 static void forget_gone(struct watch *w)
 {
-	struct last **p = &w->last, *l;
+	struct seen **p = &w->seen, *s;
 
-	while ((l = *p)) {
-		if (model_find(&w->now, l->name)) {
-			p = &l->next;
+	while ((s = *p)) {
+		if (s->round == w->round || model_find(&w->now, s->name)) {
+			p = &s->next;
 			continue;
 		}
-		*p = l->next;
-		free(l);
+		*p = s->next;
+		free(s);
 	}
 }
 
@@ -89,11 +96,13 @@ static void tell(void *arg, const struct event *said)
 {
 	struct watch *w = arg;
 	struct event ev = *said;
+	struct seen *s;
 
 	ev.seq = ++w->seq;
 	ev.time_ms = watch_wall_ms();
-	if (ev.resource[0])
-		note_last(w, ev.resource);
+	s = ev.resource[0] ? find_or_create_seen(w, ev.resource) : NULL;
+	if (s)
+		s->seq = ev.seq;
 	for (u32 i = 0; i < w->nr_listeners; i++)
 		w->listener[i].ops->event(w->listener[i].arg, &ev);
 }
@@ -114,32 +123,63 @@ static bool is_passing(const struct model *next, const struct model_resource *wa
 
 static int on_steady(sd_event_source *s, uint64_t now, void *arg);
 
-static int merge_facts(struct watch *w, struct model *next, bool is_steady)
+/* Each resource by itself: among many there is always one that has just changed. */
+static bool has_lasted(struct watch *w, u64 since_ms)
+{
+	if (loop_now_ms(w->event) - since_ms >= STEADY_MS)
+		return true;
+	if (!w->is_waiting)
+		loop_timer(w->event, &w->steady, STEADY_MS, on_steady, w);
+	w->is_waiting = true;
+	return false;
+}
+
+/* May what the daemon knows of this one be told? Then d->phase is the one to tell. */
+static bool is_to_be_told(struct watch *w, const struct model *next, struct seen *s,
+			  struct model_daemon *d)
+{
+	const struct model_resource *was = model_find(&w->now, d->name);
+	u64 now_ms = loop_now_ms(w->event);
+
+	s->round = w->round;
+	if (!is_passing(next, was, d->name))
+		s->passing_ms = 0;
+	else if (!s->passing_ms)
+		s->passing_ms = now_ms;
+	if (s->passing_ms && !has_lasted(w, s->passing_ms))
+		return false;
+	if (strcmp(s->phase, d->phase)) {
+		memcpy(s->phase, d->phase, sizeof(s->phase));
+		s->phase_ms = now_ms;
+	}
+	if (was && was->has_daemon && !has_lasted(w, s->phase_ms))
+		memcpy(d->phase, was->daemon.phase, sizeof(d->phase));
+	return true;
+}
+
+static int merge_facts(struct watch *w, struct model *next)
 {
 	struct model_daemon *facts;
 	struct model_resource *r;
-	const struct model_resource *was;
+	struct seen *s;
 	size_t nr;
 	int ret = w->facts(w->facts_arg, &facts, &nr);
 
 	if (ret < 0)
 		return ret;
 	next->has_daemon = true;
-	for (size_t i = 0; i < nr; i++) {
-		was = model_find(&w->now, facts[i].name);
-		if (!is_steady && is_passing(next, was, facts[i].name)) {
-			loop_timer(w->event, &w->steady, STEADY_MS, on_steady, w);
+	w->round++;
+	for (size_t i = 0; i < nr && ret == 0; i++) {
+		s = find_or_create_seen(w, facts[i].name);
+		if (s && !is_to_be_told(w, next, s, &facts[i]))
 			continue;
-		}
-		r = model_resource(next, facts[i].name);
+		r = s ? model_resource(next, facts[i].name) : NULL;
 		if (!r) {
 			ret = -ENOMEM;
 			break;
 		}
 		r->has_daemon = true;
 		r->daemon = facts[i];
-		if (!is_steady && was && was->has_daemon)
-			memcpy(r->daemon.phase, was->daemon.phase, sizeof(r->daemon.phase));
 	}
 	free(facts);
 	return ret;
@@ -149,13 +189,13 @@ static int merge_facts(struct watch *w, struct model *next, bool is_steady)
  * Tell what is different now. Without memory nothing is told and nothing is forgotten: the next
  * time finds the same difference.
  */
-static void update(struct watch *w, bool is_steady)
+static void update(struct watch *w)
 {
 	struct model next, old;
 
 	if (model_copy(&next, &w->kernel) < 0)
 		return;
-	if (merge_facts(w, &next, is_steady) < 0) {
+	if (merge_facts(w, &next) < 0) {
 		model_free(&next);
 		return;
 	}
@@ -170,22 +210,24 @@ static void update(struct watch *w, bool is_steady)
 static int on_soon(sd_event_source *s, void *arg)
 {
 	(void)s;
-	update(arg, false);
+	update(arg);
 	return 0;
 }
 
 static int on_steady(sd_event_source *s, uint64_t now, void *arg)
 {
+	struct watch *w = arg;
+
 	(void)s;
 	(void)now;
-	update(arg, true);
+	w->is_waiting = false;
+	update(w);
 	return 0;
 }
 
 void watch_facts_changed(struct watch *w)
 {
 	loop_defer(w->event, &w->soon, on_soon, w);
-	loop_timer(w->event, &w->steady, STEADY_MS, on_steady, w);
 }
 
 /* ---- the kernel's half ---------------------------------------------------------------------- */
@@ -220,7 +262,7 @@ void watch_kernel_event(struct watch *w, const struct nl_event *ev)
 
 	if (ev->event == LOCKSTEP_EVENT_REMOVED && !ev->has_volume) {
 		take_gone(w, ev->name);
-		update(w, false);
+		update(w);
 		return;
 	}
 	/* Of one we have not heard of the dump that follows tells everything at once. */
@@ -234,7 +276,7 @@ void watch_kernel_event(struct watch *w, const struct nl_event *ev)
 		*v = ev->volume;
 	else
 		take_resource(r, ev);
-	update(w, false);
+	update(w);
 }
 
 void watch_kernel_model(struct watch *w, const struct model *m)
@@ -246,7 +288,7 @@ void watch_kernel_model(struct watch *w, const struct model *m)
 		return;
 	model_free(&w->kernel);
 	w->kernel = copy;
-	update(w, false);
+	update(w);
 	if (!w->is_lost)
 		return;
 	w->is_lost = false;
@@ -297,9 +339,9 @@ const struct model *watch_model(const struct watch *w)
 
 u64 watch_last_seq(const struct watch *w, const char *name)
 {
-	const struct last *l = find_last(w, name);
+	const struct seen *s = find_seen(w, name);
 
-	return l ? l->seq : 0;
+	return s ? s->seq : 0;
 }
 
 int watch_create(sd_event *event, watch_facts_fn facts, void *arg, struct watch **ret)
@@ -323,7 +365,7 @@ int watch_create(sd_event *event, watch_facts_fn facts, void *arg, struct watch 
 
 void watch_destroy(struct watch *w)
 {
-	struct last *l;
+	struct seen *s;
 
 	if (!w)
 		return;
@@ -331,9 +373,9 @@ void watch_destroy(struct watch *w)
 	loop_drop(&w->steady);
 	model_free(&w->kernel);
 	model_free(&w->now);
-	while ((l = w->last)) {
-		w->last = l->next;
-		free(l);
+	while ((s = w->seen)) {
+		w->seen = s->next;
+		free(s);
 	}
 	free(w);
 }

@@ -97,7 +97,7 @@ def run(lab):
         lab.wait(lambda: both()[0] == both()[1], 60, "the hook hears of everything")
     except lab_module.Timeout:
         lab.check(False, "told {}\nsaid {}".format(*both()))
-    lab.check(a.sh("cat /run/lost").out.split()[:1] == ["link"], "the hook for a lost peer")
+    lab.check(a.sh("cat /run/peer_lost").out.split()[:1] == ["link"], "the hook for a lost peer")
     lab.check(m.status(a)["daemon"]["note"] is None, "a note about hooks that went well")
 
     # A daemon that dies without a word, and the next one: another stream, the same state.

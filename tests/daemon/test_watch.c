@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What is told of many resources, and when: the watch by itself, with facts of the test's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include <linux/lockstep.h>
+
+#include "watch.h"
+
+#define MANY	50
+
+static struct model_daemon facts[MANY];
+static struct watch *watch;
+static sd_event *loop;
+static char heard[1 << 20];
+
+static int get_facts(void *arg, struct model_daemon **ret, size_t *ret_nr)
+{
+	(void)arg;
+	*ret = malloc(sizeof(facts));
+	memcpy(*ret, facts, sizeof(facts));
+	*ret_nr = MANY;
+	return 0;
+}
+
+static void on_event(void *arg, const struct event *ev)
+{
+	size_t n = strlen(heard);
+
+	(void)arg;
+	snprintf(heard + n, sizeof(heard) - n, "%s %s %s>%s\n", event_kind_name(ev->kind),
+		 ev->resource, ev->text[0], ev->text[1]);
+}
+
+static const struct watch_ops ops = { .event = on_event };
+
+static void set_phase(u32 i, const char *phase)
+{
+	snprintf(facts[i].phase, sizeof(facts[i].phase), "%s", phase);
+	watch_facts_changed(watch);
+}
+
+static void run(u32 ms)
+{
+	struct timespec t;
+	u64 now = 0, end = 0;
+
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		now = (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
+		end = end ? end : now + ms;
+		assert_true(sd_event_run(loop, 2000) >= 0);
+	} while (now < end);
+}
+
+static int set_up(void **state)
+{
+	struct model kernel;
+
+	(void)state;
+	memset(facts, 0, sizeof(facts));
+	heard[0] = '\0';
+	assert_true(sd_event_new(&loop) >= 0);
+	assert_int_equal(watch_create(loop, get_facts, NULL, &watch), 0);
+	watch_listen(watch, &ops, NULL);
+	model_init(&kernel);
+	kernel.has_module = true;
+	for (u32 i = 0; i < MANY; i++) {
+		snprintf(facts[i].name, sizeof(facts[i].name), "r%02u", i);
+		facts[i].configured = true;
+		model_resource(&kernel, facts[i].name)->in_kernel = true;
+	}
+	watch_kernel_model(watch, &kernel);
+	model_free(&kernel);
+	run(300);
+	heard[0] = '\0';
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	watch_destroy(watch);
+	sd_event_unref(loop);
+	return 0;
+}
+
+/* A phase that lasts is told, although those of all others come and go all the time. */
+static void test_steady(void **state)
+{
+	(void)state;
+	set_phase(0, "connecting");
+	for (u32 n = 0; n < 40; n++) {
+		for (u32 i = 1; i < MANY; i++)
+			set_phase(i, n % 2 ? "this" : "that");
+		run(15);
+	}
+	assert_non_null(strstr(heard, "phase r00 >connecting\n"));
+	assert_null(strstr(heard, "phase r01"));
+	run(400);
+	assert_non_null(strstr(heard, "phase r01 >this\n"));
+	assert_non_null(strstr(heard, "phase r49 >this\n"));
+	assert_null(strstr(heard, "that"));
+}
+
+/* One that the kernel loses is trouble only if that lasts. */
+static void test_passing(void **state)
+{
+	struct nl_event ev = { .event = LOCKSTEP_EVENT_REMOVED };
+
+	(void)state;
+	set_phase(7, "connected");
+	run(300);
+	strcpy(ev.name, "r07");
+	watch_kernel_event(watch, &ev);
+	run(50);
+	assert_non_null(strstr(heard, "gone r07"));
+	assert_null(strstr(heard, "not-in-kernel"));
+	for (u32 n = 0; n < 30; n++) {
+		set_phase(3, n % 2 ? "this" : "that");
+		run(15);
+	}
+	assert_non_null(strstr(heard, "problem r07 not-in-kernel>"));
+	assert_int_equal(watch_last_seq(watch, "r07"), watch_seq(watch));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_steady, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_passing, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
