@@ -141,8 +141,10 @@ int cmd_resolve(const struct opts *o)
 	struct err e;
 	int err = check_options(o, &keep, &e);
 
-	if (err)
-		return cmd_refuse(&e) ? CMD_USAGE : CMD_OK;
+	if (err) {
+		cmd_refuse(&e);
+		return CMD_USAGE;
+	}
 	err = gather(o->operand, o->socket, &m, &e);
 	if (err)
 		return cmd_refuse(&e);
