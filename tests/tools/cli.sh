@@ -357,7 +357,7 @@ if [ "$(id -u)" = 0 ]; then
 	daemon 'c.recv(99)'
 	refuse 1 "reading from lockstepd" connect r0
 	ended
-	daemon 'c.sendall(b"{}\n")'
+	daemon 'c.recv(999); c.sendall(b"{}\n")'
 	refuse 1 "the other end of the control socket sent" connect r0
 	ended
 	daemon 'c.recv(999); c.sendall(b"Hello\n"); c.recv(9)'
