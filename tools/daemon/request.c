@@ -154,6 +154,9 @@ static int run_resize(struct request *r)
 	int ret;
 
 	ret = r->kern->ops->resize(r->kern->arg, r->name, r->volume, r->size_sect, r->force, &r->e);
+	if (ret == -ENOSPC && !r->e.mend[0])
+		err_mend(&r->e, "ask for less, or make the disk larger on both hosts first, then: "
+			 "lockstep resize %s", r->name);
 	if (ret == 0)
 		ret = r->kern->ops->status(r->kern->arg, r->name, &m, &r->e);
 	if (ret < 0)

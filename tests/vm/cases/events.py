@@ -106,6 +106,7 @@ def run(lab):
     lab.check(s.job.wait(20, check=False).rc == 1, "the stream ends with the daemon")
     lab.check("lockstepd went away" in a.sh("cat /run/events.err").out, "and says so")
     m.start_daemon(a)
+    lab.wait(lambda: json.loads(a.sh("lockstep status --json").out)["daemon"], 20, "it answers")
     s = Stream(lab, a)
     lab.check(s.lines()[0]["stream"] != stream, "it is another stream")
     lab.wait(lambda: any(e["kind"] in ("state", "role") for e in s.lines()), 20, "r0 is there")

@@ -123,7 +123,7 @@ def in_use(lab, m, t):
     t.refused("lockstep resize r0 --size 1K", "a volume has")
     t.refused("lockstep resize r0 --shrink", "--shrink needs --size")
     t.refused("lockstep resize r0 --size 20M", "would lose", "--shrink")
-    t.refused("lockstep resize r0 --size 900G", "volume 0")
+    t.refused("lockstep resize r0 --size 900G", "/dev/lab/data", "31 MiB", "larger")
     t.refused("lockstep attach r0", "r0")
     t.refused("lockstep verify r0 --range 100G-", "before the range begins")
     t.refused("lockstep verify r0 --volume 3", "volume 3")
