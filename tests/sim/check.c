@@ -312,6 +312,13 @@ void check_target(struct node *nd)
 	w.beside[!nd->n] = false;
 }
 
+/* It may have died just after noting that what it gave up was copied over. */
+void check_attached(struct node *nd)
+{
+	if (w.made_good[nd->n] && nd->m.current_gen.id == w.made_good[nd->n])
+		w.surrendered[nd->n] = false;
+}
+
 void check_promoted(struct node *nd, bool forced)
 {
 	u32 sect = 0, i;
@@ -343,6 +350,7 @@ void check_surrendered(struct node *nd, bool sure)
 {
 	w.stat[STAT_SURRENDERS]++;
 	w.surrendered[nd->n] = sure;
+	w.made_good[nd->n] = 0;
 	w.alone[nd->n] &= !sure;
 	memset(w.done[nd->n], 0, sizeof(w.done[0]));
 	memset(w.flushed[nd->n], 0, sizeof(w.flushed[0]));

@@ -188,10 +188,12 @@ static void change_synced(struct node *nd, bool target)
 	struct meta_gen gen = { .id = nd->s.peer_gen, .nr = nd->m.current_gen.nr + 1 };
 
 	nd->m.peer[0].flags &= ~LOCKSTEP_PF_SYNCING;
-	if (target)
+	if (target) {
 		meta_gen_adopt(&nd->m, 0, gen);
-	else
+		w.made_good[nd->n] = gen.id;
+	} else {
 		meta_gen_together(&nd->m, 0);
+	}
 	nd->m.flags |= WHOLE;
 	nd->m.flags &= ~(DOUBTS | LOCKSTEP_MF_SERVING);
 	nd->unproven = false;
@@ -485,6 +487,7 @@ void node_load(struct node *nd)
 	nd->m.flags |= LOCKSTEP_MF_ATTACHED | MAPS;
 	nd->m.boot_id = nd->boot_id;
 	nd->durable_known = false;
+	check_attached(nd);
 	trace("%d attached: flags %x current %llu since %llu, marks %06x regions %06x", nd->n,
 	      nd->m.flags, (unsigned long long)nd->m.current_gen.id,
 	      (unsigned long long)nd->m.peer[0].since.id, nd->marks, node_regions_wanted(nd));

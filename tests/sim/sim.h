@@ -366,6 +366,7 @@ struct world {
 	u32 habit;			/* what the application does at present */
 	bool alone[2];			/* went on without the other since they were last in sync */
 	bool surrendered[2];		/* what it wrote beside the other was given up */
+	u64 made_good[2];		/* the generation in which it was copied over since */
 	bool fencing;			/* there is a policy, on both */
 	bool constraint[2];		/* fenced by power: the cluster promotes it only by force */
 	bool beside_primary[2];		/* closed while the other one was primary with it */
@@ -509,6 +510,7 @@ void check_completed(struct node *nd, const struct request *req);
 void check_target(struct node *nd);
 void check_promoted(struct node *nd, bool forced);
 void check_surrendered(struct node *nd, bool sure);
+void check_attached(struct node *nd);
 void check_given_up(struct node *nd);
 bool check_is_serving(struct node *nd);
 void check_thawed(struct node *nd);
