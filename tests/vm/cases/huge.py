@@ -15,7 +15,7 @@ TIB = 100
 ATTACH_S = 2
 MEMORY_MIB = 64
 STALL_S = 0.5                          # an emulated machine on a busy host stalls by itself
-RANDOM_TIB = 2                         # so much of it gets a tenth of its blocks marked, at random
+RANDOM_TIB = 1                         # so much of it gets a tenth of its blocks marked, at random
 MARKS = 2000                           # each in a page of the bitmap of its own, nearly
 
 

@@ -107,7 +107,7 @@ class Changes:
 def run(lab):
     c = Changes(lab)
     c.start_load()
-    for i in range(lab.setting("CHANGES", 12)):
+    for i in range(lab.setting("CHANGES", 8)):
         what = DECK[i % len(DECK)] if i < len(DECK) else c.rand.choice(DECK)
         lab.say(f"change {i + 1}: {what}, {c.primary.name} is primary")
         getattr(c, what.replace(" ", "_"))()
