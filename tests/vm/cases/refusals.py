@@ -8,23 +8,26 @@ from mirror import DEVICE, Mirror
 TIMEOUT = 400
 
 
-def disk_sum(machine):
+DATA_MIB = 31                          # before the metadata, which lives while it is attached
+
+
+def disk_sum(machine, mib):
     """Of the backing file: nothing was changed."""
     machine.sh("sync")
     h = hashlib.sha256()
     with open(machine.disk("data"), "rb") as f:
-        while chunk := f.read(1 << 20):
-            h.update(chunk)
+        for _ in range(mib):
+            h.update(f.read(1 << 20))
     return h.hexdigest()
 
 
 class Tries:
-    def __init__(self, lab, machine):
-        self.lab, self.machine = lab, machine
+    def __init__(self, lab, machine, mib=DATA_MIB + 1):
+        self.lab, self.machine, self.mib = lab, machine, mib
 
     def refused(self, cmd, *words):
         """It fails, says these words, and a way out; the disk is as before."""
-        before = disk_sum(self.machine)
+        before = disk_sum(self.machine, self.mib)
         r = self.machine.sh(cmd, check=False)
         self.lab.say(f"$ {cmd}\n{r.text.rstrip()}")
         self.lab.check(r.rc not in (0, 127), f"{cmd}: exit {r.rc}: {r.text}")
@@ -33,7 +36,7 @@ class Tries:
         self.lab.check(len(r.text) < 900, f"{cmd}: a flood of words: {r.text}")
         if cmd.startswith("lockstep "):
             self.lab.check("\n  -> " in r.text, f"{cmd}: no way out: {r.text}")
-        self.lab.check(disk_sum(self.machine) == before, f"{cmd}: changed the disk")
+        self.lab.check(disk_sum(self.machine, self.mib) == before, f"{cmd}: changed the disk")
 
 
 def problem(m, machine, *words):
@@ -99,19 +102,56 @@ def connected(lab, m, t):
     a.sh("lockstep promote --force r0")
     m.wait_synced()
     # Two primaries: asked while connected, the second is refused.
-    t2 = Tries(lab, b)
+    t2 = Tries(lab, b, DATA_MIB)
     t2.refused("lockstep promote r0", "primary")
     t2.refused(f"dd if=/dev/zero of={DEVICE} bs=4k count=1 oflag=direct", "Read-only")
 
 
+def opened(lab, a, t):
+    """While somebody has it open."""
+    holder = a.start(f"exec 3<>{DEVICE}; echo open; exec sleep 1000")
+    lab.wait(lambda: "open" in holder.text, 20, "the device is open")
+    t.refused("lockstep demote r0", DEVICE, "(pid ")
+    t.refused("lockstep down r0", DEVICE, "(pid ")
+    t.refused("lockstep resize r0 --size 20M --shrink", DEVICE, "close it")
+    holder.kill()
+    holder.wait(10, check=False)
+
+
 def in_use(lab, m, t):
     """A whole mirror: what cannot be asked of it."""
+    a, b = m.a, m.b
     t.refused("lockstep detach r0 --volume 7", "r0", "volume 7")
     t.refused("lockstep resize r0 --volume 7", "r0", "volume 7")
     t.refused("lockstep resize r0 --size 1K", "a volume has")
     t.refused("lockstep resize r0 --shrink", "--shrink needs --size")
     t.refused("lockstep resize r0 --size 20M", "would lose", "--shrink")
     t.refused("lockstep resize r0 --size 900G", "/dev/lab/data", "31 MiB", "larger")
+    t.refused("lockstep attach r0", "r0")
+    t.refused("lockstep verify r0 --range 100G-", "before the range begins")
+    t.refused("lockstep verify r0 --volume 3", "volume 3")
+    t.refused("lockstep wait-sync nosuch", "nosuch")
+    t.refused("lockstep init --force r0", "/dev/lab/data", "use")
+    opened(lab, a, t)
+    Tries(lab, b, DATA_MIB).refused("lockstep verify r0", "primary")
+
+
+def cut_off(lab, m, t):
+    """Without the other host: what only it could say, or do."""
+    a, b = m.a, m.b
+    m.pair.link(False)
+    for x in (a, b):
+        m.wait_link(x, up=False)
+    t.refused("lockstep detach r0", "r0")
+    t.refused("lockstep resize r0", "not connected")
+    t.refused("lockstep verify r0", "r0")
+    t.refused("lockstep wait-connect r0 --timeout 1", "not there after 1 s", "b")
+    t.refused("lockstep wait-sync r0 --timeout 1", "not there after 1 s")
+    b.sh("lockstep disconnect r0")
+    m.pair.link(True)
+    problem(m, b, "on request")
+    b.sh("lockstep connect r0")
+    m.wait_synced()
 
 
 def run(lab):
@@ -119,5 +159,7 @@ def run(lab):
     t = Tries(lab, m.a)
     offline(lab, m, t)
     connected(lab, m, t)
+    t = Tries(lab, m.a, DATA_MIB)
     in_use(lab, m, t)
+    cut_off(lab, m, t)
     m.finish()
