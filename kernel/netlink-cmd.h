@@ -28,6 +28,14 @@ int lockstep_netlink_reply_marks(struct genl_info *info, u8 cmd, struct lockstep
 				 u64 first);
 
 /*
+ * Carry out a command for the resource that the attributes name, locked; `why` as below. -EALREADY
+ * is no error.
+ */
+typedef int (*lockstep_resource_cmd)(struct lockstep_resource *res, struct genl_info *info,
+				     char *why);
+int lockstep_netlink_for_resource(struct genl_info *info, lockstep_resource_cmd cmd);
+
+/*
  * Carry out a command for the volume that the attributes name: it is called with the resource
  * locked, and may put the sentence of its refusal into `why` (WHY_BYTES). -ENOENT with one if there
  * is no such resource or volume.

@@ -4,22 +4,6 @@
 #include "netlink-cmd.h"
 #include "status.h"
 
-typedef int (*resource_cmd)(struct lockstep_resource *res, struct genl_info *info, char *why);
-
-static int for_resource(struct genl_info *info, resource_cmd cmd)
-{
-	char *why = why_buffer();
-	struct lockstep_resource *res;
-	int err;
-
-	res = lock_resource(info, &err);
-	if (!res)
-		return err;
-	err = cmd(res, info, why);
-	unlock_resource(res);
-	return refused(info, err == -EALREADY ? 0 : err, why);
-}
-
 static int res_set(struct lockstep_resource *res, struct genl_info *info, char *why)
 {
 	u32 fencing = get_u32(info, LOCKSTEP_ATTR_FENCING, LOCKSTEP_FENCING_NONE);
@@ -37,7 +21,7 @@ static int res_set(struct lockstep_resource *res, struct genl_info *info, char *
 
 int lockstep_cmd_res_set(struct sk_buff *skb, struct genl_info *info)
 {
-	return for_resource(info, res_set);
+	return lockstep_netlink_for_resource(info, res_set);
 }
 
 static int fenced(struct lockstep_resource *res, struct genl_info *info, char *why)
@@ -54,7 +38,7 @@ static int fenced(struct lockstep_resource *res, struct genl_info *info, char *w
 
 int lockstep_cmd_fenced(struct sk_buff *skb, struct genl_info *info)
 {
-	return for_resource(info, fenced);
+	return lockstep_netlink_for_resource(info, fenced);
 }
 
 /* Each refusal with an errno of its own: exit codes of a fencing program are made of them. */
@@ -74,5 +58,5 @@ static int outdate(struct lockstep_resource *res, struct genl_info *info, char *
 
 int lockstep_cmd_outdate(struct sk_buff *skb, struct genl_info *info)
 {
-	return for_resource(info, outdate);
+	return lockstep_netlink_for_resource(info, outdate);
 }

@@ -52,17 +52,12 @@ static int check_volumes(struct genl_info *info, struct lockstep_resource *res, 
 	return -EINVAL;
 }
 
+static int surrender(struct lockstep_resource *res, struct genl_info *info, char *why)
+{
+	return check_volumes(info, res, why) ?: lockstep_role_surrender_locked(res, why, WHY_BYTES);
+}
+
 int lockstep_cmd_surrender(struct sk_buff *skb, struct genl_info *info)
 {
-	char *why = why_buffer();
-	struct lockstep_resource *res;
-	int err;
-
-	res = lock_resource(info, &err);
-	if (!res)
-		return err;
-	err = check_volumes(info, res, why) ?:
-	      lockstep_role_surrender_locked(res, why, WHY_BYTES);
-	unlock_resource(res);
-	return refused(info, err, why);
+	return lockstep_netlink_for_resource(info, surrender);
 }

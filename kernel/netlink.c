@@ -192,6 +192,20 @@ static int cmd_vol_add(struct sk_buff *skb, struct genl_info *info)
 	return refused(info, err, why);
 }
 
+int lockstep_netlink_for_resource(struct genl_info *info, lockstep_resource_cmd cmd)
+{
+	char *why = why_buffer();
+	struct lockstep_resource *res;
+	int err;
+
+	res = lock_resource(info, &err);
+	if (!res)
+		return err;
+	err = cmd(res, info, why);
+	unlock_resource(res);
+	return refused(info, err == -EALREADY ? 0 : err, why);
+}
+
 int lockstep_netlink_for_volume(struct genl_info *info, lockstep_volume_cmd cmd)
 {
 	char *why = why_buffer();
