@@ -186,6 +186,14 @@ static inline void compat_tcp_abort(struct sock *sk)
 	tcp_abort(sk, ECONNABORTED);
 }
 
+/* ---- tracepoints: a string's source is given once, in TP_STRUCT__entry, from 6.10 on --------- */
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define compat_assign_str(field, source)	__assign_str(field)
+#else
+#define compat_assign_str(field, source)	__assign_str(field, source)
+#endif
+
 /* ---- threads: complete_and_exit was renamed in 5.17 ----------------------------------------- */
 
 static inline void __noreturn compat_kthread_complete_and_exit(struct completion *done, long code)

@@ -11,6 +11,7 @@
 #include "session.h"
 #include "stream.h"
 #include "sums.h"
+#include "trace.h"
 #include "volume.h"
 
 struct lockstep_peer_request {
@@ -208,6 +209,7 @@ static void count(struct lockstep_peer_request *pr)
 /* A disk that does not take what the primary's did is none; what follows is the state machine's. */
 static void written(struct lockstep_peer_request *pr, int err)
 {
+	trace_lockstep_msg_disk_done(pr->stream, &pr->msg, NULL);
 	if (err)
 		lockstep_disk_failed(pr->vol, "a write of the peer", err);
 	else

@@ -17,6 +17,7 @@
 #include "session.h"
 #include "status.h"
 #include "stream.h"
+#include "trace.h"
 #include "volume.h"
 
 /* Answers of a disk that completes at once leave at the latest after so many requests. */
@@ -144,6 +145,7 @@ static int recv_request(struct lockstep_stream *st, const struct wire_msg *msg)
 			return err;
 		}
 	}
+	trace_lockstep_msg_received(st, msg, NULL);
 	lockstep_peer_request_submit(pr);
 	return 0;
 }
@@ -179,6 +181,7 @@ static int recv_answer(struct lockstep_stream *st, const struct wire_msg *msg)
 		err = recv_payload(st, call->rx_vec, call->rx_iter);
 	else if (msg->type == LOCKSTEP_WT_CSUM_DATA)
 		err = recv_buffer(st, call->rx_sums, msg->payload_bytes);
+	trace_lockstep_msg_received(st, msg, NULL);
 	if (!err)
 		lockstep_stream_end_call(st, call, msg->status);
 	return err;

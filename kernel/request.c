@@ -12,6 +12,7 @@
 #include "session.h"
 #include "status.h"
 #include "stream.h"
+#include "trace.h"
 #include "volume.h"
 #include "write.h"
 
@@ -52,6 +53,7 @@ static void finish(struct lockstep_request *req)
 	blk_status_t status = req->status;
 	u64 now_s = ktime_get_real_seconds();
 
+	trace_lockstep_write_end(req);
 	atomic64_inc(&vol->writes);
 	atomic64_add(bio_sectors(master), &vol->write_sect);
 	/* Once a second, so that the writers of all processors need not fight for it. */
@@ -147,6 +149,7 @@ static void local_ended(struct lockstep_request *req, blk_status_t status)
 		lockstep_park_late(req);
 		return;
 	}
+	trace_lockstep_write_local_done(req);
 	if (!status) {
 		lockstep_write_put(req);
 	} else {
@@ -374,6 +377,7 @@ again:
 		srcu_read_unlock(&res->mode_srcu, idx);
 		return;
 	}
+	trace_lockstep_write_mapped(req);
 	switch (READ_ONCE(res->io_mode)) {
 	case LOCKSTEP_IO_BOTH:
 		s = srcu_dereference(res->session, &res->mode_srcu);
@@ -571,6 +575,7 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	req->start_ns = ktime_get_ns();
 	lockstep_engine_note_begin(&vol->engine);
 	atomic_inc(&vol->in_flight);
+	trace_lockstep_write_submit(req);
 	return req;
 }
 

@@ -15,6 +15,7 @@
 #include "recv.h"
 #include "resource.h"
 #include "session.h"
+#include "trace.h"
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
@@ -91,14 +92,17 @@ static int send_queue(struct lockstep_stream *st, unsigned int flags)
 		struct lockstep_tx *tx = st->cur;
 		void (*sent)(struct lockstep_tx *tx) = tx->sent;
 		struct bio *payload = tx->payload;
+		struct wire_msg note;
 		int n = 1;
 
+		lockstep_trace_take(tx, &note);
 		while (n > 0 && st->hdr_sent < sizeof(tx->hdr))
 			n = send_header(st, flags);
 		while (n > 0 && payload && st->iter.bi_size)
 			n = send_payload(st, flags);
 		if (n <= 0)
 			return n ? n : -EPIPE;
+		trace_lockstep_msg_sent(st, &note, NULL);
 		smp_store_release(&st->cur, NULL);
 		if (sent)
 			sent(tx);
@@ -189,6 +193,7 @@ static bool call_start(struct lockstep_stream *st, struct lockstep_call *call)
 	st->window_bytes += wire_msg_memory(&call->msg);
 	call->since = jiffies;
 	wire_msg_encode(&call->msg, &call->tx.hdr);
+	trace_lockstep_msg_queued(st, &call->msg, call);
 	list_add_tail(&call->tx.node, &st->queue);
 	return true;
 }
