@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Sourced. deps_ensure GROUP... installs the Debian packages a group of commands needs.
-# Groups: build, check, vm, debug, here. Says nothing when nothing is missing. On a terminal it asks first,
+# Groups: build, check, vm, bench, debug, here. Says nothing when nothing is missing. On a terminal it asks first,
 # unless ASSUME_YES=1 or CI is set, or -y is given.
 
 deps_packages() {
@@ -22,6 +22,10 @@ deps_packages() {
 			util-linux kmod busybox-static bash coreutils diffutils findutils grep sed \
 			dmsetup mdadm strace debootstrap debian-archive-keyring ca-certificates \
 			dwarves libelf1 libssl3
+		;;
+	bench)
+		# What the others that are measured are driven by.
+		echo drbd-utils mdadm nvme-cli
 		;;
 	debug)
 		# What builds a kernel from source.

@@ -104,9 +104,10 @@ def accel():
     return answer
 
 
-def prepare(series, module=True, overlays=()):
+def prepare(series, module=True, overlays=(), name=None):
     """Build everything a guest of this series has; returns the initramfs's path. The module only
-    where the tree has one and module is true; every tests/vm/guest/NAME.c becomes /bin/NAME."""
+    where the tree has one and module is true; every tests/vm/guest/NAME.c becomes /bin/NAME. name:
+    the file's, where it is not what the cases boot."""
     where = os.path.join(BUILD, series)
     os.makedirs(where, exist_ok=True)
     kernel(series)
@@ -115,24 +116,25 @@ def prepare(series, module=True, overlays=()):
     guest = os.path.join(TOP, "tests/vm/guest")
     flags = ["-static", "-I", os.path.join(TOP, "include/uapi"), "-I/usr/include/libnl3"]
     libs = ["-lnl-genl-3", "-lnl-3", "-lm"]
-    for name in sorted(os.listdir(guest)):
-        if name.endswith(".c"):
-            out = compiled(os.path.join(guest, name), os.path.join(BUILD, name[:-2]), flags, libs)
-            if name != "init.c":
-                args += ["--add", f"{out}=/bin/{name[:-2]}"]
+    for src in sorted(os.listdir(guest)):
+        if src.endswith(".c"):
+            out = compiled(os.path.join(guest, src), os.path.join(BUILD, src[:-2]), flags, libs)
+            if src != "init.c":
+                args += ["--add", f"{out}=/bin/{src[:-2]}"]
     if module and os.path.exists(os.path.join(TOP, "Kbuild")):
         _run([os.path.join(TOP, "scripts/kernels"), "build", series,
               os.path.join(where, "module")], f"building the module for {series}")
         args += ["--module", os.path.join(where, "module", "lockstep.ko")]
     if os.path.exists(os.path.join(TOP, "tools/Makefile")):
         _run(["make", "-C", TOP, "tools"], "make tools")
-    for name, dst in (("lockstepd", "/sbin"), ("lockstep", "/sbin")):
-        path = os.path.join(TOP, ".build/tools", name)
+    for program, dst in (("lockstepd", "/sbin"), ("lockstep", "/sbin")):
+        path = os.path.join(TOP, ".build/tools", program)
         if os.path.exists(path):
-            args += ["--add", f"{path}={dst}/{name}"]
+            args += ["--add", f"{path}={dst}/{program}"]
     for d in overlays:
         args += ["--overlay", d]
-    out = os.path.join(where, f"initramfs{'' if module else '-bare'}.{os.getpid()}")
+    name = name or ("initramfs" if module else "initramfs-bare")
+    out = os.path.join(where, f"{name}.{os.getpid()}")
     _run([os.path.join(TOP, "tests/vm/mkinitramfs"), series, out] + args, "mkinitramfs")
     final = out.rsplit(".", 1)[0]
     os.rename(out, final)

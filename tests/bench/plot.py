@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The same figures as a picture: SVG, one panel for each job on each backing. Pure."""
+
+from html import escape
+
+from report import number
+
+COLOURS = ("#1b6ca8", "#9aa5b1", "#c8a951", "#7d5ba6", "#b5533c", "#d98b6a", "#4c8c6b", "#555555")
+WIDTH, LABEL, BAR, GAP, HEAD = 560, 130, 16, 5, 34
+FONT = 'font-family="sans-serif"'
+
+
+def text(x, y, words, size=11, anchor="start", bold=False):
+    weight = ' font-weight="bold"' if bold else ""
+    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"{weight} '
+            f'{FONT}>{escape(words)}</text>')
+
+
+def panel_height(bars):
+    return HEAD + len(bars) * (BAR + GAP) + 12
+
+
+def panel(x, y, title, unit, bars, mark, colours):
+    """bars: [(name, value)]; mark: (name, value) of a line across all of them, or None."""
+    top = max([v for _, v in bars] + ([mark[1]] if mark else []))
+    room = WIDTH - LABEL - 90
+    out = [text(x, y + 14, title, 12, bold=True), text(x, y + 28, unit, 10)]
+    line = y + HEAD
+    for name, value in bars:
+        width = room * value / top if top else 0
+        out.append(text(x + LABEL - 6, line + BAR - 4, name, 11, "end"))
+        out.append(f'<rect x="{x + LABEL}" y="{line}" width="{width:.1f}" height="{BAR}" '
+                   f'fill="{colours[name]}"/>')
+        out.append(text(x + LABEL + width + 4, line + BAR - 4, number(value), 11))
+        line += BAR + GAP
+    if mark:
+        at = x + LABEL + (room * mark[1] / top if top else 0)
+        out.append(f'<line x1="{at:.1f}" y1="{y + HEAD - 4}" x2="{at:.1f}" y2="{line}" '
+                   'stroke="#c00" stroke-dasharray="4 3"/>')
+        out.append(text(at + 3, line + 8, f"{mark[0]} {number(mark[1])}", 10))
+    return out
+
+
+def panels_of(r, jobs, targets, wire_of):
+    """[(title, unit, bars, mark)]"""
+    out = []
+    for cpus in r.names("cpus"):
+        for backing in r.names("backing"):
+            for job in jobs.values():
+                bars = [(t, r.median(cpus, backing, job.name, t, job.metric)) for t in targets]
+                bars = [(t, v) for t, v in bars if v is not None]
+                if not bars:
+                    continue
+                wire = wire_of(job)
+                value = r.median(cpus, backing, *wire) if wire else None
+                better = "less" if job.less else "more"
+                out.append((f"{job.name} on {backing}, {cpus} CPU: {job.title}",
+                            f"{job.unit}, {better} is better", bars,
+                            ("the wire", value) if value else None))
+    return out
+
+
+def svg(panels, heading):
+    """A whole document; two panels side by side."""
+    names = list(dict.fromkeys(n for _, _, bars, _ in panels for n, _ in bars))
+    colours = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(names)}
+    y, body = 40, [text(12, 24, heading, 14, bold=True)]
+    for i in range(0, len(panels), 2):
+        pair = panels[i:i + 2]
+        for side, (title, unit, bars, mark) in enumerate(pair):
+            body += panel(12 + side * (WIDTH + 16), y, title, unit, bars, mark, colours)
+        y += max(panel_height(p[2]) for p in pair) + 8
+    size = f'width="{2 * WIDTH + 40}" height="{y + 8}"'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n'
+            '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(body) + "\n</svg>\n")
