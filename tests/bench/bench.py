@@ -315,8 +315,8 @@ def publish(args, data):
     noisy = sum(x.get("foreign", 0) > CALM for x in data["runs"])
     if noisy:
         print(f"other programs took more than {CALM * 100:.0f} % of the host's processors in "
-              f"{noisy} of {len(data['runs'])} measurements, in each attempt: measure again when it "
-              "is idle\n")
+              f"{noisy} of {len(data['runs'])} measurements, in each attempt: measure again "
+              "when it is idle\n")
     for line in data["failures"]:
         print(f"not measured: {line}")
     if args.json:

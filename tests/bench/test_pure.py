@@ -308,7 +308,8 @@ class Options(unittest.TestCase):
     def raw(self, line):
         """The options unchecked: what argparse says of a wrong one ends the program."""
         got = {"quick": False, "only": None, "targets": None, "backing": None, "seconds": None,
-               "reps": None, "tries": 3, "cpus": "1", "module": None, "compare": None, "drbd9": None}
+               "reps": None, "tries": 3, "cpus": "1",
+               "module": None, "compare": None, "drbd9": None}
         words = line.split()
         for key, value in zip(words[::2], words[1::2], strict=True):
             got[key[2:]] = int(value) if key == "--reps" else value
