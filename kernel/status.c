@@ -380,6 +380,7 @@ static int refusal_errno(enum state_refusal rf)
 	case STATE_RF_NO_SESSION:
 		return -ENOTCONN;
 	case STATE_RF_UNFENCED:
+	case STATE_RF_ALONE:
 		return -ENOTUNIQ;
 	default:
 		return -EPERM;

@@ -94,8 +94,11 @@ static enum state_refusal promote_alone(struct lockstep_state *s, u32 arg, u32 *
 	bool force = arg & STATE_PROMOTE_FORCE;
 
 	/* [S7]: not after the fact, so that a peer that says "I am primary" still counts. */
-	if (s->fencing && is_good(s) && s->set == STATE_SET_BOTH && !arg)
+	if (s->fencing && is_good(s) && s->set == STATE_SET_BOTH &&
+	    !(arg & (STATE_PROMOTE_FORCE | STATE_PROMOTE_FENCED)))
 		return STATE_RF_UNFENCED;
+	if (is_good(s) && s->set == STATE_SET_BOTH && arg & STATE_PROMOTE_AUTO)
+		return STATE_RF_ALONE;				/* [S8] */
 	if (!is_good(s)) {
 		if (!force || s->copy == STATE_COPY_FAILED)
 			return copy_refusal(s->copy);
@@ -125,16 +128,29 @@ static enum state_refusal thaw(struct lockstep_state *s, u32 *eff)
 	return STATE_OK;
 }
 
+/* What a person asks for stays until a person says otherwise, whoever asked for it first. */
+static enum state_refusal make_explicit(struct lockstep_state *s, u32 *eff)
+{
+	s->automatic = 0;
+	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
 static enum state_refusal on_promote(struct lockstep_state *s, u32 arg, u32 *eff)
 {
-	bool force = arg & STATE_PROMOTE_FORCE;
+	bool force = arg & STATE_PROMOTE_FORCE, automatic = arg & STATE_PROMOTE_AUTO;
 
-	if (is_primary(s) && !is_good(s) && force && s->link == LOCKSTEP_LINK_DOWN)
+	if (is_primary(s) && !is_good(s) && force && s->link == LOCKSTEP_LINK_DOWN) {
+		s->automatic = 0;
 		return thaw(s, eff);
+	}
+	if ((is_primary(s) || s->asking) && s->automatic && !automatic)
+		return make_explicit(s, eff);
 	if (is_primary(s))
 		return STATE_RF_ALREADY;
 	if (s->asking)
 		return STATE_RF_ASKING;
+	s->automatic = automatic;
 	if (s->link == LOCKSTEP_LINK_OPENING)
 		return STATE_RF_CONNECTING;
 	if (!is_up(s))
@@ -561,6 +577,8 @@ enum state_refusal state_step(struct lockstep_state *s, enum state_event event, 
 	refusal = events[event].step(&next, arg, &effects);
 	if (refusal)
 		return refusal;
+	if (!is_primary(&next) && !next.asking)
+		next.automatic = 0;
 	*s = next;
 	*ret_effects = effects;
 	return STATE_OK;
@@ -585,7 +603,7 @@ static bool is_in_range(const struct lockstep_state *s)
 	       s->peer_role <= LOCKSTEP_ROLE_PRIMARY && s->link <= LOCKSTEP_LINK_UP &&
 	       s->set <= STATE_SET_ME && s->sync <= STATE_SYNC_TARGET &&
 	       s->copy <= STATE_COPY_UP_TO_DATE && s->narrowing <= 1 && s->asking <= 1 &&
-	       s->fencing <= 1 && s->unfenced <= 1 && s->left_primary <= 1;
+	       s->fencing <= 1 && s->unfenced <= 1 && s->left_primary <= 1 && s->automatic <= 1;
 }
 
 /* What can only be with a session: nothing of it without one, and all of it with one. */
@@ -620,6 +638,8 @@ bool state_valid(const struct lockstep_state *s)
 		return false;				/* [S2] */
 	if (s->asking && is_primary(s))
 		return false;
+	if (s->automatic && !s->asking && !is_primary(s))
+		return false;
 	if (s->unfenced && !(s->fencing && is_primary(s) && is_good(s) && !is_up(s) &&
 			     s->set == STATE_SET_BOTH && !s->narrowing))
 		return false;				/* [S7] */
@@ -649,6 +669,8 @@ static const char *const refusal_texts[STATE_RF_NR] = {
 	[STATE_RF_ONLY_COPY]	= "nobody else has an up-to-date copy",
 	[STATE_RF_IN_USE]	= "it is primary",
 	[STATE_RF_UNFENCED]	= "the peer is not connected, and whether it goes on is not known",
+	[STATE_RF_ALONE]	= "the peer is not connected, and whether it is in use there is "
+				  "not known",
 };
 
 const char *state_refusal_text(enum state_refusal r)

@@ -54,6 +54,13 @@
  * OUTDATE is the other side of it: a secondary without a session notes, durably, that the peer goes
  * on without it, and refuses to be promoted from then on.
  *
+ * Automatic promotion (STATE_PROMOTE_AUTO) asks like any other with a session, and gives nothing up
+ * without one: alone it is refused while the set is BOTH, whatever the policy. A person who types
+ * `promote` beside a peer that is silent has looked; a program that opens a device has not, and
+ * with the peer in use behind a cut link it would make two primaries without anybody's knowing.
+ * With ME the peer was left behind already, knowingly. `automatic` goes with the role, or with an
+ * explicit promotion: from then on it is a person's.
+ *
  * A secondary also remembers whether the peer was primary when it last heard of it
  * (`left_primary`). Shut down like that, it does not know at the next start whether the primary has
  * written since (LOCKSTEP_MF_LEFT_PRIMARY).
@@ -85,6 +92,7 @@
  *      is the source: its own disk is gone, or behind. It never narrows.
  * [S7] Under a fencing policy a primary whose peer was lost while the set was BOTH completes and
  *      narrows nothing until the peer is back or its fate is known.
+ * [S8] Nobody becomes primary automatically without a session while the set is BOTH.
  */
 #ifndef LOCKSTEP_CORE_STATE_H
 #define LOCKSTEP_CORE_STATE_H
@@ -126,6 +134,7 @@ struct lockstep_state {
 	u8 fencing;		/* bool: there is a fencing policy */
 	u8 unfenced;		/* bool: primary, and the fate of the peer it lost is unknown */
 	u8 left_primary;	/* bool: secondary, and the peer was primary when it was lost */
+	u8 automatic;		/* bool: primary, or asking, because somebody opened it */
 };
 
 enum state_event {
@@ -180,9 +189,13 @@ enum state_event {
 	STATE_EV_NR
 };
 
-/* arg of STATE_EV_PROMOTE. FENCED: the peer's fencing succeeded, and no session was since. */
+/*
+ * arg of STATE_EV_PROMOTE. FENCED: the peer's fencing succeeded, and no session was since. AUTO:
+ * because somebody opens it for writing (autorole.h).
+ */
 #define STATE_PROMOTE_FORCE	1u
 #define STATE_PROMOTE_FENCED	2u
+#define STATE_PROMOTE_AUTO	4u
 
 /*
  * arg of STATE_EV_START: what the session means for us, and the peer's role from its hello.
@@ -267,6 +280,7 @@ enum state_refusal {
 	STATE_RF_ONLY_COPY,	/* nobody else has the data */
 	STATE_RF_IN_USE,	/* we are primary: what is to be given up is being used */
 	STATE_RF_UNFENCED,	/* promotion without the peer: its fate has to be known first */
+	STATE_RF_ALONE,		/* the same, by opening it: a person may know, a program does not */
 	STATE_RF_NR
 };
 
@@ -282,7 +296,7 @@ enum state_refusal state_step(struct lockstep_state *s, enum state_event event, 
 
 enum lockstep_io_mode state_io_mode(const struct lockstep_state *s);
 
-/* Does [S1] to [S7] hold of one node's state? For tests and WARN_ON_ONCE. */
+/* Does [S1] to [S8] hold of one node's state? For tests and WARN_ON_ONCE. */
 bool state_valid(const struct lockstep_state *s);
 
 /* One sentence without the names of things: "it is being synchronised from the peer". */

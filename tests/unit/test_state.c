@@ -16,7 +16,8 @@ static const struct {
 	u32 arg;
 } inputs[] = {
 	{ STATE_EV_PROMOTE, 0 }, { STATE_EV_PROMOTE, STATE_PROMOTE_FORCE },
-	{ STATE_EV_PROMOTE, STATE_PROMOTE_FENCED }, { STATE_EV_GRANTED, 0 },
+	{ STATE_EV_PROMOTE, STATE_PROMOTE_FENCED }, { STATE_EV_PROMOTE, STATE_PROMOTE_AUTO },
+	{ STATE_EV_GRANTED, 0 },
 	{ STATE_EV_DENIED, 0 }, { STATE_EV_PEER_ASKS, 0 }, { STATE_EV_PEER_ROLE, 0 },
 	{ STATE_EV_PEER_ROLE, 1 }, { STATE_EV_PEER_ROLE, 2 }, { STATE_EV_PEER_ROLE, 257 },
 	{ STATE_EV_DEMOTE, 0 }, { STATE_EV_OPEN, 0 },
@@ -53,7 +54,7 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 {
 	bool up = a->link != UP && b->link == UP;
 	bool promoted = a->role != PRIMARY && b->role == PRIMARY;
-	bool thawed = ev == STATE_EV_PROMOTE && a->role == PRIMARY;
+	bool thawed = ev == STATE_EV_PROMOTE && a->role == PRIMARY && HAS(META_FORCE);
 
 	assert_int_equal(HAS(META_PRIMARY), promoted || thawed);	/* [S5] */
 	assert_int_equal(HAS(RW), promoted);
@@ -122,7 +123,7 @@ static void check_fencing(const struct lockstep_state *a, const struct lockstep_
 	/* Nobody becomes primary alone in a set of both without knowing what the peer does. */
 	if (ev == STATE_EV_PROMOTE && a->role != PRIMARY && b->role == PRIMARY && a->fencing &&
 	    a->set == STATE_SET_BOTH && a->link != UP)
-		assert_int_not_equal(arg, 0);
+		assert_true(arg == STATE_PROMOTE_FORCE || arg == STATE_PROMOTE_FENCED);
 	/* Outdated is outdated: a person's word, or a session, and nothing else. */
 	if (a->copy == STATE_COPY_OUTDATED && a->role != PRIMARY && b->role == PRIMARY)
 		assert_int_equal(arg, STATE_PROMOTE_FORCE);
@@ -150,14 +151,37 @@ static void check_disk(const struct lockstep_state *a, const struct lockstep_sta
 		assert_int_equal(b->copy, STATE_COPY_FAILED);
 }
 
+/* [S8], and whose promotion it is. */
+static void check_automatic(const struct lockstep_state *a, const struct lockstep_state *b,
+			    enum state_event ev, u32 arg)
+{
+	bool by_opening = ev == STATE_EV_PROMOTE && arg == STATE_PROMOTE_AUTO;
+	bool is_here = b->asking || b->role == PRIMARY;
+
+	if (by_opening && b->role == PRIMARY)
+		assert_true(a->role != PRIMARY && a->link != UP && a->set == STATE_SET_ME &&
+			    a->copy == STATE_COPY_UP_TO_DATE);
+	if (!a->automatic && b->automatic)
+		assert_true(by_opening);
+	if (by_opening)
+		assert_int_equal(b->automatic, 1);
+	/* It ends with the role, the question, or a person's word; and with nothing else. */
+	if (ev == STATE_EV_PROMOTE && !by_opening)
+		assert_int_equal(b->automatic, 0);
+	else if (a->automatic && is_here)
+		assert_int_equal(b->automatic, 1);
+	if (!is_here)
+		assert_int_equal(b->automatic, 0);
+}
+
 static u32 key(const struct lockstep_state *s)
 {
 	return s->role | s->peer_role << 2 | s->link << 4 | s->set << 6 | s->sync << 7 |
 	       s->copy << 9 | s->narrowing << 12 | s->asking << 13 | s->smaller_id << 14 |
-	       s->fencing << 15 | s->unfenced << 16 | s->left_primary << 17;
+	       s->fencing << 15 | s->unfenced << 16 | s->left_primary << 17 | s->automatic << 18;
 }
 
-#define NR_KEYS	(1 << 18)
+#define NR_KEYS	(1 << 19)
 
 static struct lockstep_state todo[NR_KEYS];
 static bool seen[NR_KEYS];
@@ -198,6 +222,7 @@ static void every_state_and_event(void **state)
 			check_effects(&before, &s, effects, inputs[j].ev);
 			check_disk(&before, &s, effects, inputs[j].ev, inputs[j].arg);
 			check_fencing(&before, &s, effects, inputs[j].ev, inputs[j].arg);
+			check_automatic(&before, &s, inputs[j].ev, inputs[j].arg);
 			visit(&s);
 		}
 	}
@@ -217,7 +242,7 @@ static void invalid_states(void **state)
 	for (k = 0; k < NR_KEYS; k++) {
 		s = (struct lockstep_state){ k & 3, k >> 2 & 3, k >> 4 & 3, k >> 6 & 1, k >> 7 & 3,
 			k >> 9 & 7, k >> 12 & 1, k >> 13 & 1, k >> 14 & 1, k >> 15 & 1,
-			k >> 16 & 1, k >> 17 & 1 };
+			k >> 16 & 1, k >> 17 & 1, k >> 18 & 1 };
 		valid += state_valid(&s);
 		reachable += seen[k];
 		if (seen[k])
@@ -225,9 +250,9 @@ static void invalid_states(void **state)
 	}
 	/*
 	 * state_valid is tight: what it allows beyond what can happen would be a hole in the tests.
-	 * Each with a fencing policy and without.
+	 * Each with a fencing policy and without, and automatic and not.
 	 */
-	assert_in_range(valid, reachable, reachable + 2 * 24);
+	assert_in_range(valid, reachable, reachable + 2 * 2 * 24);
 }
 
 static void step_ok(struct lockstep_state *s, enum state_event ev, u32 arg)

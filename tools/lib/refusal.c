@@ -25,6 +25,7 @@ static const char *const of_state[] = {
 	[STATE_RF_ONLY_COPY]	= "lockstep wait-sync NAME, then this again",
 	[STATE_RF_UNFENCED]	= "systemctl start lockstepd, which fences it, then this again; "
 				  "or, if it is no primary: lockstep promote --force NAME",
+	[STATE_RF_ALONE]	= "if the other host does not use it: lockstep promote NAME",
 	[STATE_RF_IN_USE]	= "stop what uses it, then lockstep demote NAME",
 };
 
