@@ -12,7 +12,7 @@
 #include "resource.h"
 #include "volume.h"
 
-struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq;
+struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq, *lockstep_role_wq;
 
 static int __init init_queues(void)
 {
@@ -24,8 +24,13 @@ static int __init init_queues(void)
 	if (!lockstep_slow_wq)
 		goto io;
 	lockstep_sum_wq = alloc_workqueue("lockstep_sum", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (lockstep_sum_wq)
+	if (!lockstep_sum_wq)
+		goto slow;
+	lockstep_role_wq = alloc_workqueue("lockstep_role", WQ_UNBOUND, 0);
+	if (lockstep_role_wq)
 		return 0;
+	destroy_workqueue(lockstep_sum_wq);
+slow:
 	destroy_workqueue(lockstep_slow_wq);
 io:
 	destroy_workqueue(lockstep_io_wq);
@@ -34,6 +39,8 @@ io:
 
 static void exit_queues(void)
 {
+	/* Puts a resource's end into slow. */
+	destroy_workqueue(lockstep_role_wq);
 	destroy_workqueue(lockstep_sum_wq);
 	destroy_workqueue(lockstep_slow_wq);
 	destroy_workqueue(lockstep_io_wq);

@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 #define pr_fmt(fmt) "lockstep: " fmt
 
+#include "auto.h"
 #include "netlink-cmd.h"
 #include "status.h"
 
-static int res_set(struct lockstep_resource *res, struct genl_info *info, char *why)
+static int set_fencing(struct lockstep_resource *res, u32 fencing, char *why)
 {
-	u32 fencing = get_u32(info, LOCKSTEP_ATTR_FENCING, LOCKSTEP_FENCING_NONE);
-	int err = need(info, LOCKSTEP_ATTR_FENCING);
+	int err = lockstep_status_step_locked(res, STATE_EV_POLICY,
+					      fencing != LOCKSTEP_FENCING_NONE, why, WHY_BYTES);
 
-	if (err)
-		return err;
-	err = lockstep_status_step_locked(res, STATE_EV_POLICY, fencing != LOCKSTEP_FENCING_NONE,
-					  why, WHY_BYTES);
 	/* From one policy to the other there is no step. */
 	if (!err || err == -EALREADY)
 		res->fencing = fencing;
+	return err == -EALREADY ? 0 : err;
+}
+
+/* Both or nothing: what cannot be refused comes last. */
+static int res_set(struct lockstep_resource *res, struct genl_info *info, char *why)
+{
+	bool has_auto = info->attrs[LOCKSTEP_ATTR_AUTO_PROMOTE];
+	int err = 0;
+
+	if (info->attrs[LOCKSTEP_ATTR_FENCING])
+		err = set_fencing(res, get_u32(info, LOCKSTEP_ATTR_FENCING, 0), why);
+	else if (!has_auto)
+		err = need(info, LOCKSTEP_ATTR_FENCING);
+	if (!err && has_auto)
+		lockstep_auto_set_locked(res, get_u32(info, LOCKSTEP_ATTR_AUTO_PROMOTE, 0));
 	return err;
 }
 

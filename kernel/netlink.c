@@ -70,6 +70,7 @@ static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_DEVICE_SECT] = { .type = NLA_U64 },
 	[LOCKSTEP_ATTR_FENCING] = NLA_POLICY_MAX(NLA_U32, LOCKSTEP_FENCING_FENCE),
 	[LOCKSTEP_ATTR_FENCE_ROUND] = { .type = NLA_U32 },
+	[LOCKSTEP_ATTR_AUTO_PROMOTE] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* ---- small helpers -------------------------------------------------------------------------- */
@@ -117,6 +118,7 @@ static int cmd_res_add(struct sk_buff *skb, struct genl_info *info)
 		.disk_timeout_ms = get_u32(info, LOCKSTEP_ATTR_DISK_TIMEOUT_MS,
 					   LOCKSTEP_DEF_DISK_TIMEOUT_MS),
 		.fencing = get_u32(info, LOCKSTEP_ATTR_FENCING, LOCKSTEP_FENCING_NONE),
+		.auto_promote = get_u32(info, LOCKSTEP_ATTR_AUTO_PROMOTE, 0),
 	};
 	if (!meta_name_ok(p.name))
 		return refused(info, -EINVAL,
@@ -310,7 +312,7 @@ static int cmd_demote(struct sk_buff *skb, struct genl_info *info)
 	res = resource_of(info, &err);
 	if (!res)
 		return err;
-	err = lockstep_role_demote(res, why, WHY_BYTES);
+	err = lockstep_role_demote(res, false, why, WHY_BYTES);
 	lockstep_resource_put(res);
 	return refused(info, err == -EALREADY ? 0 : err, why);
 }

@@ -30,6 +30,8 @@ static int put_wait(struct sk_buff *skb, struct lockstep_resource *res)
 
 	if (!wait && READ_ONCE(res->state.unfenced))
 		wait = "the outcome of fencing the peer";
+	if (!wait && READ_ONCE(res->by_open.wanted))
+		wait = "the peer, to be promoted for somebody who opens it for writing";
 	return wait ? nla_put_string(skb, LOCKSTEP_ATTR_WAIT, wait) : 0;
 }
 
@@ -69,7 +71,10 @@ static int put_resource(struct sk_buff *skb, struct lockstep_resource *res)
 		return -EMSGSIZE;
 	if (nla_put_u32(skb, LOCKSTEP_ATTR_FENCING, READ_ONCE(res->fencing)) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_FENCE_ROUND, READ_ONCE(res->fence_round)) ||
-	    (s.unfenced && nla_put_flag(skb, LOCKSTEP_ATTR_UNFENCED)))
+	    (s.unfenced && nla_put_flag(skb, LOCKSTEP_ATTR_UNFENCED)) ||
+	    nla_put_u32(skb, LOCKSTEP_ATTR_AUTO_PROMOTE, READ_ONCE(res->by_open.on)) ||
+	    (s.automatic && s.role == LOCKSTEP_ROLE_PRIMARY &&
+	     nla_put_flag(skb, LOCKSTEP_ATTR_AUTOMATIC)))
 		return -EMSGSIZE;
 	if (res->lost_why[0] && nla_put_string(skb, LOCKSTEP_ATTR_LINK_LOST, res->lost_why))
 		return -EMSGSIZE;

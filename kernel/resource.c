@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
+#include "auto.h"
 #include "request.h"
 #include "status.h"
 
@@ -83,6 +84,7 @@ static void resource_init(struct lockstep_resource *res)
 	INIT_WORK(&res->event_work, lockstep_status_work);
 	INIT_WORK(&res->ready_work, lockstep_request_ready_work);
 	INIT_WORK(&res->free_work, resource_free_work);
+	lockstep_auto_init(res);
 	state_init(&res->state, res->node_id < res->peer_node_id);
 	res->state.fencing = res->fencing != LOCKSTEP_FENCING_NONE;
 }
@@ -105,6 +107,7 @@ struct lockstep_resource *lockstep_resource_create(struct net *net,
 	res->ping_ms = p->ping_ms;
 	res->disk_timeout_ms = p->disk_timeout_ms;
 	res->fencing = p->fencing;
+	res->by_open.on = p->auto_promote;
 	res->net = net;
 	resource_init(res);
 	err = init_srcu_struct(&res->mode_srcu);

@@ -21,6 +21,11 @@
  *  11. volume.marks.lock        spin    the bitmap
  *  12. stream.lock              spin    slots and the send queue
  *
+ * disk.open_mutex is the block layer's, and held around open() and release() of our device. It
+ * comes between 2 and 3: del_gendisk() takes it under ctl, and open() takes open_lock under it. So
+ * open() and release() may not take ctl, nor wait for its owner without an end: auto.c.
+ * resource.by_open.lock, spin, is innermost, with nothing under it, and in no interrupt.
+ *
  * 7 to 12 are taken with interrupts off, because disk completions take them. resource.mode_srcu is
  * held for reading by a request from looking at io_mode until it is with the peer or marked; it may
  * be held around 6 to 12, never around 1 to 5, and synchronize_srcu() is called under 2.
@@ -47,6 +52,19 @@ struct lockstep_request;
 /* index of the one peer in everything that is kept per peer */
 #define LOCKSTEP_PEER		0
 #define LOCKSTEP_WHY_BYTES	128
+#define LOCKSTEP_BY_OPEN_BYTES	256
+
+/* Promotion by who opens it for writing: auto.h. */
+struct lockstep_by_open {
+	bool on;			/* the setting; changed under ctl, read without */
+	struct work_struct work;
+	spinlock_t lock;
+	/* Under lock. */
+	u32 wanted;			/* who waits in open() */
+	u32 begun, ended;		/* tries, numbered from 1; one at a time */
+	bool may_pass;			/* of the last one that has ended: its refusal */
+	char why[LOCKSTEP_BY_OPEN_BYTES];	/* likewise */
+};
 
 struct lockstep_resource {
 	/* Immutable after creation. */
@@ -96,6 +114,7 @@ struct lockstep_resource {
 	struct work_struct ready_work;
 	struct list_head ready;		/* deferred waiters; under io_lock */
 	wait_queue_head_t state_wait;	/* woken whenever state has moved */
+	struct lockstep_by_open by_open;
 };
 
 extern struct mutex lockstep_resources_lock;
@@ -103,12 +122,14 @@ extern struct list_head lockstep_resources;
 extern u64 lockstep_boot_id;		/* this load of the module */
 
 /*
- * Three work queues for all resources, so that the number of threads does not grow with them. All
- * may be needed to free memory. io: short work that requests wait for (sending, letting held ones
- * go); never waits for a disk's metadata. slow: state worker, resync, the end of objects. sum:
- * checksums of whole runs of blocks, which take a processor for a while and wait for nothing.
+ * Four work queues for all resources, so that the number of threads does not grow with them. All
+ * but role may be needed to free memory. io: short work that requests wait for (sending, letting
+ * held ones go); never waits for a disk's metadata. slow: state worker, resync, the end of objects.
+ * sum: checksums of whole runs of blocks, which take a processor for a while and wait for nothing.
+ * role: promotion by who opens it, which waits for slow's and for the peer.
  */
-extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq;
+extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq,
+			       *lockstep_role_wq;
 
 /* What a resource is made of besides its volumes. */
 struct lockstep_resource_params {
@@ -116,6 +137,7 @@ struct lockstep_resource_params {
 	u32 node_id, peer_node_id;
 	u32 timeout_ms, ping_ms, disk_timeout_ms;
 	u32 fencing;
+	bool auto_promote;
 };
 
 /*

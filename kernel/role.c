@@ -129,21 +129,34 @@ static u32 promotion_arg(const struct lockstep_resource *res, const struct locks
 
 	if (p->fenced && p->fence_round == res->fence_round)
 		arg |= STATE_PROMOTE_FENCED;
+	if (p->automatic)
+		arg |= STATE_PROMOTE_AUTO;
 	return arg;
 }
 
-int lockstep_role_promote(struct lockstep_resource *res, const struct lockstep_promotion *p,
-			  char *why, size_t len)
+/* What the step will say. */
+static enum state_refusal refusal_of(const struct lockstep_resource *res, u32 arg)
+{
+	struct lockstep_state s = res->state;
+	u32 effects;
+
+	return state_step(&s, STATE_EV_PROMOTE, arg, &effects);
+}
+
+int lockstep_role_promote(struct lockstep_resource *res, struct lockstep_promotion *p, char *why,
+			  size_t len)
 {
 	bool asked;
 	int err;
 
+	p->refusal = STATE_OK;
 	lockstep_resource_lock(res);
 	if (res->gone || !res->nr_volumes) {
 		snprintf(why, len, "%s has no volumes", res->name);
 		lockstep_resource_unlock(res);
 		return -ENODEV;
 	}
+	p->refusal = refusal_of(res, promotion_arg(res, p));
 	err = lockstep_status_step_locked(res, STATE_EV_PROMOTE, promotion_arg(res, p), why, len);
 	if (err == -EPERM)
 		way_out(res, p->force, why, len);
@@ -159,6 +172,7 @@ int lockstep_role_promote(struct lockstep_resource *res, const struct lockstep_p
 	stop_asking(res);
 	if (READ_ONCE(res->state.role) == LOCKSTEP_ROLE_PRIMARY)
 		return 0;
+	p->refusal = STATE_RF_ASKING;
 	snprintf(why, len, "%s: %s did not agree: it is primary, or asked for the same at the "
 		 "same time, or the session ended",
 		 res->name, res->peer_name);
@@ -207,16 +221,17 @@ static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 	return err;
 }
 
-int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
+int lockstep_role_demote(struct lockstep_resource *res, bool automatic, char *why, size_t len)
 {
 	int i, err;
 
 	lockstep_resource_lock(res);
-	if (res->state.role != LOCKSTEP_ROLE_PRIMARY) {
-		lockstep_resource_unlock(res);
-		return -EALREADY;
-	}
-	err = close_openers(res, false, why, len);
+	if (res->state.role != LOCKSTEP_ROLE_PRIMARY)
+		err = -EALREADY;
+	else if (automatic && !res->state.automatic)
+		err = -ECANCELED;
+	else
+		err = close_openers(res, false, why, len);
 	lockstep_resource_unlock(res);
 	if (err)
 		return err;
@@ -226,7 +241,7 @@ int lockstep_role_demote(struct lockstep_resource *res, char *why, size_t len)
 	lockstep_resource_lock(res);
 	/* Its repairs are a primary's writes. */
 	lockstep_verify_end_locked(res);
-	err = flush_here(res, why, len);
+	err = automatic && !res->state.automatic ? -ECANCELED : flush_here(res, why, len);
 	if (!err)
 		err = lockstep_status_step_locked(res, STATE_EV_DEMOTE, 0, why, len);
 	/* Not if somebody else has demoted it meanwhile. */
@@ -318,10 +333,10 @@ int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len)
 	lockstep_resource_unlock(res);
 	if (err)
 		return err;
-	err = lockstep_role_demote(res, why, len);
+	err = lockstep_role_demote(res, false, why, len);
 	if (err && err != -EALREADY && err != -EBUSY && err != -EAGAIN) {
 		give_up_dead_disks(res);
-		err = lockstep_role_demote(res, why, len);
+		err = lockstep_role_demote(res, false, why, len);
 	}
 	if (err && err != -EALREADY)
 		return err;

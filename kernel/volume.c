@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <lockstep/wire.h>
+#include "auto.h"
 #include "diskfail.h"
 #include "metaio.h"
 #include "report.h"
@@ -27,16 +28,19 @@ static void submit(struct bio *bio)
 COMPAT_OPEN(volume_open, disk, for_write)
 {
 	struct lockstep_volume *vol = disk->private_data;
+	char why[LOCKSTEP_BY_OPEN_BYTES];
+	bool waited;
 	int err = 0;
 
+	snprintf(why, sizeof(why), "this side is secondary; lockstep promote %s", vol->res->name);
+	waited = for_write && lockstep_auto_enter(vol, why, sizeof(why));
 	mutex_lock(&vol->open_lock);
 	if (vol->going) {
 		err = -ENXIO;
 	} else if (for_write && !vol->writable) {
 		pr_info_ratelimited("%s/%u: %s (pid %d) may not open /dev/lockstep%u for writing: "
-				    "this side is secondary; lockstep promote %s\n",
-				    vol->res->name, vol->number, current->comm,
-				    task_pid_nr(current), vol->minor, vol->res->name);
+				    "%s\n", vol->res->name, vol->number, current->comm,
+				    task_pid_nr(current), vol->minor, why);
 		err = -EROFS;
 	} else {
 		if (!vol->openers++)
@@ -44,16 +48,21 @@ COMPAT_OPEN(volume_open, disk, for_write)
 				 task_pid_nr(current));
 	}
 	mutex_unlock(&vol->open_lock);
+	if (waited)
+		lockstep_auto_leave(vol->res, !err);
 	return err;
 }
 
 COMPAT_RELEASE(volume_release, disk, for_write)
 {
 	struct lockstep_volume *vol = disk->private_data;
+	bool last;
 
 	mutex_lock(&vol->open_lock);
-	vol->openers--;
+	last = !--vol->openers;
 	mutex_unlock(&vol->open_lock);
+	if (last)
+		lockstep_auto_closed(vol->res);
 }
 
 static const struct block_device_operations volume_fops = {
@@ -199,19 +208,23 @@ int lockstep_volume_set_writable(struct lockstep_volume *vol, bool writable, cha
 {
 	int err = 0;
 
+	/*
+	 * What was cached while we were secondary is not what is on the disk now. Whoever finds
+	 * `writable`, and opens it at that instant, finds the disk writable, too.
+	 */
+	if (writable) {
+		invalidate_bdev(vol->disk->part0);
+		set_disk_ro(vol->disk, false);
+	}
 	mutex_lock(&vol->open_lock);
 	if (!writable && vol->openers)
 		err = in_use(vol, "close it first", why, len);
 	else
-		vol->writable = writable;
+		WRITE_ONCE(vol->writable, writable);
 	mutex_unlock(&vol->open_lock);
-	if (err)
-		return err;
-	/* What was cached while we were secondary is not what is on the disk now. */
-	if (writable)
-		invalidate_bdev(vol->disk->part0);
-	set_disk_ro(vol->disk, !writable);
-	return 0;
+	if (!writable && !err)
+		set_disk_ro(vol->disk, true);
+	return err;
 }
 
 u8 lockstep_volume_disk(const struct lockstep_volume *vol)
@@ -623,10 +636,12 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	if (vol->openers)
 		err = in_use(vol, "close it first", why, len);
 	else
-		vol->going = true;
+		WRITE_ONCE(vol->going, true);
 	mutex_unlock(&vol->open_lock);
 	if (err)
 		return err;
+	/* Who waits in open() leaves: he holds what del_gendisk() takes. */
+	wake_up_all(&res->state_wait);
 	/*
 	 * Who may still come: nobody opens it any more; requests end with the reference; the
 	 * session is closed, so no peer's write and no resync.

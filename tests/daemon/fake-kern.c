@@ -132,6 +132,7 @@ static int f_res_add(void *k, const struct nl_resource *r, struct err *e)
 	f->r.node_id = r->node_id;
 	f->r.peer_node_id = r->peer_node_id;
 	f->r.fencing = r->fencing;
+	f->r.auto_promote = r->auto_promote;
 	return leave(f, 0);
 }
 
@@ -298,13 +299,17 @@ static int f_surrender(void *k, const char *name, const struct nl_surrender_volu
 	return leave(f, r);
 }
 
-static int f_res_set(void *k, const char *name, u32 fencing, struct err *e)
+static int f_res_set(void *k, const char *name, const struct nl_policies *p, struct err *e)
 {
 	struct fake *f = enter(k);
 	int r = missing(f, name, e);
 
-	if (r == 0)
-		f->r.fencing = fencing;
+	f->policy_sets++;
+	f->auto_sets += !!p->auto_promote;
+	if (r == 0 && p->fencing)
+		f->r.fencing = *p->fencing;
+	if (r == 0 && p->auto_promote)
+		f->r.auto_promote = *p->auto_promote;
 	return leave(f, r);
 }
 

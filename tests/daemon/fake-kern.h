@@ -35,6 +35,7 @@ struct fake {
 	int fd[LOCKSTEP_MAX_STREAMS];
 	/* How often what was asked. */
 	u32 opens, starts, closes, marks_gets, surrenders, surrender_asks;
+	u32 policy_sets, auto_sets;
 	u64 start_stamp;	/* order among all fakes */
 	/* Tricks of the tests. */
 	u32 eagain_opens, eagain_starts, promote_ms;

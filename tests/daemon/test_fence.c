@@ -417,6 +417,33 @@ static void test_policy_changes(void **state)
 	assert_int_equal(runs_of(p, "fence"), 1);
 }
 
+/* The setting gets to the kernel with `up`, and alone: what did not change is not sent. */
+static void test_auto_promote(void **state)
+{
+	struct pair *p = *state;
+	u64 id;
+
+	strcpy(p->conf_more, "auto_promote: true;\n");
+	pair_write_conf(p, 2, 4);
+	connect_primary(p);
+	id = A->r.session_id;
+	assert_int_equal(A->r.auto_promote, 1);
+	assert_int_equal(B->r.auto_promote, 1);
+	pair_must(p, ALICE, CTL_UP);
+	assert_int_equal(A->policy_sets, 0);
+	strcpy(p->conf_more, "auto_promote: false;\n");
+	pair_write_conf(p, 2, 4);
+	pair_must(p, ALICE, CTL_UP);
+	assert_int_equal(A->r.auto_promote, 0);
+	assert_int_equal(A->auto_sets, 1);
+	configure(p, "fence", "7");
+	pair_must(p, ALICE, CTL_UP);
+	assert_int_equal(A->auto_sets, 1);
+	assert_int_equal(A->policy_sets, 2);
+	assert_int_equal(A->r.fencing, LOCKSTEP_FENCING_FENCE);
+	assert_true(A->r.session_id == id);
+}
+
 /* The other side's half: by its codes a fencing program knows what to pass on. */
 static void test_outdate(void **state)
 {
@@ -443,7 +470,7 @@ int main(void)
 		T(test_fenced), T(test_unreachable), T(test_policy_outdate),
 		T(test_peer_is_primary), T(test_hangs), T(test_daemon_killed),
 		T(test_late_outcome), T(test_promotion), T(test_unfence),
-		T(test_policy_changes), T(test_outdate),
+		T(test_policy_changes), T(test_auto_promote), T(test_outdate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

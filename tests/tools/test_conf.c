@@ -362,10 +362,39 @@ static void test_fencing(void **state)
 	}
 }
 
+static void test_auto_promote(void **state)
+{
+	static const char *const bad[] = {
+		"auto_promote = 1;", "auto_promote = \"true\";", "auto_promote: { };",
+		"auto_promot = true;",
+	};
+	struct conf *c = NULL;
+	char text[1024];
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parse(NODES VOLUMES, &c, &e), 0);
+	assert_false(c->auto_promote);
+	conf_free(c);
+	assert_int_equal(parse(NODES VOLUMES "auto_promote: true;\n", &c, &e), 0);
+	assert_true(c->auto_promote);
+	conf_free(c);
+	assert_int_equal(parse(NODES VOLUMES "auto_promote = false;\n", &c, &e), 0);
+	assert_false(c->auto_promote);
+	conf_free(c);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "%s%s%s\n", NODES, VOLUMES, bad[i]);
+		assert_true(parse(text, &c, &e) < 0);
+		assert_non_null(strstr(e.what, "auto_promot"));
+		assert_non_null(strstr(e.mend, "auto_promote"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_least), cmocka_unit_test(test_fencing),
+		cmocka_unit_test(test_auto_promote),
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_bad_text),

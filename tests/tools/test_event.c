@@ -112,8 +112,11 @@ static void test_kernel(void **state)
 	(void)state;
 	make();
 	is("");
+	r->automatic = true;
+	is("automatic r0 old=no new=yes\n");
 	r->role = LOCKSTEP_ROLE_SECONDARY;
-	is("role r0 old=primary new=secondary\n");
+	model_find(&before, "r0")->automatic = true;
+	is("role r0 old=primary new=secondary\nautomatic r0 old=yes new=no\n");
 	r->peer_role = LOCKSTEP_ROLE_PRIMARY;
 	is("peer-role r0 old=secondary new=primary\n");
 	r->link = LOCKSTEP_LINK_DOWN;
@@ -346,6 +349,7 @@ static void random_model(struct model *m)
 		if (!x->in_kernel)
 			continue;
 		x->role = any(3);
+		x->automatic = any(2);
 		x->peer_role = any(3);
 		x->link = any(3);
 		x->io_mode = any(6);
@@ -412,6 +416,7 @@ static json_t *known(const struct model *m)
 		if (x->in_kernel) {
 			json_object_set_new(o, "there", json_true());
 			set(o, "role", text_role(x->role));
+			set(o, "automatic", x->automatic ? "yes" : "no");
 			set(o, "peer-role", text_role(x->peer_role));
 			set(o, "link", text_link(x->link));
 			set(o, "io", text_io(x->io_mode));
@@ -487,6 +492,7 @@ static void apply_resource(json_t *res, const char *kind, const json_t *line)
 	if (!strcmp(kind, "appeared")) {
 		json_object_set_new(res, "there", json_true());
 		set(res, "role", "unknown");
+		set(res, "automatic", "no");
 		set(res, "peer-role", "unknown");
 		set(res, "link", "down");
 		set(res, "io", "none");
@@ -697,6 +703,7 @@ static void print_all(void)
 			strcpy(ev.text[i], k == EVENT_SYNC_STARTED || k == EVENT_SYNC_PROGRESS ?
 			       "source" : k >= EVENT_DISK && k <= EVENT_PEER_DISK ? "failed" :
 			       k == EVENT_ROLE || k == EVENT_PEER_ROLE ? "primary" :
+			       k == EVENT_AUTOMATIC ? "yes" :
 			       k == EVENT_LINK ? "up" : k == EVENT_IO ? "both" :
 			       k == EVENT_BEGIN ? "0123456789abcdef" : "word");
 		line = event_line(&ev);

@@ -309,6 +309,7 @@ static void sample(struct model *m)
 	r->io_mode = LOCKSTEP_IO_FROZEN;
 	r->fencing = LOCKSTEP_FENCING_FENCE;
 	r->unfenced = true;
+	r->auto_promote = r->automatic = true;
 	v->verify = LOCKSTEP_VERIFY_RUNNING;
 	v->verify_end_bit = 2621440;
 	v->verify_bit = 300000;

@@ -163,6 +163,8 @@ static void print_kernel_facts(FILE *f, const struct model_resource *r)
 	else
 		field(f, "link", "%s, epoch %" PRIu64 "%s%s", text_link(r->link), r->epoch,
 		      r->link_lost[0] ? ", last ended: " : "", r->link_lost);
+	if (r->auto_promote)
+		field(f, "auto", "opening it for writing promotes, the last close demotes");
 	if (r->wait[0])
 		field(f, "waits for", "%s", r->wait);
 	for (u32 i = 0; i < r->nr_volumes; i++)

@@ -71,9 +71,9 @@ static int k_promote(void *k, const char *name, const struct nl_promotion *p, st
 	return CALL(nl_promote, name, p);
 }
 
-static int k_res_set(void *k, const char *name, u32 fencing, struct err *e)
+static int k_res_set(void *k, const char *name, const struct nl_policies *p, struct err *e)
 {
-	return CALL(nl_res_set, name, fencing);
+	return CALL(nl_res_set, name, p);
 }
 
 static int k_fenced(void *k, const char *name, const u32 *round, struct err *e)

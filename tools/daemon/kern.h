@@ -24,7 +24,7 @@ struct kern_ops {
 	int (*demote)(void *k, const char *name, struct err *e);
 	int (*surrender)(void *k, const char *name, const struct nl_surrender_volume *v, u32 nr,
 			 struct err *e);
-	int (*res_set)(void *k, const char *name, u32 fencing, struct err *e);
+	int (*res_set)(void *k, const char *name, const struct nl_policies *p, struct err *e);
 	int (*fenced)(void *k, const char *name, const u32 *round, struct err *e);
 	int (*outdate)(void *k, const char *name, struct err *e);
 	int (*session_open)(void *k, const struct nl_session *s, struct err *e);

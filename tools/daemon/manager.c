@@ -208,6 +208,7 @@ static int take_plan(struct manager *m, struct request *r, bool *ret_same)
 	if (*ret_same && !r->made_new) {
 		memcpy(res->plan.conf->hook, r->plan.conf->hook, sizeof(r->plan.conf->hook));
 		res->plan.conf->fencing = r->plan.conf->fencing;
+		res->plan.conf->auto_promote = r->plan.conf->auto_promote;
 		peer_retry_now(res->peer);
 		return 0;
 	}

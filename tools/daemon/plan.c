@@ -70,12 +70,26 @@ static int add_resource(const struct plan *p, const struct kern *k, struct err *
 		.ping_ms = p->conf->ping_ms,
 		.disk_timeout_ms = p->conf->disk_timeout_ms,
 		.fencing = p->conf->fencing.policy,
+		.auto_promote = p->conf->auto_promote,
 	};
 
 	return k->ops->res_add(k->arg, &r, e);
 }
 
-/* The one that is there already must be the one that is meant; its policy may be another one. */
+/* Only what differs: a module that does not know a policy has none, and need not be asked. */
+static int set_policies(const struct plan *p, const struct kern *k, const struct model_resource *r,
+			struct err *e)
+{
+	const struct conf *c = p->conf;
+	struct nl_policies set = {
+		.fencing = r->fencing == c->fencing.policy ? NULL : &c->fencing.policy,
+		.auto_promote = r->auto_promote == c->auto_promote ? NULL : &c->auto_promote,
+	};
+
+	return set.fencing || set.auto_promote ? k->ops->res_set(k->arg, r->name, &set, e) : 0;
+}
+
+/* The one that is there already must be the one that is meant; its policies may be others. */
 static int check_resource(const struct plan *p, const struct kern *k,
 			  const struct model_resource *r, struct err *e)
 {
@@ -83,8 +97,7 @@ static int check_resource(const struct plan *p, const struct kern *k,
 	const struct conf_node *peer = &p->conf->node[1 - p->self];
 
 	if (r->node_id == me->id && r->peer_node_id == peer->id)
-		return r->fencing == p->conf->fencing.policy ? 0 :
-		       k->ops->res_set(k->arg, r->name, p->conf->fencing.policy, e);
+		return set_policies(p, k, r, e);
 	err_set(e, -EEXIST, "other-resource", "%s is up as node %u with peer %u, and %s says node "
 		"%u with peer %u", r->name, r->node_id, r->peer_node_id, p->conf->path, me->id,
 		peer->id);

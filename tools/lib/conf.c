@@ -154,6 +154,23 @@ static int get_number(struct parser *p, const config_setting_t *g, const char *n
 	return 0;
 }
 
+/* Member `name` of g as true or false. Absent: *ret stays. */
+static int get_bool(struct parser *p, const config_setting_t *g, const char *name, bool *ret)
+{
+	const config_setting_t *s = config_setting_get_member(g, name);
+
+	if (!s)
+		return 0;
+	if (config_setting_type(s) != CONFIG_TYPE_BOOL) {
+		refuse(p, s, "conf-type", "\"%s\" must be true or false", name);
+		err_mend(p->e, "write \"%s = true;\" or \"%s = false;\", without quotes", name,
+			 name);
+		return -EINVAL;
+	}
+	*ret = config_setting_get_bool(s);
+	return 0;
+}
+
 /* The text of a setting: shorter than `size`, not empty, nothing unprintable. */
 static int get_text(struct parser *p, const config_setting_t *s, const char *name, char *ret,
 		    size_t size)
@@ -688,7 +705,7 @@ static int parse_root(struct parser *p, const config_setting_t *root)
 {
 	static const char *const known[] = { "nodes", "volumes", "net", "key",
 					     "disk_timeout_ms", "hooks", "split_brain",
-					     "fencing" };
+					     "fencing", "auto_promote" };
 	int err;
 
 	err = check_known(p, root, "", known, ARRAY_SIZE(known));
@@ -708,6 +725,8 @@ static int parse_root(struct parser *p, const config_setting_t *root)
 		err = parse_split(p, root);
 	if (!err)
 		err = parse_fencing(p, root);
+	if (!err)
+		err = get_bool(p, root, "auto_promote", &p->conf->auto_promote);
 	if (!err)
 		sort_nodes(p->conf);
 	return err;

@@ -65,6 +65,7 @@ struct conf {
 	/* Split brain, by the number of primaries: enum lockstep_split_policy. */
 	u32 split_no_primary, split_one_primary;
 	struct conf_fencing fencing;
+	bool auto_promote;			/* by who opens it for writing */
 	struct conf_node node[CONF_NODES];	/* ascending id, so node[0] is the one that dials */
 	struct conf_volume *volume;		/* ascending number, at least one */
 	u32 nr_volumes;

@@ -212,7 +212,8 @@ void diagnose_headline(const struct model *m, const struct model_resource *r,
 		return;
 	}
 	summarise(r, &s);
-	add(ret, "%s here", r->role == LOCKSTEP_ROLE_PRIMARY ? "primary" : "secondary");
+	add(ret, "%s here", r->role != LOCKSTEP_ROLE_PRIMARY ? "secondary" :
+	    r->automatic ? "primary, automatically," : "primary");
 	if (r->link == LOCKSTEP_LINK_UP && r->peer_role == LOCKSTEP_ROLE_PRIMARY)
 		add(ret, "%s is primary", peer_name(r));
 	add_link(ret, r);

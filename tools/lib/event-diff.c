@@ -210,11 +210,18 @@ static void diff_volumes(struct diff *d, const struct model_resource *old,
 		diff_volume(d, model_find_volume(old, new->volume[i].number), &new->volume[i]);
 }
 
+static const char *yes_no(bool is)
+{
+	return is ? "yes" : "no";
+}
+
 static void diff_kernel(struct diff *d, const struct model_resource *old,
 			const struct model_resource *new)
 {
 	if (old->role != new->role)
 		change(d, EVENT_ROLE, text_role(old->role), text_role(new->role), "");
+	if (old->automatic != new->automatic)
+		change(d, EVENT_AUTOMATIC, yes_no(old->automatic), yes_no(new->automatic), "");
 	if (old->peer_role != new->peer_role)
 		change(d, EVENT_PEER_ROLE, text_role(old->peer_role), text_role(new->peer_role),
 		       "");

@@ -22,6 +22,7 @@ static const struct row {
 	[EVENT_APPEARED]	= { "appeared", { NULL }, { NULL }, 0, 0 },
 	[EVENT_GONE]		= { "gone", { NULL }, { NULL }, 0, 0 },
 	[EVENT_ROLE]		= { "role", { "old", "new" }, { NULL }, 0, 0 },
+	[EVENT_AUTOMATIC]	= { "automatic", { "old", "new" }, { NULL }, 0, 0 },
 	[EVENT_PEER_ROLE]	= { "peer-role", { "old", "new" }, { NULL }, 0, 0 },
 	[EVENT_LINK]		= { "link", { "old", "new", "why" }, { NULL }, 0, 0 },
 	[EVENT_IO]		= { "io", { "old", "new" }, { NULL }, 0, 0 },

@@ -33,6 +33,7 @@ enum event_kind {
 	EVENT_APPEARED,
 	EVENT_GONE,
 	EVENT_ROLE,			/* texts: old new, and so on where nothing is said */
+	EVENT_AUTOMATIC,
 	EVENT_PEER_ROLE,
 	EVENT_LINK,			/* ... why */
 	EVENT_IO,
@@ -111,6 +112,7 @@ typedef void (*event_fn)(void *arg, const struct event *ev);
  *   seen                          says
  *   resource or volume            appeared (then everything that is not "none"), gone
  *   role, peer_role, link, io     old new; a link that went down: why
+ *   automatic                     old new, yes or no
  *   wait, phase                   old new, "": nothing
  *   problem (diagnose_problem)    problem or split-brain; mended
  *   disk to failed or none        disk-failed; from there: disk-attached; else disk

@@ -128,6 +128,8 @@ struct model_resource {
 	u32 fencing;		/* enum lockstep_fencing */
 	u32 fence_round;	/* sessions opened so far */
 	bool unfenced;		/* frozen until the peer's fate is known */
+	u32 auto_promote;	/* bool: opening for writing promotes */
+	bool automatic;		/* primary because of that */
 	char wait[MODEL_TEXT_BYTES];		/* empty: nothing waits */
 	char link_lost[MODEL_TEXT_BYTES];	/* empty: no session ended yet */
 	/* Sorted by number. */

@@ -25,12 +25,48 @@ static int fill_res(struct nl_msg *msg, const void *arg)
 	/* A module that knows of no fencing refuses it: then it must not be asked for. */
 	if (r->fencing && nla_put_u32(msg, LOCKSTEP_ATTR_FENCING, r->fencing) < 0)
 		return -1;
+	if (r->auto_promote && nla_put_u32(msg, LOCKSTEP_ATTR_AUTO_PROMOTE, 1) < 0)
+		return -1;
 	return 0;
+}
+
+/* Was it the newest attribute that an older module stumbled over? Its own words say nothing. */
+static int name_unknown(struct nl *nl, bool asked, int r, struct err *e)
+{
+	if (!asked || r != -EINVAL || !strstr(nl->text, "nknown attribute"))
+		return r;
+	err_set(e, -EOPNOTSUPP, "kernel-lacks",
+		"the kernel module that is loaded knows no auto_promote");
+	err_means(e, "It is older than the tools");
+	err_mend(e, "modinfo lockstep; install module and tools of one release");
+	return -EOPNOTSUPP;
 }
 
 int nl_res_add(struct nl *nl, const struct nl_resource *r, struct err *e)
 {
-	return nl_command(nl, LOCKSTEP_CMD_RES_ADD, r->name, fill_res, r, 0, "add the resource", e);
+	int ret = nl_command(nl, LOCKSTEP_CMD_RES_ADD, r->name, fill_res, r, 0,
+			     "add the resource", e);
+
+	return name_unknown(nl, r->auto_promote, ret, e);
+}
+
+static int fill_policies(struct nl_msg *msg, const void *arg)
+{
+	const struct nl_policies *p = arg;
+
+	if (p->fencing && nla_put_u32(msg, LOCKSTEP_ATTR_FENCING, *p->fencing) < 0)
+		return -1;
+	if (p->auto_promote && nla_put_u32(msg, LOCKSTEP_ATTR_AUTO_PROMOTE, *p->auto_promote) < 0)
+		return -1;
+	return 0;
+}
+
+int nl_res_set(struct nl *nl, const char *name, const struct nl_policies *p, struct err *e)
+{
+	int ret = nl_command(nl, LOCKSTEP_CMD_RES_SET, name, fill_policies, p, 0,
+			     "change a policy", e);
+
+	return name_unknown(nl, p->auto_promote, ret, e);
 }
 
 int nl_res_del(struct nl *nl, const char *name, struct err *e)
@@ -143,17 +179,6 @@ int nl_demote(struct nl *nl, const char *name, struct err *e)
 }
 
 /* ---- fencing */
-
-static int fill_fencing(struct nl_msg *msg, const void *arg)
-{
-	return nla_put_u32(msg, LOCKSTEP_ATTR_FENCING, *(const u32 *)arg);
-}
-
-int nl_res_set(struct nl *nl, const char *name, u32 fencing, struct err *e)
-{
-	return nl_command(nl, LOCKSTEP_CMD_RES_SET, name, fill_fencing, &fencing, 0,
-			  "change the fencing policy", e);
-}
 
 static int fill_round(struct nl_msg *msg, const void *arg)
 {

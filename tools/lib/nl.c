@@ -122,6 +122,8 @@ static struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_FENCING]		= U32,
 	[LOCKSTEP_ATTR_FENCE_ROUND]	= U32,
 	[LOCKSTEP_ATTR_UNFENCED]	= FLAG,
+	[LOCKSTEP_ATTR_AUTO_PROMOTE]	= U32,
+	[LOCKSTEP_ATTR_AUTOMATIC]	= FLAG,
 };
 
 /* ---- one request and its answer */
@@ -396,6 +398,8 @@ static void parse_resource(struct model_resource *r, struct nlattr **a)
 	get_u32(&r->fencing, a[LOCKSTEP_ATTR_FENCING]);
 	get_u32(&r->fence_round, a[LOCKSTEP_ATTR_FENCE_ROUND]);
 	r->unfenced = a[LOCKSTEP_ATTR_UNFENCED];
+	get_u32(&r->auto_promote, a[LOCKSTEP_ATTR_AUTO_PROMOTE]);
+	r->automatic = a[LOCKSTEP_ATTR_AUTOMATIC];
 	get_str(r->wait, sizeof(r->wait), a[LOCKSTEP_ATTR_WAIT]);
 	get_str(r->link_lost, sizeof(r->link_lost), a[LOCKSTEP_ATTR_LINK_LOST]);
 }

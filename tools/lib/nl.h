@@ -48,6 +48,7 @@ struct nl_resource {
 	u32 timeout_ms, ping_ms;	/* 0: the kernel's default */
 	u32 disk_timeout_ms;		/* LOCKSTEP_DEF_DISK_TIMEOUT_MS is not sent; 0: never */
 	u32 fencing;			/* enum lockstep_fencing */
+	bool auto_promote;
 };
 
 int nl_res_add(struct nl *nl, const struct nl_resource *r, struct err *e);
@@ -92,9 +93,17 @@ struct nl_promotion {
 int nl_promote(struct nl *nl, const char *name, const struct nl_promotion *p, struct err *e);
 int nl_demote(struct nl *nl, const char *name, struct err *e);
 
+/* What may change while a resource is there. NULL: stays. */
+struct nl_policies {
+	const u32 *fencing;		/* enum lockstep_fencing */
+	const bool *auto_promote;
+};
+
+/* -EOPNOTSUPP: the module that is loaded does not know what is asked for. */
+int nl_res_set(struct nl *nl, const char *name, const struct nl_policies *p, struct err *e);
+
 /* ---- fencing */
 
-int nl_res_set(struct nl *nl, const char *name, u32 fencing, struct err *e);
 /* round NULL: by a person's word, whichever round it is. -ESTALE: it is over. */
 int nl_fenced(struct nl *nl, const char *name, const u32 *round, struct err *e);
 /* -EPERM: primary; -EUCLEAN: not consistent; -EBUSY: connected. */

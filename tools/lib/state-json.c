@@ -256,6 +256,8 @@ static void put_kernel(json_t *o, const struct model_resource *r)
 	sj_put(o, "waits_for", sj_str_or_null(r->wait));
 	sj_put(o, "fencing", json_string(text_fencing(r->fencing)));
 	sj_put(o, "unfenced", json_boolean(r->unfenced));
+	sj_put(o, "auto_promote", json_boolean(r->auto_promote));
+	sj_put(o, "automatic", json_boolean(r->automatic));
 	sj_put(o, "link_lost", sj_str_or_null(r->link_lost));
 	for (u32 i = 0; i < r->nr_volumes; i++)
 		json_array_append_new(volumes, json_volume(&r->volume[i]));

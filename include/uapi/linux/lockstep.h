@@ -86,8 +86,8 @@ enum lockstep_fencing {
 enum lockstep_cmd {
 	LOCKSTEP_CMD_UNSPEC,
 	/*
-	 * RES_NAME NODE_ID NODE_NAME PEER_NODE_ID PEER_NAME [TIMEOUT_MS] [PING_MS] [FENCING]:
-	 * create a resource, secondary, without volumes. EEXIST if it is there.
+	 * RES_NAME NODE_ID NODE_NAME PEER_NODE_ID PEER_NAME [TIMEOUT_MS] [PING_MS] [FENCING]
+	 * [AUTO_PROMOTE]: create a resource, secondary, without volumes. EEXIST if it is there.
 	 */
 	LOCKSTEP_CMD_RES_ADD,
 	/*
@@ -192,7 +192,10 @@ enum lockstep_cmd {
 	 * with a session; EAGAIN when a generation has changed. May be repeated.
 	 */
 	LOCKSTEP_CMD_SURRENDER,
-	/* RES_NAME FENCING: change the policy of a resource that is there. */
+	/*
+	 * RES_NAME, and FENCING or AUTO_PROMOTE or both: change the policies of a resource that is
+	 * there. What is absent stays; on an error both do.
+	 */
 	LOCKSTEP_CMD_RES_SET,
 	/*
 	 * RES_NAME [FENCE_ROUND]: the peer will not be primary with the copy it has: go on alone.
@@ -324,6 +327,9 @@ enum lockstep_attr {
 	LOCKSTEP_ATTR_FENCING,		/* u32: enum lockstep_fencing */
 	LOCKSTEP_ATTR_FENCE_ROUND,	/* u32: sessions opened so far */
 	LOCKSTEP_ATTR_UNFENCED,		/* flag: frozen until the peer's fate is known */
+	/* u32, of a resource, 0 or 1: opening it for writing promotes, the last close demotes */
+	LOCKSTEP_ATTR_AUTO_PROMOTE,
+	LOCKSTEP_ATTR_AUTOMATIC,	/* flag: primary because of that */
 	__LOCKSTEP_ATTR_MAX
 };
 #define LOCKSTEP_ATTR_MAX	(__LOCKSTEP_ATTR_MAX - 1)
