@@ -350,10 +350,10 @@ int cmd_resize(const struct opts *o)
 		err = pick_volume(&r, &sect, &e);
 	if (!err)
 		err = check_size(o, &r, sect, &e);
-	if (!err && r.force && r.size_sect < sect)
-		fprintf(stderr, "lockstep: the last %s of volume %u are given up\n",
-			text_sect(sect - r.size_sect).s, r.volume);
 	if (!err)
 		err = cmd_call(o, &r, &e);
+	if (!err && r.force && r.size_sect < sect)
+		fprintf(stderr, "lockstep: the last %s of volume %u were given up\n",
+			text_sect(sect - r.size_sect).s, r.volume);
 	return finish(err, &e);
 }

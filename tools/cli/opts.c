@@ -7,39 +7,42 @@
 #include "ctl.h"
 #include "text.h"
 
+/* What getopt returns for a long option: its bit's number, beyond every letter. */
+#define LONG(option)	(256 + __builtin_ctz(option))
+
 /* No short option but -h and -j: the others are too weighty to be typed by mistake. */
 static const struct option long_options[] = {
 	{ "help",	no_argument,		NULL, 'h' },
-	{ "force",	no_argument,		NULL, CMD_OPT_FORCE << 8 },
-	{ "clean",	no_argument,		NULL, CMD_OPT_CLEAN << 8 },
-	{ "all",	no_argument,		NULL, CMD_OPT_ALL << 8 },
-	{ "json",	no_argument,		NULL, CMD_OPT_JSON << 8 },
-	{ "volume",	required_argument,	NULL, CMD_OPT_VOLUME << 8 },
-	{ "node",	required_argument,	NULL, CMD_OPT_NODE << 8 },
-	{ "socket",	required_argument,	NULL, CMD_OPT_SOCKET << 8 },
-	{ "device",	required_argument,	NULL, CMD_OPT_DEVICE << 8 },
-	{ "timeout",	required_argument,	NULL, CMD_OPT_TIMEOUT << 8 },
-	{ "repair",	no_argument,		NULL, CMD_OPT_REPAIR << 8 },
-	{ "resume",	no_argument,		NULL, CMD_OPT_RESUME << 8 },
-	{ "stop",	no_argument,		NULL, CMD_OPT_STOP << 8 },
-	{ "wait",	no_argument,		NULL, CMD_OPT_WAIT << 8 },
-	{ "result",	no_argument,		NULL, CMD_OPT_RESULT << 8 },
-	{ "range",	required_argument,	NULL, CMD_OPT_RANGE << 8 },
-	{ "size",	required_argument,	NULL, CMD_OPT_SIZE << 8 },
-	{ "shrink",	no_argument,		NULL, CMD_OPT_SHRINK << 8 },
-	{ "meta",	required_argument,	NULL, CMD_OPT_META << 8 },
-	{ "full",	no_argument,		NULL, CMD_OPT_FULL << 8 },
-	{ "keep",	required_argument,	NULL, CMD_OPT_KEEP << 8 },
-	{ "save",	required_argument,	NULL, CMD_OPT_SAVE << 8 },
-	{ "yes",	no_argument,		NULL, CMD_OPT_YES << 8 },
-	{ "dry-run",	no_argument,		NULL, CMD_OPT_DRY_RUN << 8 },
+	{ "force",	no_argument,		NULL, LONG(CMD_OPT_FORCE) },
+	{ "clean",	no_argument,		NULL, LONG(CMD_OPT_CLEAN) },
+	{ "all",	no_argument,		NULL, LONG(CMD_OPT_ALL) },
+	{ "json",	no_argument,		NULL, LONG(CMD_OPT_JSON) },
+	{ "volume",	required_argument,	NULL, LONG(CMD_OPT_VOLUME) },
+	{ "node",	required_argument,	NULL, LONG(CMD_OPT_NODE) },
+	{ "socket",	required_argument,	NULL, LONG(CMD_OPT_SOCKET) },
+	{ "device",	required_argument,	NULL, LONG(CMD_OPT_DEVICE) },
+	{ "timeout",	required_argument,	NULL, LONG(CMD_OPT_TIMEOUT) },
+	{ "repair",	no_argument,		NULL, LONG(CMD_OPT_REPAIR) },
+	{ "resume",	no_argument,		NULL, LONG(CMD_OPT_RESUME) },
+	{ "stop",	no_argument,		NULL, LONG(CMD_OPT_STOP) },
+	{ "wait",	no_argument,		NULL, LONG(CMD_OPT_WAIT) },
+	{ "result",	no_argument,		NULL, LONG(CMD_OPT_RESULT) },
+	{ "range",	required_argument,	NULL, LONG(CMD_OPT_RANGE) },
+	{ "size",	required_argument,	NULL, LONG(CMD_OPT_SIZE) },
+	{ "shrink",	no_argument,		NULL, LONG(CMD_OPT_SHRINK) },
+	{ "meta",	required_argument,	NULL, LONG(CMD_OPT_META) },
+	{ "full",	no_argument,		NULL, LONG(CMD_OPT_FULL) },
+	{ "keep",	required_argument,	NULL, LONG(CMD_OPT_KEEP) },
+	{ "save",	required_argument,	NULL, LONG(CMD_OPT_SAVE) },
+	{ "yes",	no_argument,		NULL, LONG(CMD_OPT_YES) },
+	{ "dry-run",	no_argument,		NULL, LONG(CMD_OPT_DRY_RUN) },
 	{ NULL, 0, NULL, 0 }
 };
 
 static const char *option_name(u32 option)
 {
 	for (const struct option *l = long_options; l->name; l++)
-		if (l->val == (int)(option << 8))
+		if (l->val == LONG(option))
 			return l->name;
 	return "?";
 }
@@ -194,7 +197,7 @@ int opts_parse(const struct cmd *cmd, int argc, char **argv, struct opts *ret, s
 				: "unknown option %.64s", word);
 			return usage(cmd, e);
 		}
-		err = take_option(cmd, c == 'j' ? CMD_OPT_JSON : (u32)c >> 8, optarg, ret, e);
+		err = take_option(cmd, c == 'j' ? CMD_OPT_JSON : 1u << (c - 256), optarg, ret, e);
 		if (err)
 			return err;
 	}
