@@ -94,6 +94,13 @@ expect 2 "takes bytes, or as in 10G" resize r0 --size 10Q
 expect 2 "which host.s changes are to count" resolve r0
 expect 2 '"here" or "peer"' resolve r0 --keep both
 expect 2 "takes no option --save" connect r0 --save x
+expect 2 "takes no option --dry-run" demote r0 --dry-run
+for word in keygen init up down promote demote connect disconnect resolve resume outdate attach detach \
+	verify resize wait-connect wait-sync wait-promotable; do
+	expect 2 "lockstep $word " $word
+	expect 2 "one word too many" $word r0 r1
+	expect 2 "unknown option --nonsense" $word r0 --nonsense
+done
 
 expect 2 "takes no option --full" events r0 --full
 
@@ -125,6 +132,65 @@ refuse 1 "must hold one word" init r0
 rm "$work/etc/node"
 LOCKSTEP_CONF_DIR=$work/none expect 1 "cannot be read" init r0
 echo alice > "$work/etc/node"
+
+# ---- what can be wrong with a configuration: each names file and line, and what to write instead
+nodes='nodes: { alice: { id = 0; address = "10.77.0.1"; }; bob: { id = 1; address = "10.77.0.2"; }; };'
+volumes="volumes: ( { number = 0; minor = 0; disk = \"$disk\"; } );"
+wrong()	# PATTERN TEXT
+{
+	printf '%s\n' "$2" > "$work/etc/r0.conf"
+	refuse 1 "r0.conf\(:[0-9]*\)\?: .*$1" init r0 --node alice
+	grep -q -- '-> .*journalctl' "$work/out" && fail "$1: the log knows nothing of it"
+}
+node()	# WHAT STANDS FOR bob
+{
+	echo 'nodes: { alice: { id = 0; address = "10.77.0.1"; };' "$1 }; $volumes"
+}
+wrong 'must be a whole number' "$(node 'bob: { id = "1"; address = "10.77.0.2"; };')"
+wrong '"id" is missing' "$(node 'bob: { address = "10.77.0.2"; };')"
+wrong '"id" is 32, which is out of range' "$(node 'bob: { id = 32; address = "10.77.0.2"; };')"
+wrong 'has no "address"' "$(node 'bob: { id = 1; };')"
+wrong '"address" is empty' "$(node 'bob: { id = 1; address = ""; };')"
+wrong '"address" must be a text in quotes' "$(node 'bob: { id = 1; address = 10; };')"
+wrong 'neither an IP address nor a host name' "$(node 'bob: { id = 1; address = "10.77.0.2:7400"; };')"
+wrong 'is longer than 255 bytes' "$(node "bob: { id = 1; address = \"$(printf '%0300d' 0)\"; };")"
+wrong 'contains a control character' "$(node 'bob: { id = 1; address = "10.77.0\x01.2"; };')"
+wrong "cannot be a node's name" "$(node '*bob: { id = 1; address = "10.77.0.2"; };')"
+wrong 'node "bob" must be a group' "$(node 'bob = "10.77.0.2";')"
+wrong 'both have id 0' "$(node 'bob: { id = 0; address = "10.77.0.2"; };')"
+wrong 'both have the address' "$(node 'bob: { id = 1; address = "10.77.0.1"; };')"
+wrong 'and a mirror has exactly two' "$(node '')"
+wrong 'there is no group "nodes"' "$volumes"
+wrong 'there is no list "volumes"' "$nodes"
+wrong 'a volume must be a group' "$nodes volumes: ( 1 );"
+wrong 'volume 0 has no "disk"' "$nodes volumes: ( { number = 0; minor = 0; } );"
+wrong 'says nothing about node "bob"' "$nodes volumes: ( { number = 0; minor = 0; disk: { alice = \"/x\"; }; } );"
+wrong 'which is not an absolute path' "$nodes volumes: ( { number = 0; minor = 0; disk = \"sdb\"; } );"
+wrong 'is named twice for node' "$nodes volumes: ( { number = 0; minor = 0; disk = \"/x\"; }, { number = 1;
+	minor = 1; disk = \"/x\"; } );"
+wrong 'volume number 0 is there twice' "$nodes volumes: ( { number = 0; minor = 0; disk = \"/x\"; },
+	{ number = 0; minor = 1; disk = \"/y\"; } );"
+wrong 'minor 0 (/dev/lockstep0) is there twice' "$nodes volumes: ( { number = 0; minor = 0; disk = \"/x\"; },
+	{ number = 1; minor = 0; disk = \"/y\"; } );"
+wrong 'there are 257 volumes, more than 256' "$nodes volumes: ( $(for i in $(seq 0 256); do
+	echo "{ number = $i; minor = $i; disk = \"/x$i\"; }"; [ "$i" = 256 ] || echo ,; done) );"
+wrong '"net" must be a group' "$nodes $volumes net = 1;"
+wrong '"hooks" must be a group' "$nodes $volumes hooks = 1;"
+wrong '"split_brain" must be a group' "$nodes $volumes split_brain = 1;"
+wrong '"fencing" must be a group' "$nodes $volumes fencing = 1;"
+wrong '"fencing" has no "policy"' "$nodes $volumes fencing: { };"
+wrong '"policy" is "shoot", which is not known' "$nodes $volumes fencing: { policy = \"shoot\"; };"
+wrong 'no "program" for it' "$nodes $volumes fencing: { policy = \"fence\"; };"
+wrong 'a healthy disk may be as slow' "$nodes $volumes disk_timeout_ms = 5;"
+wrong 'must be true or false' "$nodes $volumes auto_promote = 1;"
+wrong 'more than 32 brackets are open' "$nodes $volumes net: $(printf '%040d' 0 | tr 0 '(')"
+wrong '@..." at the beginning of a line' '@include "other.conf"'
+wrong 'near "nodes' "nodes nodes"
+printf 'a\0b' > "$work/etc/r0.conf"
+refuse 1 "a NUL byte" init r0
+head -c 300000 /dev/zero | tr '\0' '#' > "$work/etc/r0.conf"
+refuse 1 "is longer than 256 KiB" init r0
+conf r0 "$disk"
 
 # ---- init
 refuse 1 "cannot be opened\|No such file" dump-meta --device "$disk-none"
@@ -330,11 +396,13 @@ daemon()	# PYTHON: what to do with a connection, c, and a first line for events,
 {
 	rm -f "$work/sock"
 	python3 - "$work/sock" "$1" "$begin" <<-'END' &
-	import socket, sys, time
+	import os, socket, sys, time
 	s = socket.socket(socket.AF_UNIX)
-	s.bind(sys.argv[1])
+	s.bind(sys.argv[1] + ".new")
 	s.listen()
+	os.rename(sys.argv[1] + ".new", sys.argv[1])
 	c = s.accept()[0]
+	ask = c.makefile("rb").readline	# all of it: what is left unread breaks the other end's pipe
 	begin = sys.argv[3].encode() + b"\n"
 	exec(sys.argv[2])
 	END
@@ -354,29 +422,29 @@ begin='{"version":1,"seq":0,"time":"2030-01-01T00:00:00.000Z","kind":"begin","re
 begin+='"stream":"0123456789abcdef","resources":0}'
 refusal='{"version":1,"ok":false,"code":"x","error":"too many","means":"","hint":"later"}'
 if [ "$(id -u)" = 0 ]; then
-	daemon 'c.recv(99)'
+	daemon 'ask()'
 	refuse 1 "reading from lockstepd" connect r0
 	ended
-	daemon 'c.recv(999); c.sendall(b"{}\n")'
+	daemon 'ask(); c.sendall(b"{}\n")'
 	refuse 1 "the other end of the control socket sent" connect r0
 	ended
-	daemon 'c.recv(999); c.sendall(b"Hello\n"); c.recv(9)'
+	daemon 'ask(); c.sendall(b"Hello\n"); c.recv(9)'
 	refuse 1 "the other end of the control socket sent" events
 	ended
-	daemon "c.recv(999); c.sendall(b'$refusal\n')"
+	daemon "ask(); c.sendall(b'$refusal\n')"
 	refuse 1 "lockstep: too many" events
 	ended
-	daemon 'c.recv(999); c.sendall(begin); c.sendall(begin * 2)'
+	daemon 'ask(); c.sendall(begin); c.sendall(begin * 2)'
 	expect 1 "^0 2030-01-01T00:00:00.000Z begin - stream=0123456789abcdef resources=0" events
 	[ "$(grep -c "begin - " "$work/out")" = 3 ] || fail "events: not every line"
 	grep -q "lockstepd went away" "$work/out" || fail "events: the end of the daemon"
 	ended
-	daemon 'c.recv(999); c.sendall(begin + b"nonsense\n"); c.recv(9)'
+	daemon 'ask(); c.sendall(begin + b"nonsense\n"); c.recv(9)'
 	expect 1 "sent something else among its events" events --json
 	grep -qxF "$begin" "$work/out" || fail "events --json: the line as it came"
 	ended
 	# A reader that leaves ends the command, although nothing happens any more.
-	daemon 'c.recv(999); c.sendall(begin); c.recv(9)'
+	daemon 'ask(); c.sendall(begin); c.recv(9)'
 	[ "$(timeout 20 "$LOCKSTEP" events | head -n 1 | wc -l)" = 1 ] || fail "events | head"
 	wait $daemon || fail "events goes on without a reader"
 	daemon 'time.sleep(60)'

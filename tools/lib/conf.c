@@ -35,6 +35,16 @@ struct parser {
 static int refuse(struct parser *p, const config_setting_t *s, const char *code, const char *fmt,
 		  ...) __attribute__((format(printf, 4, 5)));
 
+/* For what has no better advice: the text says what is wrong there. */
+static int see_page(struct parser *p, unsigned int line, int err)
+{
+	if (line)
+		err_mend(p->e, "correct line %u of %s: man 5 lockstep.conf", line, p->path);
+	else
+		err_mend(p->e, "correct %s: man 5 lockstep.conf", p->path);
+	return err;
+}
+
 /* "PATH:LINE: ..." */
 static int refuse(struct parser *p, const config_setting_t *s, const char *code, const char *fmt,
 		  ...)
@@ -47,8 +57,10 @@ static int refuse(struct parser *p, const config_setting_t *s, const char *code,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (line)
-		return err_set(p->e, -EINVAL, code, "%s:%u: %s", p->path, line, text);
-	return err_set(p->e, -EINVAL, code, "%s: %s", p->path, text);
+		err_set(p->e, -EINVAL, code, "%s:%u: %s", p->path, line, text);
+	else
+		err_set(p->e, -EINVAL, code, "%s: %s", p->path, text);
+	return see_page(p, line, -EINVAL);
 }
 
 /* Edits (insert, delete, replace) from a to b; both shorter than MAX_WORD. */
@@ -764,25 +776,27 @@ static int check_text(struct parser *p, const char *text, size_t len)
 	bool fresh = true;
 
 	if (len > CONF_MAX_BYTES)
-		return err_set(p->e, -EFBIG, "conf-too-long", "%s is longer than %u KiB", p->path,
-			       CONF_MAX_BYTES >> 10);
+		return see_page(p, 0, err_set(p->e, -EFBIG, "conf-too-long", "%s is longer than "
+					      "%u KiB", p->path, CONF_MAX_BYTES >> 10));
 	for (size_t i = 0; i < len; i++) {
 		char c = text[i];
 
 		if (!c)
-			return err_set(p->e, -EINVAL, "conf-text", "%s:%u: a NUL byte; this is no "
-				       "text file", p->path, line);
+			return see_page(p, 0, err_set(p->e, -EINVAL, "conf-text", "%s:%u: a NUL "
+						      "byte; this is no text file", p->path, line));
 		if (fresh && c == '@')
-			return err_set(p->e, -EINVAL, "conf-include", "%s:%u: \"@...\" at the "
-				       "beginning of a line; a configuration is one file, the same "
-				       "on both hosts", p->path, line);
+			return see_page(p, line, err_set(p->e, -EINVAL, "conf-include", "%s:%u: "
+							 "\"@...\" at the beginning of a line; a "
+							 "configuration is one file, the same on "
+							 "both hosts", p->path, line));
 		if (c == '{' || c == '(' || c == '[')
 			depth++;
 		if ((c == '}' || c == ')' || c == ']') && depth)
 			depth--;
 		if (depth > MAX_DEPTH)
-			return err_set(p->e, -EINVAL, "conf-syntax", "%s:%u: more than %u brackets "
-				       "are open", p->path, line, MAX_DEPTH);
+			return see_page(p, line, err_set(p->e, -EINVAL, "conf-syntax", "%s:%u: "
+							 "more than %u brackets are open", p->path,
+							 line, MAX_DEPTH));
 		line += c == '\n';
 		fresh = c == '\n' || (fresh && isspace((unsigned char)c));
 	}
