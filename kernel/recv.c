@@ -11,6 +11,7 @@
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>
 #include <net/sock.h>
+#include "ack.h"
 #include "compat.h"
 #include "peerreq.h"
 #include "resource.h"
@@ -34,22 +35,33 @@ static int recv_bytes(struct lockstep_stream *st, void *buf, size_t len, unsigne
 /*
  * Before the thread sleeps it sends the answers that disk completions queued on it meanwhile: a
  * disk that completes at once costs no second thread, and answers that came together leave
- * together.
+ * together. Whether something is there is a guess without the socket's lock: a wrong one costs a
+ * call.
  */
-static int recv_header(struct lockstep_stream *st, struct lockstep_wire_hdr *hdr)
+static unsigned int before_header(struct lockstep_stream *st, bool answers)
 {
+	if (!skb_queue_empty_lockless(&st->sock->sk->sk_receive_queue))
+		return MSG_DONTWAIT;
+	lockstep_stream_kick(st);
+	if (answers)
+		lockstep_ack_hand_over(st);
+	return MSG_WAITALL;
+}
+
+static int recv_header(struct lockstep_stream *st, struct lockstep_wire_hdr *hdr, bool answers)
+{
+	unsigned int flags = before_header(st, answers);
 	size_t have = 0;
 	int n;
 
 	while (have < sizeof(*hdr)) {
-		n = recv_bytes(st, (u8 *)hdr + have, sizeof(*hdr) - have, MSG_DONTWAIT);
-		if (n == -EAGAIN) {
-			lockstep_stream_kick(st);
-			n = recv_bytes(st, (u8 *)hdr + have, sizeof(*hdr) - have, MSG_WAITALL);
-		}
-		if (n <= 0)
+		n = recv_bytes(st, (u8 *)hdr + have, sizeof(*hdr) - have, flags);
+		if (n <= 0 && n != -EAGAIN)
 			return n ? n : -ECONNRESET;
-		have += n;
+		have += max(n, 0);
+		if (have < sizeof(*hdr))
+			lockstep_stream_kick(st);
+		flags = MSG_WAITALL;
 	}
 	WRITE_ONCE(st->last_recv, jiffies);
 	return 0;
@@ -247,14 +259,15 @@ static int dispatch(struct lockstep_stream *st, const struct wire_msg *msg)
 	}
 }
 
-static int recv_one(struct lockstep_stream *st)
+/* *answers: the last message of a slot was an answer, and most likely so is the next. */
+static int recv_one(struct lockstep_stream *st, bool *answers)
 {
 	struct lockstep_wire_hdr hdr;
 	struct wire_msg msg;
 	enum wire_err bad;
 	int err;
 
-	err = recv_header(st, &hdr);
+	err = recv_header(st, &hdr, *answers);
 	if (err)
 		return err;
 	bad = wire_msg_decode(&hdr, &msg);
@@ -269,6 +282,8 @@ static int recv_one(struct lockstep_stream *st)
 				    st->session->res->name, msg.epoch, st->session->epoch);
 		return -ESTALE;
 	}
+	if (wire_type_has_slot(msg.type))
+		*answers = wire_type_is_answer(msg.type);
 	return dispatch(st, &msg);
 }
 
@@ -276,10 +291,11 @@ int lockstep_recv_thread(void *data)
 {
 	struct lockstep_stream *st = data;
 	unsigned int noio = memalloc_noio_save(), nr = 0;
+	bool answers = false;
 	int err;
 
 	do {
-		err = recv_one(st);
+		err = recv_one(st, &answers);
 		/* A flood must not keep the answers back until it ends. */
 		if (!(++nr % ANSWERS_BATCH))
 			lockstep_stream_kick(st);

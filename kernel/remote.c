@@ -26,6 +26,7 @@ static bool ask(struct lockstep_remote *r)
 
 	call->tx.payload = NULL;
 	call->done = part_done;
+	call->soft = false;
 	call->rx_vec = r->bio->bi_io_vec;
 	call->rx_iter = r->iter;
 	call->rx_iter.bi_size = part_bytes(&r->iter);

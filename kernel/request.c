@@ -285,6 +285,7 @@ void lockstep_write_send(struct lockstep_request *req, struct lockstep_session *
 {
 	message(req, s);
 	req->call.done = peer_done;
+	req->call.soft = true;
 	if (!lockstep_stream_call(lockstep_session_stream(s), &req->call))
 		lockstep_park_peer(req);
 }

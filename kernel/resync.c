@@ -122,6 +122,7 @@ static void flush_both(struct lockstep_volume *vol)
 		lockstep_engine_fail_session(vol, "the local disk cannot be flushed", err);
 	call->tx.payload = NULL;
 	call->done = flush_done;
+	call->soft = false;
 	idx = srcu_read_lock(&res->mode_srcu);
 	s = lockstep_engine_session(vol);
 	call->msg = (struct wire_msg){

@@ -168,6 +168,7 @@ static bool call(struct lockstep_run *run, u8 type, u32 pos, u32 len,
 	run->call.rx_iter = iter_of(run, pos, len);
 	run->call.rx_sums = run->sums;
 	run->call.done = done;
+	run->call.soft = false;
 	idx = srcu_read_lock(&res->mode_srcu);
 	s = lockstep_engine_session(vol);
 	if (s) {

@@ -11,6 +11,7 @@
 #include <linux/tcp.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include "ack.h"
 #include "compat.h"
 #include "recv.h"
 #include "resource.h"
@@ -18,6 +19,30 @@
 #include "trace.h"
 
 /* ---- sending -------------------------------------------------------------------------------- */
+
+/* The payload's vectors that are still to be sent. */
+static u32 vectors_left(const struct lockstep_stream *st, const struct bio_vec *bv)
+{
+	u32 left = st->iter.bi_size + st->iter.bi_bvec_done, nr = 0;
+
+	while (left) {
+		left -= min(left, bv[nr].bv_len);
+		nr++;
+	}
+	return nr;
+}
+
+/*
+ * n bytes of payload have gone. With the last of them the request may be answered and freed,
+ * vectors and all.
+ */
+static void payload_sent(struct lockstep_stream *st, struct bio *payload, u32 n)
+{
+	if (n == st->iter.bi_size)
+		st->iter.bi_size = 0;
+	else
+		bvec_iter_advance(payload->bi_io_vec, &st->iter, n);
+}
 
 static int send_header(struct lockstep_stream *st, unsigned int flags)
 {
@@ -43,21 +68,50 @@ static int send_payload(struct lockstep_stream *st, unsigned int flags)
 	struct msghdr msg = { .msg_flags = flags | MSG_NOSIGNAL };
 	struct bio *bio = st->cur->payload;
 	const struct bio_vec *bv = __bvec_iter_bvec(bio->bi_io_vec, st->iter);
-	u32 left = st->iter.bi_size + st->iter.bi_bvec_done, nr = 0;
 	int n;
 
-	while (left) {
-		left -= min(left, bv[nr].bv_len);
-		nr++;
-	}
-	compat_iov_iter_bvec_source(&msg.msg_iter, bv, nr, st->iter.bi_size);
+	compat_iov_iter_bvec_source(&msg.msg_iter, bv, vectors_left(st, bv), st->iter.bi_size);
 	msg.msg_iter.iov_offset = st->iter.bi_bvec_done;
 	n = sock_sendmsg(st->sock, &msg);
-	/* With the last byte gone the request may be answered and freed, vectors and all. */
-	if (n == st->iter.bi_size)
-		st->iter.bi_size = 0;
-	else if (n > 0)
-		bvec_iter_advance(bio->bi_io_vec, &st->iter, n);
+	if (n > 0)
+		payload_sent(st, bio, n);
+	return n;
+}
+
+/* So many vectors are worth a copy of them, to spare a call. */
+#define TOGETHER_VECS	16u
+
+/* Header and payload in one call, if that has few vectors. */
+static int send_first(struct lockstep_stream *st, unsigned int flags)
+{
+	struct msghdr msg = { .msg_flags = flags | MSG_NOSIGNAL };
+	struct lockstep_tx *tx = st->cur;
+	struct bio *bio = tx->payload;
+	struct bio_vec vec[1 + TOGETHER_VECS];
+	u8 *hdr = (u8 *)&tx->hdr + st->hdr_sent;
+	u32 hdr_left = sizeof(tx->hdr) - st->hdr_sent, nr;
+	const struct bio_vec *bv;
+	int n;
+
+	if (!bio)
+		return send_header(st, flags);
+	bv = __bvec_iter_bvec(bio->bi_io_vec, st->iter);
+	nr = vectors_left(st, bv);
+	if (nr > TOGETHER_VECS || is_vmalloc_addr(hdr))
+		return send_header(st, flags);
+	vec[0] = (struct bio_vec){
+		.bv_page = virt_to_page(hdr), .bv_offset = offset_in_page(hdr), .bv_len = hdr_left,
+	};
+	memcpy(vec + 1, bv, nr * sizeof(*bv));
+	vec[1].bv_offset += st->iter.bi_bvec_done;
+	vec[1].bv_len -= st->iter.bi_bvec_done;
+	compat_iov_iter_bvec_source(&msg.msg_iter, vec, 1 + nr, hdr_left + st->iter.bi_size);
+	n = sock_sendmsg(st->sock, &msg);
+	if (n > 0) {
+		st->hdr_sent += min_t(u32, n, hdr_left);
+		if (n > hdr_left)
+			payload_sent(st, bio, n - hdr_left);
+	}
 	return n;
 }
 
@@ -92,14 +146,16 @@ static int send_queue(struct lockstep_stream *st, unsigned int flags)
 		struct lockstep_tx *tx = st->cur;
 		void (*sent)(struct lockstep_tx *tx) = tx->sent;
 		struct bio *payload = tx->payload;
+		/* Nobody but us takes it off: what is held back for it goes out with it. */
+		unsigned int more = list_empty_careful(&st->queue) ? 0 : MSG_MORE;
 		struct wire_msg note;
 		int n = 1;
 
 		lockstep_trace_take(tx, &note);
 		while (n > 0 && st->hdr_sent < sizeof(tx->hdr))
-			n = send_header(st, flags);
+			n = send_first(st, flags | more);
 		while (n > 0 && payload && st->iter.bi_size)
-			n = send_payload(st, flags);
+			n = send_payload(st, flags | more);
 		if (n <= 0)
 			return n ? n : -EPIPE;
 		trace_lockstep_msg_sent(st, &note, NULL);
@@ -233,24 +289,32 @@ static bool start_waiting(struct lockstep_stream *st)
 
 /*
  * The call that is answered, if it has been sent: a peer that answers what is still in the queue,
- * or half on its way, would have us free what the sender works on (P8). An honest answer may come
- * while the sender has not yet noted that it has sent the last byte; that is a matter of
- * instructions, and waited for.
+ * or half on its way, would have us free what the sender works on (P8).
+ */
+static struct lockstep_call *answered(struct lockstep_stream *st, const struct wire_msg *msg)
+{
+	struct lockstep_call *call;
+	unsigned long flags;
+	bool queued = false;
+
+	spin_lock_irqsave(&st->lock, flags);
+	call = slots_find(&st->slots, msg->slot, msg->slot_gen);
+	if (call)
+		queued = !list_empty(&call->tx.node);
+	spin_unlock_irqrestore(&st->lock, flags);
+	return call && !queued && wire_answer_fits(&call->msg, msg) ? call : NULL;
+}
+
+/*
+ * An honest answer may come while the sender has not yet noted that it has sent the last byte; that
+ * is a matter of instructions, and waited for.
  */
 struct lockstep_call *lockstep_stream_answered(struct lockstep_stream *st,
 					       const struct wire_msg *msg)
 {
-	struct lockstep_call *call;
-	bool queued = false;
+	struct lockstep_call *call = answered(st, msg);
 
-	spin_lock_irq(&st->lock);
-	call = slots_find(&st->slots, msg->slot, msg->slot_gen);
-	if (call)
-		queued = !list_empty(&call->tx.node);
-	spin_unlock_irq(&st->lock);
-	if (!call || queued || !wire_answer_fits(&call->msg, msg))
-		return NULL;
-	while (smp_load_acquire(&st->cur) == &call->tx) {
+	while (call && smp_load_acquire(&st->cur) == &call->tx) {
 		if (READ_ONCE(st->dead))
 			return NULL;
 		usleep_range(20, 50);
@@ -258,20 +322,42 @@ struct lockstep_call *lockstep_stream_answered(struct lockstep_stream *st,
 	return call;
 }
 
-void lockstep_stream_end_call(struct lockstep_stream *st, struct lockstep_call *call, u16 status)
+struct lockstep_call *lockstep_stream_answered_soft(struct lockstep_stream *st,
+						    const struct wire_msg *msg)
 {
+	struct lockstep_call *call = answered(st, msg);
+
+	return call && call->soft && smp_load_acquire(&st->cur) != &call->tx ? call : NULL;
+}
+
+/* True: others have got the room that it leaves, and are to be sent. */
+static bool free_slot(struct lockstep_stream *st, struct lockstep_call *call)
+{
+	unsigned long flags;
 	bool more = false;
 
-	/* Nobody else ends a call while this thread runs: it is still there. */
-	spin_lock_irq(&st->lock);
+	/* Nobody else ends a call while this one who receives is here: it is still there. */
+	spin_lock_irqsave(&st->lock, flags);
 	slots_put(&st->slots, call->msg.slot);
 	st->window_bytes -= wire_msg_memory(&call->msg);
 	while (start_waiting(st))
 		more = true;
-	spin_unlock_irq(&st->lock);
-	if (more)
+	spin_unlock_irqrestore(&st->lock, flags);
+	return more;
+}
+
+void lockstep_stream_end_call(struct lockstep_stream *st, struct lockstep_call *call, u16 status)
+{
+	if (free_slot(st, call))
 		lockstep_stream_kick(st);
 	call->done(call, status);
+}
+
+void lockstep_stream_end_call_soft(struct lockstep_stream *st, struct lockstep_call *call)
+{
+	if (free_slot(st, call))
+		lockstep_stream_kick_worker(st);
+	call->done(call, LOCKSTEP_WS_OK);
 }
 
 bool lockstep_stream_is_overdue(struct lockstep_stream *st)
@@ -376,6 +462,7 @@ struct lockstep_stream *lockstep_stream_create(struct lockstep_session *s, u32 n
 	init_completion(&st->recv_done);
 	st->last_recv = jiffies;
 	prepare_socket(st);
+	lockstep_ack_init(st);
 	return st;
 }
 
@@ -396,14 +483,16 @@ int lockstep_stream_start(struct lockstep_stream *st)
 void lockstep_stream_shutdown(struct lockstep_stream *st)
 {
 	kernel_sock_shutdown(st->sock, SHUT_RDWR);
+	lockstep_ack_take_back(st);
 }
 
 /*
  * Order: (1) dead, under lock: no new messages or calls; (2) shutdown: wakes a blocked receiver and
- * sender; (3) the receiver ends: no more answers; (4) the sender ends; (5) the socket is closed
- * without lingering, which purges TCP's queue: from here on nothing of this session reaches the
- * peer, so that pages of requests that are completed later can change without a retransmission
- * carrying the change over (P6); (6) what was not sent is told so.
+ * sender, and nobody receives in softirq any more (ack.h); (3) the receiver ends: no more answers;
+ * (4) the sender ends; (5) the socket is closed without lingering, which purges TCP's queue: from
+ * here on nothing of this session reaches the peer, so that pages of requests that are completed
+ * later can change without a retransmission carrying the change over (P6); (6) what was not sent is
+ * told so.
  */
 void lockstep_stream_stop(struct lockstep_stream *st, struct list_head *lost)
 {
@@ -416,6 +505,7 @@ void lockstep_stream_stop(struct lockstep_stream *st, struct list_head *lost)
 	lockstep_stream_shutdown(st);
 	if (st->recv_task)
 		wait_for_completion(&st->recv_done);
+	lockstep_ack_exit(st);
 	cancel_work_sync(&st->send_work);
 	/*
 	 * The file may be shared with a dying daemon, so closing ours is not enough: abort the

@@ -8,6 +8,8 @@
  * is sent, and after its last byte is handed to TCP it is not touched again unless it has a `sent`
  * function: the answer may already be completing, and freeing, what it is embedded in.
  *
+ * Receiving. By a thread (recv.c); acknowledgements in softirq while it has nothing to do (ack.h).
+ *
  * Calls. A request that the peer answers is a struct lockstep_call: it takes a slot (the
  * flow-control credit), or waits for one in order. Each call ends exactly once, by done(): with the
  * peer's status, or LOCKSTEP_CALL_LOST when the session ends first.
@@ -27,6 +29,7 @@
 #include "wire.h"
 
 struct lockstep_session;
+struct sock;
 
 struct lockstep_tx {
 	struct list_head node;
@@ -57,9 +60,10 @@ struct lockstep_call {
 	__le64 *rx_sums;
 	/*
 	 * status: enum lockstep_wire_status or LOCKSTEP_CALL_LOST. Process context, may not sleep
-	 * long.
+	 * long. `soft`: with LOCKSTEP_WS_OK also softirq.
 	 */
 	void (*done)(struct lockstep_call *call, int status);
+	bool soft;
 };
 
 struct lockstep_stream {
@@ -82,10 +86,17 @@ struct lockstep_stream {
 	u32 window_bytes;		/* what the calls in flight take in the peer's memory */
 	bool dead;			/* no more calls and messages */
 
+	/* Who receives: see ack.h. Changed under the socket's lock. */
+	bool thread_receives;
+	bool is_watched;		/* immutable: whether it can be somebody else */
+	wait_queue_head_t turn;		/* the thread waits for its own */
+	void (*old_data_ready)(struct sock *sk);
+	void (*old_state_change)(struct sock *sk);
+
 	struct work_struct send_work;
 	struct task_struct *recv_task;
 	struct completion recv_done;
-	unsigned long last_recv;	/* jiffies; written by recv_task, read by the ping worker */
+	unsigned long last_recv;	/* jiffies; by whoever receives, for the ping worker */
 	atomic_t peer_requests;		/* of the peer, not answered: it must keep to its credits */
 	atomic_t peer_bytes;		/* what those take in our memory */
 	struct slot slot[LOCKSTEP_STREAM_SLOTS];
@@ -120,6 +131,14 @@ struct lockstep_call *lockstep_stream_answered(struct lockstep_stream *st,
 					       const struct wire_msg *msg);
 /* Its payload has come: end it. */
 void lockstep_stream_end_call(struct lockstep_stream *st, struct lockstep_call *call, u16 status);
+
+/*
+ * The same two in softirq, for a call that is `soft` and an answer of LOCKSTEP_WS_OK. NULL also
+ * where the thread would have to wait a moment.
+ */
+struct lockstep_call *lockstep_stream_answered_soft(struct lockstep_stream *st,
+						    const struct wire_msg *msg);
+void lockstep_stream_end_call_soft(struct lockstep_stream *st, struct lockstep_call *call);
 
 /* Has a call been without an answer for LOCKSTEP_ANSWER_MS? */
 bool lockstep_stream_is_overdue(struct lockstep_stream *st);
