@@ -32,7 +32,12 @@ class Module:
         for t in reversed([t for t in self.users if t.build == self.build]):
             t.leave()
         self.drop()
-        self.bed.both(self.load(build))
+        try:
+            self.bed.both(self.load(build))
+        except Exception:
+            # Half of it may be loaded, and would be taken for another build.
+            self.bed.both(self.unload, check=False)
+            raise
         self.build = build
         for t in self.users:
             if t.build == build:

@@ -84,8 +84,8 @@ def parse(argv):
     ap.add_argument("--compare", metavar="WHAT",
                     help="another module as target \"other\": a lockstep.ko, or a git revision, "
                     "which is built; daemon and tools are this tree's for both")
-    ap.add_argument("--drbd9", metavar="FILE", help="drbd.ko of DRBD 9 for that kernel, with "
-                    "drbd_transport_tcp.ko beside it: targets drbd9 and drbd9-tuned")
+    ap.add_argument("--drbd9", metavar="FILE", help="drbd.ko of DRBD 9 for that kernel, where "
+                    "it was built: targets drbd9 and drbd9-tuned")
     ap.add_argument("--hot", type=int, default=64, dest="hot_mib", metavar="MIB",
                     help="so much of a device is written, but by the job cold (64)")
     ap.add_argument("--cold", type=int, default=48, dest="cold_mib", metavar="MIB",
@@ -186,9 +186,10 @@ def overlay(args):
     if "other" in args.targets:
         files["lib/bench/b.ko"] = other_module(args.compare, args.series)
     if args.drbd9:
-        for name in ("drbd.ko", "drbd_transport_tcp.ko"):
-            files[f"lib/bench/drbd9/{name}"] = os.path.join(os.path.dirname(args.drbd9) or ".",
-                                                            name)
+        # handshake.ko is what DRBD brings where the kernel has none; it is built further down.
+        for where, _, names in os.walk(os.path.dirname(args.drbd9) or "."):
+            for name in {"drbd.ko", "drbd_transport_tcp.ko", "handshake.ko"} & set(names):
+                files[f"lib/bench/drbd9/{name}"] = os.path.join(where, name)
     for name in ("drbdadm-84", "drbdsetup-84"):
         if os.path.exists(f"/lib/drbd/{name}"):
             files[f"lib/drbd/{name}"] = f"/lib/drbd/{name}"
@@ -238,14 +239,11 @@ class Bench:
         jobs = [*self.args.wire_jobs, *self.args.jobs.values()]
         made = [t for t in made if any(t.takes(j) for j in jobs)]
         made = [t for t in made if self.set_up(bed, t)]
-        turn = 0
         for rep in range(self.args.reps):
-            for job in jobs:
-                # There and back: two builds of a module change places once a job, and not twice.
-                for t in made if turn % 2 == 0 else reversed(made):
+            for nr, job in enumerate(jobs):
+                for t in turns(made, rep, nr):
                     if t.takes(job):
                         self.measure(bed, t, job, rep)
-                turn += 1
         bed.clear()
 
     def set_up(self, bed, target):
@@ -280,6 +278,12 @@ class Bench:
             got["foreign"] = host.foreign(before, host.sample(before.pids))
             tries.append(got)
         return min(tries, key=lambda t: t["foreign"])
+
+
+def turns(made, rep, nr):
+    """The targets there and back: two builds of a module change places once a job, not twice. In
+    the next repetition the other way round: who comes first does so in every second one."""
+    return made if (rep + nr) % 2 == 0 else made[::-1]
 
 
 def git_revision():

@@ -18,20 +18,23 @@ TAKES_PART = 0.05
 HOUSEKEEPING = ("rcu_",)
 
 
-def parse_fio(text):
-    """The figures in fio's JSON; all jobs of a file have to be reported as one group. Of a mix of
-    reads and writes, latencies are those of the slower direction."""
+def parse_fio(text, name):
+    """The figures of one group in fio's JSON. Of a mix of reads and writes, latencies are those of
+    the slower direction. all_ios has those of groups before it, too."""
     data = json.loads(text[text.index("{"):])
-    if len(data["jobs"]) != 1:
-        raise ValueError(f"{len(data['jobs'])} groups in fio's report")
-    job = data["jobs"][0]
-    if job["error"]:
-        raise ValueError(f"fio ended with error {job['error']}")
+    named = [j for j in data["jobs"] if j["jobname"] == name]
+    if len(named) != 1:
+        raise ValueError(f"{len(named)} groups called {name} in fio's report")
+    for j in data["jobs"]:
+        if j["error"]:
+            raise ValueError(f"fio's job {j['jobname']} ended with error {j['error']}")
+    job = named[0]
     sides = [job[x] for x in ("read", "write") if job[x]["total_ios"]]
     if not sides:
         raise ValueError("fio did nothing")
     slow = max(sides, key=lambda s: s["lat_ns"]["mean"])
     out = {"ios": sum(s["total_ios"] for s in sides),
+           "all_ios": sum(j[x]["total_ios"] for j in data["jobs"] for x in ("read", "write")),
            "iops": sum(s["iops"] for s in sides),
            "mib_s": sum(s["bw_bytes"] for s in sides) / (1 << 20),
            "mean_us": slow["lat_ns"]["mean"] / 1e3,

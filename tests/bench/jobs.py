@@ -6,7 +6,8 @@
     ; backings: ram disk
 
 and the rest is fio's. A job can be run by hand: it takes DEVICE, HOT (bytes of the device that are
-written), COLD (bytes after which a cold job ends), SECONDS and SEED from the environment.
+written), COLD (bytes after which a cold job ends), SECONDS and SEED from the environment. What is
+measured is the section called like the file; sections before it prepare.
 """
 
 import os
@@ -33,7 +34,8 @@ class Job:
         self.reads = "rw=randread\n" in text
 
 
-ORDER = ("qd1 qd1x4 qd4 qd4x4 qd32 qd32x4 read1 read32 mix32 seq128k seq1m fsync cold").split()
+ORDER = ("qd1 qd1x4 qd4 qd4x4 qd32 qd32x4 read1 read32 mix32 seq128k seq1m "
+         "fsync cold cold1").split()
 
 
 def load(directory=HERE):

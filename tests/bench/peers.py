@@ -127,7 +127,6 @@ class Drbd(Mirrored):
         self.bed.both("mkdir -p /var/lib/drbd /var/run/drbd /run/lock /var/lock; "
                       + self.adm(f"create-md --force {self.name}"), timeout=120)
         self.enter(first=True)
-        self.bed.warm(self.bed.a, self.device)
 
     def enter(self, first=False):
         self.bed.both(self.adm(f"up {self.name}"))
@@ -141,6 +140,7 @@ class Drbd(Mirrored):
         self.bed.until(lambda: self.bed.a.sh(self.adm(f"dstate {self.name}")).out.split()[:1]
                        == ["UpToDate/UpToDate"], 30, f"{self.name} is up to date")
         self.bed.a.sh(self.adm(f"primary {self.name}"))
+        self.bed.warm(self.bed.a, self.device)
 
     def leave(self):
         self.bed.a.sh(self.adm(f"secondary {self.name}"))
@@ -154,10 +154,12 @@ class Drbd(Mirrored):
 def drbd_load(build):
     """No helper programs: their answers would be waited for."""
     if build == "9":
-        return ("set -e; modprobe drbd; rmmod drbd; insmod /lib/bench/drbd9/drbd.ko "
-                "usermode_helper=/bin/true; "
-                "insmod /lib/bench/drbd9/drbd_transport_tcp.ko")
+        return ("set -e; cd /lib/bench/drbd9; for d in $(modinfo -F depends drbd.ko "
+                "drbd_transport_tcp.ko | tr , ' '); do "
+                "[ $d = drbd ] || modprobe -q $d || insmod $d.ko; done; "
+                "insmod drbd.ko usermode_helper=/bin/true; insmod drbd_transport_tcp.ko")
     return "modprobe drbd usermode_helper=/bin/true"
 
 
-DRBD_UNLOAD = "rmmod drbd_transport_tcp 2>/dev/null; rmmod drbd"
+DRBD_UNLOAD = ("rmmod drbd_transport_tcp 2>/dev/null; rmmod drbd; rmmod handshake 2>/dev/null; "
+               "! grep -q '^drbd ' /proc/modules")

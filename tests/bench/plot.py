@@ -5,9 +5,15 @@ from html import escape
 
 from report import number
 
-COLOURS = ("#1b6ca8", "#9aa5b1", "#c8a951", "#7d5ba6", "#b5533c", "#d98b6a", "#4c8c6b", "#555555")
+COLOURS = {"lockstep": "#1b6ca8", "other": "#2f9e8f", "alone": "#7fb2d9", "raw": "#9aa5b1",
+           "raw-b": "#9aa5b1", "nvme": "#8d86a8", "md": "#c8a951"}
+DRBD, REST = "#c2765c", "#555555"
 WIDTH, LABEL, BAR, GAP, HEAD = 560, 130, 16, 5, 34
 FONT = 'font-family="sans-serif"'
+
+
+def colour(name):
+    return COLOURS.get(name, DRBD if name.startswith("drbd") else REST)
 
 
 def text(x, y, words, size=11, anchor="start", bold=False):
@@ -20,7 +26,7 @@ def panel_height(bars):
     return HEAD + len(bars) * (BAR + GAP) + 12
 
 
-def panel(x, y, title, unit, bars, mark, colours):
+def panel(x, y, title, unit, bars, mark):
     """bars: [(name, value)]; mark: (name, value) of a line across all of them, or None."""
     top = max([v for _, v in bars] + ([mark[1]] if mark else []))
     room = WIDTH - LABEL - 90
@@ -30,7 +36,7 @@ def panel(x, y, title, unit, bars, mark, colours):
         width = room * value / top if top else 0
         out.append(text(x + LABEL - 6, line + BAR - 4, name, 11, "end"))
         out.append(f'<rect x="{x + LABEL}" y="{line}" width="{width:.1f}" height="{BAR}" '
-                   f'fill="{colours[name]}"/>')
+                   f'fill="{colour(name)}"/>')
         out.append(text(x + LABEL + width + 4, line + BAR - 4, number(value), 11))
         line += BAR + GAP
     if mark:
@@ -62,13 +68,11 @@ def panels_of(r, jobs, targets, wire_of):
 
 def svg(panels, heading):
     """A whole document; two panels side by side."""
-    names = list(dict.fromkeys(n for _, _, bars, _ in panels for n, _ in bars))
-    colours = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(names)}
     y, body = 40, [text(12, 24, heading, 14, bold=True)]
     for i in range(0, len(panels), 2):
         pair = panels[i:i + 2]
         for side, (title, unit, bars, mark) in enumerate(pair):
-            body += panel(12 + side * (WIDTH + 16), y, title, unit, bars, mark, colours)
+            body += panel(12 + side * (WIDTH + 16), y, title, unit, bars, mark)
         y += max(panel_height(p[2]) for p in pair) + 8
     size = f'width="{2 * WIDTH + 40}" height="{y + 8}"'
     return (f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n'

@@ -52,8 +52,8 @@ class Target:
     def measure(self, job, seed):
         out, tallies = self.bed.tallied(
             lambda: self.bed.fio(self.host(), job, self.device, seed))
-        run = parse_fio(out)
-        run.update({name: per_io(t, run["ios"]) for name, t in tallies.items()})
+        run = parse_fio(out, job.name)
+        run.update({name: per_io(t, run["all_ios"]) for name, t in tallies.items()})
         return run
 
 
@@ -184,6 +184,7 @@ class Lockstep(Mirrored):
         self.bed.both(f"lockstep up {self.resource}")
         self.together()
         self.bed.a.sh(f"lockstep promote {self.resource}")
+        self.bed.warm(self.bed.a, self.device)
 
     def teardown(self):
         self.leave()
@@ -216,6 +217,7 @@ class Alone(Lockstep):
         self.bed.a.sh(f"lockstep up {self.resource}; lockstep disconnect {self.resource}; "
                       f"lockstep promote {self.resource}")
         self.bed.b.sh(f"lockstep up {self.resource}")
+        self.bed.warm(self.bed.a, self.device)
 
 
 def install(bed, resource, conf):
