@@ -77,7 +77,15 @@ def on_signals():
     """Make signals, and the end of the parent, end this process and its machines, too. For a
     program's main thread."""
     def end(num, _frame):
-        _reap_all()
+        # Takes no lock and waits for nobody: what it interrupts may be just waiting for a machine,
+        # and then holds the lock of that.
+        for pid in list(_children):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for d in _tmpdirs:
+            shutil.rmtree(d, ignore_errors=True)
         os._exit(128 + num)
     for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(s, end)
