@@ -31,6 +31,7 @@
 #define LOCKSTEP_WF_RDMA		(1ull << 4)	/* has the RDMA transport */
 /* stays connected in a split brain: SPLIT, RESOLVE, RESOLVE_DONE */
 #define LOCKSTEP_WF_SPLIT		(1ull << 5)
+#define LOCKSTEP_WF_TRACE		(1ull << 6)	/* traces on request: TRACE, TRACE_DONE */
 
 /* ---- data connections ---------------------------------------------------------------------- */
 
@@ -176,6 +177,13 @@ enum lockstep_ctl_type {
 	 */
 	LOCKSTEP_CT_RESOLVE	= 15,
 	LOCKSTEP_CT_RESOLVE_DONE = 16,	/* lockstep_ctl_resolve_done */
+	/*
+	 * While connected: begin to trace what you do with our writes, or end it and say;
+	 * lockstep_ctl_trace. Answered by TRACE_DONE: lockstep_ctl_trace_done + nr x
+	 * lockstep_ctl_trace_item. It ends by itself after a while, and with the connection.
+	 */
+	LOCKSTEP_CT_TRACE	= 17,
+	LOCKSTEP_CT_TRACE_DONE	= 18,
 	LOCKSTEP_CT_NR
 };
 
@@ -311,6 +319,34 @@ struct lockstep_ctl_resolve_done {
 	__le32	pad;		/*   4 */
 	__u8	text[248];	/*   8 NUL-terminated UTF-8 */
 };				/* 256 */
+
+struct lockstep_ctl_trace {
+	__le32	op;		/*  0 LOCKSTEP_TRACE_* */
+	__le32	pad;		/*  4 */
+};				/*  8 */
+
+#define LOCKSTEP_TRACE_BEGIN	1u
+#define LOCKSTEP_TRACE_END	2u
+#define LOCKSTEP_TRACE_ITEMS	8000u	/* most in one answer: the latest */
+
+struct lockstep_ctl_trace_done {
+	__le32	op;		/*   0 what it answers */
+	__le32	refused;	/*   4 0: done, 1: not, and `text` says why */
+	__le32	nr;		/*   8 items: only of END, and only if not refused */
+	__le32	pad;		/*  12 */
+	__le64	epoch;		/*  16 of the session that all items are of */
+	__u8	text[232];	/*  24 NUL-terminated UTF-8 */
+};				/* 256 */
+
+/* One write, named as on the data connection. */
+struct lockstep_ctl_trace_item {
+	__le32	stream;		/*  0 */
+	__le32	slot;		/*  4 */
+	__le32	slot_gen;	/*  8 */
+	__le32	pad;		/* 12 */
+	__le64	disk_ns;	/* 16 from the whole message received to its disk's end of it */
+	__le64	answer_ns;	/* 24 from there to the answer's last byte handed to the socket */
+};				/* 32 */
 
 struct lockstep_ctl_refuse {
 	__le32	code;		/*  0 enum lockstep_refuse, for tests; the text is for people */

@@ -131,6 +131,10 @@ static const struct body_rule bodies[LOCKSTEP_CT_NR] = {
 				    LOCKSTEP_MAX_VOLUMES },
 	[LOCKSTEP_CT_RESOLVE]	= { true, sizeof(struct lockstep_ctl_resolve), 1, 0 },
 	[LOCKSTEP_CT_RESOLVE_DONE] = { true, sizeof(struct lockstep_ctl_resolve_done), 1, 0 },
+	[LOCKSTEP_CT_TRACE]	= { true, sizeof(struct lockstep_ctl_trace), 1, 0 },
+	[LOCKSTEP_CT_TRACE_DONE] = { true, sizeof(struct lockstep_ctl_trace_done),
+				     sizeof(struct lockstep_ctl_trace_item),
+				     LOCKSTEP_TRACE_ITEMS },
 };
 
 void wire_ctl_encode(const struct wire_ctl *c, struct lockstep_ctl_hdr *ret)

@@ -130,6 +130,17 @@ struct wire_resolve_done {
 	char text[248];
 };
 
+struct wire_trace_done {
+	u32 op, refused, nr;
+	u64 epoch;
+	char text[232];
+};
+
+struct wire_trace_item {
+	u32 stream, slot, slot_gen;
+	u64 disk_ns, answer_ns;
+};
+
 struct wire_refuse {
 	u32 code;
 	char text[252];
@@ -174,6 +185,15 @@ enum wire_err wire_resolve_decode(const void *buf, size_t len, u32 *ret_keep);
 /* The text is d->text, cut to fit. */
 size_t wire_resolve_done_encode(const struct wire_resolve_done *d, void *buf, size_t cap);
 enum wire_err wire_resolve_done_decode(const void *buf, size_t len, struct wire_resolve_done *ret);
+
+/* Of a trace: wire-trace.c. At most `max` items, WIRE_LENGTH if there are more. */
+size_t wire_trace_encode(u32 op, void *buf, size_t cap);
+enum wire_err wire_trace_decode(const void *buf, size_t len, u32 *ret_op);
+/* The text is d->text, cut to fit. */
+size_t wire_trace_done_encode(const struct wire_trace_done *d, const struct wire_trace_item *item,
+			      void *buf, size_t cap);
+enum wire_err wire_trace_done_decode(const void *buf, size_t len, struct wire_trace_done *ret,
+				     struct wire_trace_item *ret_item, u32 max);
 
 /* For the codec's own files: a text in its field, checked and written. */
 bool wire_is_text(const u8 *field, size_t size);

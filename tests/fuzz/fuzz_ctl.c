@@ -85,6 +85,26 @@ static void split(const void *p, size_t len)
 	}
 }
 
+static void trace(const void *p, size_t len)
+{
+	struct wire_trace_item item[16];
+	struct wire_trace_done d;
+	u32 op;
+
+	if (!wire_trace_decode(p, len, &op)) {
+		assert(op == LOCKSTEP_TRACE_BEGIN || op == LOCKSTEP_TRACE_END);
+		assert(wire_trace_encode(op, again, sizeof(again)) == len);
+		assert(!memcmp(p, again, len));
+	}
+	if (!wire_trace_done_decode(p, len, &d, item, 16)) {
+		assert(d.nr <= 16 && memchr(d.text, 0, sizeof(d.text)));
+		for (u32 i = 0; i < d.nr; i++)
+			assert(item[i].stream < LOCKSTEP_MAX_STREAMS &&
+			       item[i].slot < LOCKSTEP_STREAM_SLOTS);
+		assert(wire_trace_done_encode(&d, item, again, sizeof(again)) == len);
+	}
+}
+
 static void others(const void *p, size_t len)
 {
 	struct wire_refuse r;
@@ -102,6 +122,7 @@ static void others(const void *p, size_t len)
 		assert(c.body_bytes <= LOCKSTEP_CTL_MAX_BYTES);
 	resize(p, len);
 	split(p, len);
+	trace(p, len);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -156,6 +177,8 @@ size_t fuzz_seed(u32 n, u8 *buf, size_t cap)
 	struct wire_split s = { 2, 1, 1, 2 };
 	struct wire_split_volume sv[2] = { { 0, 1, 2, 3, 4, 5 }, { 1, 0, 0, 0, 0, 0 } };
 	struct wire_resolve_done rd = { 1, "it is primary" };
+	struct wire_trace_done td = { LOCKSTEP_TRACE_END, 0, 2, 9, "" };
+	struct wire_trace_item ti[2] = { { 1, 2, 3, 4, 5 }, { 0, 511, 7, 8, 9 } };
 	struct wire_ctl ctl = { LOCKSTEP_CT_VERDICT, 24 };
 	static _Alignas(8) u8 body[4096];
 	size_t len = 0;
@@ -198,6 +221,12 @@ size_t fuzz_seed(u32 n, u8 *buf, size_t cap)
 		break;
 	case 11:
 		len = wire_resolve_done_encode(&rd, body, sizeof(body));
+		break;
+	case 12:
+		len = wire_trace_encode(LOCKSTEP_TRACE_BEGIN, body, sizeof(body));
+		break;
+	case 13:
+		len = wire_trace_done_encode(&td, ti, body, sizeof(body));
 		break;
 	}
 	if (!len || cap < len + 1)
