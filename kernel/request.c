@@ -278,6 +278,7 @@ static void set_pending(struct lockstep_request *req)
 static void submit_local(struct lockstep_request *req)
 {
 	bio_set_dev(&req->clone, req->vol->data.bdev);
+	trace_lockstep_write_local_start(req);
 	submit_bio_noacct(&req->clone);
 }
 

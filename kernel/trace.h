@@ -7,7 +7,8 @@
  *                               after it was held
  *   lockstep_msg_queued         its message has a slot and is in the send queue
  *   lockstep_msg_sent           the last byte was handed to the socket
- *   lockstep_write_local_done   the local disk has ended it; before or after the answer
+ *   lockstep_write_local_start  it goes to the local disk
+ *   lockstep_write_local_done   that has ended it; before or after the answer
  *   lockstep_msg_received       the answer is there (type=ack)
  *   lockstep_write_end          it is completed
  *
@@ -21,7 +22,7 @@
  * rounded to microseconds when they are printed.
  *
  * All that is read here is read while tracing is on only; who is traced guarantees that it is
- * there. Fields are only ever appended.
+ * there. Parsed by tools/lib/trace.c: fields are only ever appended.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM lockstep
@@ -85,6 +86,7 @@ DEFINE_EVENT(lockstep_write, lockstep_write_##name, \
 
 LOCKSTEP_WRITE_EVENT(submit);
 LOCKSTEP_WRITE_EVENT(mapped);
+LOCKSTEP_WRITE_EVENT(local_start);
 LOCKSTEP_WRITE_EVENT(local_done);
 LOCKSTEP_WRITE_EVENT(end);
 
