@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/random.h>
 #include <linux/workqueue.h>
+#include "debugfs.h"
 #include "engine.h"
 #include "netlink.h"
 #include "peerreq.h"
@@ -74,6 +75,7 @@ static int __init lockstep_init(void)
 	err = lockstep_netlink_init();
 	if (err)
 		goto volume;
+	lockstep_debugfs_init();
 	pr_info("loaded, instance %llx\n", lockstep_boot_id);
 	return 0;
 volume:
@@ -98,6 +100,7 @@ queues:
 static void __exit lockstep_exit(void)
 {
 	lockstep_netlink_exit();
+	lockstep_debugfs_exit();
 	exit_queues();
 	lockstep_volume_exit();
 	lockstep_engine_module_exit();

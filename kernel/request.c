@@ -212,6 +212,11 @@ static void peer_done(struct lockstep_call *call, int status)
 	lockstep_park_peer(req);
 }
 
+struct lockstep_request *lockstep_write_of_call(const struct lockstep_call *call)
+{
+	return call->done == peer_done ? container_of(call, struct lockstep_request, call) : NULL;
+}
+
 bool lockstep_request_is_call(const struct lockstep_call *call)
 {
 	return call->done == peer_done;
@@ -466,6 +471,11 @@ static void region_ready(struct lockstep_region_wait *w)
 struct lockstep_request *lockstep_write_of_range(struct lockstep_range *r)
 {
 	return r->ready == range_ready ? container_of(r, struct lockstep_request, range) : NULL;
+}
+
+struct lockstep_request *lockstep_write_of_region(struct lockstep_region_wait *w)
+{
+	return w->ready == region_ready ? container_of(w, struct lockstep_request, region) : NULL;
 }
 
 /* ---- modes ---------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <net/net_namespace.h>
 #include "auto.h"
+#include "debugfs.h"
 #include "request.h"
 #include "status.h"
 
@@ -127,6 +128,7 @@ struct lockstep_resource *lockstep_resource_create(struct net *net,
 	}
 	get_net(net);
 	kref_get(&res->ref);		/* the list's */
+	lockstep_debugfs_add(res);
 	list_add_tail(&res->node, &lockstep_resources);
 	mutex_unlock(&lockstep_resources_lock);
 	pr_debug("%s: resource created\n", res->name);
@@ -150,6 +152,7 @@ void lockstep_resource_remove_locked(struct lockstep_resource *res)
 	if (res->gone)
 		return;
 	res->gone = true;
+	lockstep_debugfs_remove(res);
 	mutex_lock(&lockstep_resources_lock);
 	list_del(&res->node);
 	mutex_unlock(&lockstep_resources_lock);

@@ -44,6 +44,7 @@
 #include <lockstep/limits.h>
 #include "state.h"
 
+struct dentry;
 struct net;
 struct lockstep_volume;
 struct lockstep_session;
@@ -76,6 +77,7 @@ struct lockstep_resource {
 	u32 timeout_ms, ping_ms, disk_timeout_ms;
 	struct kref ref;
 	struct work_struct free_work;
+	struct dentry *debugfs;		/* its folder, see debugfs.h */
 
 	struct list_head node;		/* lockstep_resources_lock */
 

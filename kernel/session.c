@@ -256,7 +256,7 @@ int lockstep_session_stream_locked(struct lockstep_session *s, u32 number, int f
 		snprintf(why, len, "descriptor %d is not a connected TCP socket", fd);
 		return PTR_ERR(st);
 	}
-	WRITE_ONCE(s->stream[number], st);
+	smp_store_release(&s->stream[number], st);
 	return 0;
 }
 

@@ -501,7 +501,8 @@ int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 mi
 		goto free;
 	}
 	lockstep_bitmap_start(vol);
-	res->volume[number] = vol;
+	/* Who looks it up without ctl finds all of it. */
+	smp_store_release(&res->volume[number], vol);
 	res->nr_volumes++;
 	res->epoch = max(res->epoch, vol->meta.epoch);
 	lockstep_status_copy_locked(res);
@@ -662,8 +663,9 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	wait_for_completion(&vol->disk_done);
 	res->wait = NULL;
 	put_disk(vol->disk);
-	res->volume[number] = NULL;
+	WRITE_ONCE(res->volume[number], NULL);
 	res->nr_volumes--;
+	synchronize_srcu(&res->mode_srcu);	/* whoever looks for waits: debugfs.c */
 	volume_free(vol);
 	lockstep_status_copy_locked(res);
 	return 0;

@@ -66,9 +66,11 @@ void lockstep_write_mark(struct lockstep_request *req);
 void lockstep_write_send(struct lockstep_request *req, struct lockstep_session *s);
 /* It ends with an error, before it was started. */
 void lockstep_write_refuse(struct lockstep_request *req);
-/* The write this range, or this waiter, belongs to; NULL: somebody else's. */
+/* The write this range, waiter or call belongs to; NULL: somebody else's. */
 struct lockstep_request *lockstep_write_of_range(struct lockstep_range *r);
 struct lockstep_request *lockstep_write_of_waiter(struct lockstep_waiter *w);
+struct lockstep_request *lockstep_write_of_region(struct lockstep_region_wait *w);
+struct lockstep_request *lockstep_write_of_call(const struct lockstep_call *call);
 
 /* The local part has ended without a result that counts. Any context. */
 void lockstep_park_local(struct lockstep_request *req);
