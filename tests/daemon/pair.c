@@ -142,6 +142,7 @@ void pair_start(struct pair *p, int side)
 		.compare_ms = 100,
 		.stream_bytes = p->stream_bytes,
 		.hook_ms = p->hook_ms,
+		.trace = p->trace,
 	};
 
 	assert_int_equal(manager_create(p->event, &o, &s->m), 0);

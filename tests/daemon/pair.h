@@ -32,6 +32,7 @@ struct pair {
 	sd_event *event;
 	char dir[88];
 	u32 stream_bytes, hook_ms;	/* of manager_options, for who is started next */
+	const struct trace_ops *trace;	/* likewise */
 	char conf_more[512];		/* settings that pair_write_conf() adds */
 	u16 port;
 	struct side {

@@ -90,6 +90,8 @@ expect 2 "needs a value" init r0 --node
 expect 2 "two places, as in 10G-20G" verify r0 --range 20G-10G
 expect 2 "two places, as in 10G-20G" verify r0 --range -
 expect 2 "takes bytes, or as in 10G" resize r0 --size 0
+expect 2 "a number from 0 to 4000" trace-write r0 --count 4001
+expect 2 "takes no option --count" verify r0 --count 1
 expect 2 "takes bytes, or as in 10G" resize r0 --size 10Q
 expect 2 "which host.s changes are to count" resolve r0
 expect 2 '"here" or "peer"' resolve r0 --keep both
@@ -363,7 +365,7 @@ if [ "$(id -u)" = 0 ]; then
 	refuse 1 "lockstepd does not run" events r0
 	refuse 1 "lockstepd does not run" events
 	for word in up down status events promote demote connect disconnect attach detach verify resize \
-		wait-connect wait-sync; do
+		wait-connect wait-sync trace-write; do
 		refuse 1 "cannot be a resource's name" $word ../r0
 	done
 	refuse 1 "is not up here" wait-connect r0
@@ -378,6 +380,9 @@ if [ "$(id -u)" = 0 ]; then
 	refuse 1 "goes with --result only" verify r0 --json
 	refuse 1 "range of the last one" verify r0 --resume --range 1G-2G
 	refuse 1 "is not up here" verify r0
+	refuse 1 "is not up here" trace-write r0
+	refuse 1 "a number from 1 to 4000" trace-write r0 --count 0
+	refuse 1 "a number from 1 to 60" trace-write r0 --timeout 61
 	refuse 1 "is not up here" detach r0
 	refuse 1 "is not up here" resize r0
 	refuse 1 "lockstepd does not run" attach r0

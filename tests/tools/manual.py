@@ -42,7 +42,8 @@ def codes():
     paths = [f"{TOP}/tools/lib/diagnose.c", f"{TOP}/tools/daemon/conn.c"]
     for path in paths + glob.glob(f"{TOP}/tools/daemon/peer*.c"):
         # What answers a command is read where that was asked for, and not in status.
-        if os.path.basename(path) not in ("peer-resize.c", "peer-split.c", "peer-dry.c"):
+        if os.path.basename(path) not in ("peer-resize.c", "peer-split.c", "peer-dry.c",
+                                              "peer-trace.c"):
             found |= set(CODES.findall(read(path)))
     rows = re.findall(r'\[(?:LOCKSTEP_RF|TLS)_\w+\]\s*=\s*\{?\s*"([^"]+)"',
                       read(f"{TOP}/tools/daemon/peer.c") + read(f"{TOP}/tools/daemon/conn.c"))

@@ -93,6 +93,9 @@ static void test_bad_requests(void **state)
 		"{\"version\":1,\"command\":\"disconnect\",\"resource\":\"r0\","
 		"\"options\":{\"dry_run\":true}}",
 		"{\"version\":1,\"command\":\"up\",\"resource\":\"r0\"}{}",
+		"{\"version\":1,\"command\":\"up\",\"resource\":\"r0\",\"options\":{\"end\":true}}",
+		"{\"version\":1,\"command\":\"trace\",\"resource\":\"r0\",\"options\":{\"end\":1}}",
+		"{\"version\":1,\"command\":\"trace\"}",
 		"{\"version\":1,\"command\":\"up\",\"resource\":\"r\\u00000\"}",
 	};
 	struct ctl_request r;
@@ -165,6 +168,44 @@ static void test_status(void **state)
 	free(line);
 }
 
+static void test_trace(void **state)
+{
+	static struct trace_item item[LOCKSTEP_TRACE_ITEMS + 1];
+	struct ctl_request r = { .command = CTL_TRACE, .resource = "r0", .end = true }, back;
+	struct ctl_reply reply;
+	struct err e;
+	char *line;
+
+	(void)state;
+	line = ctl_format_request(&r);
+	assert_int_equal(ctl_parse_request(line, strlen(line), &back, &e), 0);
+	assert_memory_equal(&back, &r, sizeof(r));
+	free(line);
+	for (u32 i = 0; i < ARRAY_SIZE(item); i++)
+		item[i] = (struct trace_item){
+			{ ~0ull, i % LOCKSTEP_MAX_STREAMS, i % LOCKSTEP_STREAM_SLOTS, U32_MAX - i },
+			(1ull << 48) - 1, i };
+	/* As many as a message of the peer's can have. */
+	line = ctl_reply_trace(item, LOCKSTEP_TRACE_ITEMS);
+	assert_true(strlen(line) < CTL_REPLY_BYTES);
+	assert_int_equal(ctl_parse_reply(line, strlen(line), &reply, &e), 0);
+	assert_int_equal(reply.nr_items, LOCKSTEP_TRACE_ITEMS);
+	assert_memory_equal(reply.items, item, LOCKSTEP_TRACE_ITEMS * sizeof(*item));
+	ctl_reply_free(&reply);
+	free(line);
+	line = ctl_reply_trace(item, LOCKSTEP_TRACE_ITEMS + 1);
+	assert_int_equal(ctl_parse_reply(line, strlen(line), &reply, &e), -EPROTO);
+	free(line);
+	line = ctl_reply_trace(NULL, 0);
+	assert_int_equal(ctl_parse_reply(line, strlen(line), &reply, &e), 0);
+	assert_int_equal(reply.nr_items, 0);
+	ctl_reply_free(&reply);
+	free(line);
+}
+
+#define TRACE(epoch, list) \
+	"{\"version\":1,\"ok\":true,\"epoch\":" epoch ",\"trace\":" list "}"
+
 static void test_bad_replies(void **state)
 {
 	static const char *const bad[] = {
@@ -174,6 +215,13 @@ static void test_bad_replies(void **state)
 		"{\"version\":1,\"ok\":true,\"resources\":[5]}",
 		"{\"version\":1,\"ok\":true,\"resources\":[{}]}",
 		"{\"version\":1,\"ok\":true,\"resources\":[{\"name\":\"a b\"}]}",
+		TRACE("\"0000000000000001\"", "{}"), TRACE("1", "[]"), TRACE("\"1\"", "[]"),
+		TRACE("\"0000000000000001\"", "[[1,2,3,4]]"),
+		TRACE("\"0000000000000001\"", "[[1,2,3,4,5,6]]"),
+		TRACE("\"0000000000000001\"", "[[16,2,3,4,5]]"),
+		TRACE("\"0000000000000001\"", "[[1,512,3,4,5]]"),
+		TRACE("\"0000000000000001\"", "[[1,2,3,-4,5]]"),
+		TRACE("\"0000000000000001\"", "[[1,2,3,4,\"5\"]]"),
 	};
 	struct ctl_reply r;
 	struct err e;
@@ -256,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_trace),
 		cmocka_unit_test(test_bad_replies),
 		cmocka_unit_test(test_call),
 	};

@@ -43,6 +43,8 @@ enum cmd_option {
 	CMD_OPT_SAVE	= 1 << 20,
 	CMD_OPT_YES	= 1 << 21,
 	CMD_OPT_DRY_RUN	= 1 << 22,
+	CMD_OPT_COUNT	= 1 << 23,
+	CMD_OPT_PEER	= 1 << 24,
 };
 
 /* The one word that is no option. */
@@ -57,6 +59,7 @@ struct opts {
 	u32 given;		/* CMD_OPT_* */
 	u32 volume;
 	u32 timeout_s;
+	u32 count;
 	const char *node;
 	const char *socket;	/* never NULL */
 	const char *device;
@@ -97,6 +100,7 @@ int cmd_outdate(const struct opts *o);
 int cmd_status(const struct opts *o);		/* status.c */
 int cmd_events(const struct opts *o);		/* events.c */
 int cmd_verify(const struct opts *o);		/* verify.c */
+int cmd_trace_write(const struct opts *o);	/* trace.c */
 int cmd_wait_connect(const struct opts *o);	/* wait.c */
 int cmd_wait_sync(const struct opts *o);
 int cmd_wait_promotable(const struct opts *o);

@@ -143,6 +143,17 @@ static const struct cmd commands[] = {
 	  "It is not promoted without --force before it has been connected again.\n"
 	  "Exit code, as a fencing program passes it on: 4 noted, or so before; 3 it is not\n"
 	  "consistent anyway; 6 it is primary; 1 anything else (connected, for instance).\n" },
+	{ .name = "trace-write", .run = cmd_trace_write, .must_root = true,
+	  .usage = "NAME [--count N] [--timeout SECONDS] [--peer] [--json]",
+	  .operand = CMD_MUST_OPERAND,
+	  .options = CMD_OPT_COUNT | CMD_OPT_TIMEOUT | CMD_OPT_PEER | CMD_OPT_JSON |
+	  CMD_OPT_SOCKET,
+	  .summary = "where the time of writes goes, on both hosts",
+	  .help = "On the host that is primary. Watches the writes that come, and makes none.\n"
+	  "  --count N    of so many, the latest (1000; up to 4000)\n"
+	  "  --timeout S  of what comes within S seconds, if that is less (10; up to 60)\n"
+	  "  --peer       fail if the peer's half cannot be had, instead of going without it\n"
+	  "  -j, --json   for programs; lockstep(8) has the members\n" },
 	{ .name = "dump-meta", .usage = "NAME|--device PATH [--volume N] [--json]",
 	  .run = cmd_dump_meta, .operand = CMD_MUST_OPERAND,
 	  .options = CMD_OPT_DEVICE | CMD_OPT_VOLUME | CMD_OPT_JSON | CMD_OPT_NODE,

@@ -6,6 +6,7 @@
 
 #include "ctl.h"
 #include "text.h"
+#include "tracefs.h"
 
 /* What getopt returns for a long option: its bit's number, beyond every letter. */
 #define LONG(option)	(256 + __builtin_ctz(option))
@@ -36,6 +37,8 @@ static const struct option long_options[] = {
 	{ "save",	required_argument,	NULL, LONG(CMD_OPT_SAVE) },
 	{ "yes",	no_argument,		NULL, LONG(CMD_OPT_YES) },
 	{ "dry-run",	no_argument,		NULL, LONG(CMD_OPT_DRY_RUN) },
+	{ "count",	required_argument,	NULL, LONG(CMD_OPT_COUNT) },
+	{ "peer",	no_argument,		NULL, LONG(CMD_OPT_PEER) },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -111,6 +114,8 @@ static int take_option(const struct cmd *cmd, u32 option, const char *arg, struc
 		return parse_number(cmd, option, arg, LOCKSTEP_MAX_VOLUMES - 1, &o->volume, e);
 	case CMD_OPT_TIMEOUT:
 		return parse_number(cmd, option, arg, 7 * 86400, &o->timeout_s, e);
+	case CMD_OPT_COUNT:
+		return parse_number(cmd, option, arg, TRACE_MAX_COUNT, &o->count, e);
 	case CMD_OPT_NODE:
 		o->node = arg;
 		break;

@@ -62,6 +62,26 @@ static void on_reply(void *arg, const struct err *e, const char *text)
 		run(b);
 }
 
+int batch_names(const struct resource *list, enum ctl_command command,
+		char (**ret)[LOCKSTEP_NAME_BYTES], size_t *ret_nr, struct err *e)
+{
+	const struct resource *r;
+	size_t nr = 0;
+
+	if (command == CTL_UP)
+		return conf_names(ret, ret_nr, e);
+	for (r = list; r; r = r->next)
+		nr++;
+	*ret = calloc(nr + 1, sizeof(**ret));
+	if (!*ret)
+		return err_set(e, -ENOMEM, "no-memory", "no memory for the command");
+	nr = 0;
+	for (r = list; r; r = r->next)
+		snprintf((*ret)[nr++], LOCKSTEP_NAME_BYTES, "%s", r->name);
+	*ret_nr = nr;
+	return 0;
+}
+
 void batch_run(struct manager *m, batch_one_fn one, const struct ctl_request *q,
 	       char (*names)[LOCKSTEP_NAME_BYTES], size_t nr, manager_reply_fn reply, void *arg)
 {

@@ -514,26 +514,6 @@ static void request_one(struct manager *m, const struct ctl_request *q, manager_
 	start_request(m, r);
 }
 
-/* Names for `down --all`: what we look after. For `up --all`: what has a file. */
-static int all_names(struct manager *m, enum ctl_command command,
-		     char (**ret)[LOCKSTEP_NAME_BYTES], size_t *ret_nr, struct err *e)
-{
-	size_t nr = 0;
-
-	if (command == CTL_UP)
-		return conf_names(ret, ret_nr, e);
-	for (struct resource *r = m->resources; r; r = r->next)
-		nr++;
-	*ret = calloc(nr + 1, sizeof(**ret));
-	if (!*ret)
-		return err_set(e, -ENOMEM, "no-memory", "no memory for the command");
-	nr = 0;
-	for (struct resource *r = m->resources; r; r = r->next)
-		snprintf((*ret)[nr++], LOCKSTEP_NAME_BYTES, "%s", r->name);
-	*ret_nr = nr;
-	return 0;
-}
-
 void manager_request(struct manager *m, const struct ctl_request *q, manager_reply_fn reply,
 		     void *arg)
 {
@@ -545,11 +525,24 @@ void manager_request(struct manager *m, const struct ctl_request *q, manager_rep
 		request_one(m, q, reply, arg);
 		return;
 	}
-	if (all_names(m, q->command, &names, &nr, &e) < 0) {
+	if (batch_names(m->resources, q->command, &names, &nr, &e) < 0) {
 		reply(arg, &e, NULL);
 		return;
 	}
 	batch_run(m, request_one, q, names, nr, reply, arg);
+}
+
+void manager_trace(struct manager *m, const struct ctl_request *q, peer_traced_fn done, void *arg)
+{
+	struct resource *r = find(m, q->resource);
+	struct err e;
+
+	if (r && r->peer) {
+		peer_trace(r->peer, q->end, done, arg);
+		return;
+	}
+	(void)not_up(q->resource, &e);
+	done(arg, &e, NULL, 0);
 }
 
 int manager_facts(struct manager *m, const char *name, struct model_daemon **ret, size_t *ret_nr,
@@ -852,6 +845,7 @@ int manager_create(sd_event *event, const struct manager_options *o, struct mana
 		.event = event,
 		.jobs = m->jobs,
 		.kern = o->kern,
+		.trace = o->trace ? o->trace : &tracefs,
 		.conns = m->conns,
 		.listeners = m->listeners,
 		.state_dir = o->state_dir,

@@ -16,12 +16,14 @@
 #include "ctl.h"
 #include "kern.h"
 #include "model.h"
+#include "peer.h"
 
 struct manager_options {
 	const char *node;		/* who we are; NULL: the file or the host says */
 	const char *run_dir;		/* for what must outlive the daemon, not the host */
 	const char *state_dir;		/* for what must outlive the host */
 	const struct kern *kern;
+	const struct trace_ops *trace;	/* NULL: the kernel's */
 	u32 phase_ms, ping_ms, dead_ms, retry_min_ms, retry_max_ms, compare_ms;
 	u32 stream_bytes;		/* kept for a reader of events; 0: the default */
 	u32 hook_ms;			/* for a program that is told of one; 0: the default */
@@ -41,10 +43,14 @@ void manager_destroy(struct manager *m);
 typedef void (*manager_reply_fn)(void *arg, const struct err *e, const char *text);
 
 /*
- * Anything but CTL_STATUS and CTL_EVENTS. The reply may come before this returns, and comes always.
+ * Anything but CTL_STATUS, CTL_EVENTS and CTL_TRACE. The reply may come before this returns, and
+ * comes always.
  */
 void manager_request(struct manager *m, const struct ctl_request *r, manager_reply_fn reply,
 		     void *arg);
+
+/* CTL_TRACE; see peer.h. */
+void manager_trace(struct manager *m, const struct ctl_request *q, peer_traced_fn done, void *arg);
 
 /* Facts of one resource (name "": of all). *ret is one block, free() it. */
 int manager_facts(struct manager *m, const char *name, struct model_daemon **ret, size_t *ret_nr,

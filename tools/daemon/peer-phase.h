@@ -26,6 +26,7 @@
 #include "join.h"
 #include "peer.h"
 #include "split-policy.h"
+#include "tracefs.h"
 
 enum peer_phase {
 	PEER_OFF,		/* not wanted */
@@ -103,6 +104,15 @@ struct peer_split {
 	sd_event_source *timer;
 };
 
+struct peer_tracing {
+	u32 op;				/* of the question that is open */
+	peer_traced_fn done;		/* NULL: none is */
+	void *arg;
+	sd_event_source *timer;
+	struct trace_source *source;	/* for the peer; NULL: nothing is traced */
+	sd_event_source *keep;
+};
+
 /* Of a dry run that waits for a hello. */
 struct peer_dry {
 	peer_resolved_fn done;		/* NULL: none does */
@@ -165,6 +175,7 @@ struct peer {
 	struct peer_resizing resizing;
 	struct peer_split split;
 	struct peer_dry dry;
+	struct peer_tracing tracing;
 
 	struct err problem;
 	u64 problem_since_s;
@@ -206,7 +217,10 @@ struct peer_job {
 	u32 nr_given_up;
 	const char *state_dir;
 	struct nl_marks *marks;		/* in or out; freed with the job */
+	const struct trace_ops *trace;
+	struct trace_source *source;	/* closed with the job */
 	/* Out. */
+	struct trace_peer *traced;	/* freed with the job */
 	struct model model;
 	int ret;
 	struct err e;
@@ -265,6 +279,13 @@ void peer_split_model(const struct peer *p, struct model_split *ret);
 bool peer_dry_hello(struct peer *p);
 /* There will be no hello to look at, or (connected) no need. */
 void peer_dry_over(struct peer *p, const struct err *why);
+
+/* ---- peer-trace.c */
+
+void peer_on_trace(struct peer *p, const u8 *body, size_t len);
+void peer_on_trace_done(struct peer *p, const u8 *body, size_t len);
+/* The connection ended. */
+void peer_trace_lost(struct peer *p);
 
 /* ---- peer-resize.c */
 

@@ -50,7 +50,8 @@ static const struct phase_row {
 			    MAY(STARTED) | MAY(REFUSE), true },
 	[PEER_ADOPT]	= { "taking up the session", MAY(ADOPT) | MAY(REFUSE), true },
 	[PEER_CONNECTED] = { "connected", MAY(PING) | MAY(PONG) | MAY(MARKS) | MAY(MARKS_DONE) |
-			     MAY(RESIZE) | MAY(RESIZE_DONE) | MAY(REFUSE), false },
+			     MAY(RESIZE) | MAY(RESIZE_DONE) | MAY(TRACE) |
+			     MAY(TRACE_DONE) | MAY(REFUSE), false },
 	[PEER_SPLIT]	= { "split brain", MAY(SPLIT) | MAY(RESOLVE) | MAY(RESOLVE_DONE) |
 			    MAY(PING) | MAY(PONG) | MAY(REFUSE), false },
 	[PEER_SETTLE]	= { "waiting for the kernel", 0, false },
@@ -198,6 +199,7 @@ void peer_fail(struct peer *p, const struct err *why, enum peer_retry retry)
 		peer_set_problem(p, why);
 	peer_resize_lost(p);
 	peer_split_lost(p);
+	peer_trace_lost(p);
 	peer_dry_over(p, why);
 	drop_attempt(p);
 	p->retry = retry;
@@ -255,6 +257,9 @@ static void job_free(struct peer_job *j)
 	free(j->volumes);
 	free(j->given_up);
 	free(j->marks);
+	if (j->source)
+		j->trace->close(j->source);
+	trace_peer_free(j->traced);
 	free(j);
 }
 
@@ -372,6 +377,8 @@ static void on_frame(struct conn *c, const struct wire_ctl *h, const u8 *body, v
 	case LOCKSTEP_CT_SPLIT:		peer_on_split(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_RESOLVE:	peer_on_resolve(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_RESOLVE_DONE:	peer_on_resolve_done(p, body, h->body_bytes); break;
+	case LOCKSTEP_CT_TRACE:		peer_on_trace(p, body, h->body_bytes); break;
+	case LOCKSTEP_CT_TRACE_DONE:	peer_on_trace_done(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_PING:		peer_send(p, LOCKSTEP_CT_PONG, NULL, 0); break;
 	case LOCKSTEP_CT_PONG:		break;	/* that it was heard is all */
 	case LOCKSTEP_CT_REFUSE:	on_refuse(p, body, h->body_bytes); break;
@@ -711,6 +718,9 @@ void peer_destroy(struct peer *p)
 	loop_drop(&p->resizing.timer);
 	peer_split_lost(p);
 	loop_drop(&p->split.timer);
+	peer_trace_lost(p);
+	loop_drop(&p->tracing.timer);
+	loop_drop(&p->tracing.keep);
 	peer_dry_over(p, &e);
 	loop_drop(&p->dry.timer);
 	if (p->env)

@@ -18,12 +18,14 @@
 #include "kern.h"
 #include "listen.h"
 #include "model.h"
+#include "tracefs.h"
 
 /* What all peers share; outlives them. */
 struct peer_env {
 	sd_event *event;
 	struct jobs *jobs;
 	const struct kern *kern;
+	const struct trace_ops *trace;
 	struct conns *conns;
 	struct listeners *listeners;
 	const char *state_dir;		/* sizes.h */
@@ -80,6 +82,15 @@ void peer_resolve(struct peer *p, enum resolve keep, u64 id, peer_resolved_fn do
 
 /* Ask the peer what it has, and say what would come of it, without a session. done() as above. */
 void peer_dry_run(struct peer *p, peer_resolved_fn done, void *arg);
+
+/*
+ * Have the peer begin to trace what it does with our writes, or (end) say what it has seen. done()
+ * comes always, perhaps before this returns: e NULL and the items, which are good during the call
+ * only, or why not.
+ */
+typedef void (*peer_traced_fn)(void *arg, const struct err *e, const struct trace_item *item,
+			       u32 nr);
+void peer_trace(struct peer *p, bool end, peer_traced_fn done, void *arg);
 
 bool peer_is_connected(const struct peer *p);
 bool peer_is_dialler(const struct peer *p);

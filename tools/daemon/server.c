@@ -119,6 +119,13 @@ static void on_reply(void *arg, const struct err *e, const char *text)
 	answer(c, e ? ctl_reply_err(e) : ctl_reply_ok(text));
 }
 
+static void on_traced(void *arg, const struct err *e, const struct trace_item *item, u32 nr)
+{
+	struct client *c = arg;
+
+	answer(c, e ? ctl_reply_err(e) : ctl_reply_trace(item, nr));
+}
+
 static void answer_status(struct client *c, const char *name)
 {
 	struct model_daemon *facts;
@@ -168,6 +175,8 @@ static void take_request(struct client *c, size_t len)
 		answer_status(c, q.resource);
 	else if (q.command == CTL_EVENTS)
 		begin_stream(c, q.resource);
+	else if (q.command == CTL_TRACE)
+		manager_trace(c->s->m, &q, on_traced, c);
 	else
 		manager_request(c->s->m, &q, on_reply, c);
 }

@@ -20,6 +20,7 @@ enum {
 	TAKES_SIZE	= 1 << 5,
 	TAKES_DRY_RUN	= 1 << 6,
 	NEEDS_KEEP	= 1 << 7,
+	TAKES_END	= 1 << 8,
 };
 
 static const struct {
@@ -40,6 +41,7 @@ static const struct {
 	[CTL_RESOLVE]	 = { "resolve", NEEDS_KEEP },
 	[CTL_RESUME]	 = { "resume", 0 },
 	[CTL_OUTDATE]	 = { "outdate", 0 },
+	[CTL_TRACE]	 = { "trace", TAKES_END },
 };
 
 /* Where each string of struct model_daemon goes. */
@@ -175,6 +177,8 @@ static int parse_options(json_t *options, struct ctl_request *r, struct err *e)
 			r->size_sect = v;
 		} else if (!strcmp(key, "dry_run") && json_is_boolean(value)) {
 			r->dry_run = json_is_true(value);
+		} else if (!strcmp(key, "end") && json_is_boolean(value)) {
+			r->end = json_is_true(value);
 		} else if ((!strcmp(key, "keep") && parse_keep(value, &r->keep)) ||
 			   (!strcmp(key, "split_id") && parse_id(value, &r->split_id))) {
 			continue;
@@ -216,6 +220,8 @@ static int check_request(const struct ctl_request *r, struct err *e)
 		return err_set(e, -EINVAL, "ctl-request", "%s needs the name of a resource", name);
 	if (r->dry_run && !(takes & TAKES_DRY_RUN))
 		return err_set(e, -EINVAL, "ctl-request", "%s has no dry run", name);
+	if (r->end && !(takes & TAKES_END))
+		return err_set(e, -EINVAL, "ctl-request", "%s cannot be ended", name);
 	if (!(takes & NEEDS_KEEP) != !r->keep || !(takes & NEEDS_KEEP) != !r->split_id)
 		return err_set(e, -EINVAL, "ctl-request", takes & NEEDS_KEEP ?
 			       "%s needs to know what to keep of which split" :
@@ -365,6 +371,24 @@ char *ctl_reply_status(const struct model_daemon *facts, size_t nr)
 	return dump_line(j);
 }
 
+/* Five numbers each, so that the longest answer stays short enough. */
+char *ctl_reply_trace(const struct trace_item *item, u32 nr)
+{
+	json_t *list = json_array(), *j;
+
+	for (u32 i = 0; list && i < nr; i++) {
+		j = json_pack("[I,I,I,I,I]", (json_int_t)item[i].key.stream,
+			      (json_int_t)item[i].key.slot, (json_int_t)item[i].key.gen,
+			      (json_int_t)item[i].disk_ns, (json_int_t)item[i].answer_ns);
+		if (json_array_append_new(list, j)) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return dump_line(json_pack("{s:i,s:b,s:o,s:o}", "version", CTL_VERSION, "ok", 1, "epoch",
+				   id_json(nr ? item[0].key.epoch : 0), "trace", list));
+}
+
 char *ctl_format_request(const struct ctl_request *r)
 {
 	json_t *options = json_object(), *j = NULL;
@@ -387,6 +411,8 @@ char *ctl_format_request(const struct ctl_request *r)
 		json_object_set_new(options, "split_id", id_json(r->split_id));
 	if (r->dry_run)
 		json_object_set_new(options, "dry_run", json_true());
+	if (r->end)
+		json_object_set_new(options, "end", json_true());
 	j = json_pack("{s:i,s:s,s:o}", "version", CTL_VERSION, "command", commands[r->command].name,
 		      "options", options);
 	if (j && r->resource[0])
@@ -397,6 +423,7 @@ char *ctl_format_request(const struct ctl_request *r)
 void ctl_reply_free(struct ctl_reply *r)
 {
 	free(r->facts);
+	free(r->items);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -473,6 +500,46 @@ static int parse_facts(const json_t *list, struct ctl_reply *r, struct err *e)
 	return err;
 }
 
+static bool parse_item(const json_t *j, struct trace_item *ret)
+{
+	static const u64 max[] = { LOCKSTEP_MAX_STREAMS - 1, LOCKSTEP_STREAM_SLOTS - 1, U32_MAX,
+				   INT64_MAX / 4, INT64_MAX / 4 };
+	u64 v[ARRAY_SIZE(max)];
+
+	if (json_array_size(j) != ARRAY_SIZE(max))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(max); i++)
+		if (!parse_number(json_array_get(j, i), max[i], &v[i]))
+			return false;
+	ret->key.stream = (u32)v[0];
+	ret->key.slot = (u32)v[1];
+	ret->key.gen = (u32)v[2];
+	ret->disk_ns = v[3];
+	ret->answer_ns = v[4];
+	return true;
+}
+
+static int parse_trace(const json_t *j, struct ctl_reply *r, struct err *e)
+{
+	const json_t *list = json_object_get(j, "trace");
+	size_t nr = json_array_size(list);
+	u64 epoch;
+
+	if (!json_is_array(list) || nr > LOCKSTEP_TRACE_ITEMS ||
+	    !parse_id(json_object_get(j, "epoch"), &epoch))
+		return bad_line(e, "a trace that is none");
+	r->items = calloc(nr ? nr : 1, sizeof(*r->items));
+	if (!r->items)
+		return err_set(e, -ENOMEM, "no-memory", "out of memory");
+	for (size_t i = 0; i < nr; i++) {
+		if (!parse_item(json_array_get(list, i), &r->items[i]))
+			return bad_line(e, "a trace of another shape");
+		r->items[i].key.epoch = epoch;
+	}
+	r->nr_items = (u32)nr;
+	return 0;
+}
+
 /* What the daemon refused, in its own words. */
 static int parse_refusal(const json_t *j, struct err *e)
 {
@@ -510,6 +577,8 @@ int ctl_parse_reply(const char *line, size_t len, struct ctl_reply *ret, struct 
 		get_string(j, "text", r.text, sizeof(r.text));
 	if (list)
 		err = parse_facts(list, &r, e);
+	if (!err && json_object_get(j, "trace"))
+		err = parse_trace(j, &r, e);
 	json_decref(j);
 	if (err)
 		ctl_reply_free(&r);

@@ -23,6 +23,7 @@
 #include "os.h"
 #include "err.h"
 #include "model.h"
+#include "trace.h"
 
 #define CTL_VERSION		1
 #define CTL_SOCKET		"/run/lockstep/lockstepd.sock"	/* LOCKSTEP_SOCKET wins */
@@ -45,6 +46,7 @@ enum ctl_command {
 	CTL_RESOLVE,		/* split brain: whose changes are to count */
 	CTL_RESUME,		/* go on without the peer: a person knows that it is no primary */
 	CTL_OUTDATE,		/* the peer goes on without our copy */
+	CTL_TRACE,		/* the peer begins to trace our writes; end: what it has seen */
 	CTL_COMMAND_NR
 };
 
@@ -66,6 +68,7 @@ struct ctl_request {
 	enum ctl_keep keep;			/* of CTL_RESOLVE, */
 	u64 split_id;				/* and the split that was looked at */
 	bool dry_run;				/* of CTL_CONNECT: say what would happen */
+	bool end;				/* of CTL_TRACE */
 };
 
 /* Path of the socket: `option` if not NULL, else the environment, else CTL_SOCKET. */
@@ -85,6 +88,8 @@ int ctl_parse_request(const char *line, size_t len, struct ctl_request *ret, str
 char *ctl_reply_ok(const char *text);
 char *ctl_reply_err(const struct err *e);
 char *ctl_reply_status(const struct model_daemon *facts, size_t nr);
+/* At most LOCKSTEP_TRACE_ITEMS, of one session. */
+char *ctl_reply_trace(const struct trace_item *item, u32 nr);
 
 /* ---- command line's half */
 
@@ -92,6 +97,8 @@ struct ctl_reply {
 	char text[512];			/* empty: none */
 	struct model_daemon *facts;	/* only for CTL_STATUS, else NULL */
 	size_t nr_facts;
+	struct trace_item *items;	/* only for CTL_TRACE, else NULL */
+	u32 nr_items;
 };
 
 void ctl_reply_free(struct ctl_reply *r);
