@@ -2,6 +2,7 @@
 /*
  * Memory for the bitmap is fetched before the lock is taken and given back after it is dropped;
  * what core does not use goes away again. A page that could not be had costs copying, never a mark.
+ * Most changes need none, and are tried without: a write alone marks its block each time.
  */
 #include "marks.h"
 
@@ -80,9 +81,10 @@ int lockstep_marks_resize(struct lockstep_marks *m, u64 nr_sect)
 	return 0;
 }
 
+/* Not zeroed: core does that to what it takes. */
 static u64 *page_get(gfp_t gfp)
 {
-	return (u64 *)get_zeroed_page(gfp);
+	return (u64 *)__get_free_page(gfp | __GFP_NOWARN);
 }
 
 static void page_put(u64 *page)
@@ -105,61 +107,71 @@ static u64 covered(const struct lockstep_marks *m, u64 sect, u64 nr, u64 *first)
 	return end > *first ? end - *first : 0;
 }
 
-static void set_bits(struct lockstep_marks *m, u64 first, u64 count, u64 **spare)
+static void change_locked(struct lockstep_marks *m, u64 first, u64 count, bool set, u64 **spare)
 {
+	if (set)
+		oosmap_set(&m->bitmap, first, count, spare);
+	else
+		oosmap_clear(&m->bitmap, first, count, spare);
+}
+
+/* False: it needs a page. */
+static bool change_at_once(struct lockstep_marks *m, u64 first, u64 count, bool set)
+{
+	u64 *spare = NULL;
 	unsigned long flags;
+	bool done;
 
 	spin_lock_irqsave(&m->lock, flags);
-	oosmap_set(&m->bitmap, first, count, spare);
+	done = !oosmap_needs_page(&m->bitmap, first, count, set);
+	if (done)
+		change_locked(m, first, count, set, &spare);
 	spin_unlock_irqrestore(&m->lock, flags);
+	if (spare)
+		page_put(spare);
+	return done;
+}
+
+static void change(struct lockstep_marks *m, u64 first, u64 count, bool set, gfp_t gfp)
+{
+	unsigned long flags;
+	u64 *spare;
+
+	if (change_at_once(m, first, count, set))
+		return;
+	spare = page_get(gfp);
+	spin_lock_irqsave(&m->lock, flags);
+	change_locked(m, first, count, set, &spare);
+	spin_unlock_irqrestore(&m->lock, flags);
+	if (spare)
+		page_put(spare);
 }
 
 void lockstep_marks_set(struct lockstep_marks *m, u64 sect, u64 nr)
 {
 	u64 first, count = touched(sect, nr, &first), end = first + count, n;
-	u64 *spare = NULL;
 
 	/* By bitmap pages, so that each can have a page of memory of its own. */
 	for (; first < end; first += n) {
 		n = min(end - first, OOSMAP_PAGE_BITS - (first & (OOSMAP_PAGE_BITS - 1)));
-		if (!spare)
-			spare = page_get(GFP_NOIO | __GFP_NOWARN);
-		set_bits(m, first, n, &spare);
-		if (spare && n != OOSMAP_PAGE_BITS) {
-			/* It may have come back used: core takes only zeroed ones. */
-			page_put(spare);
-			spare = NULL;
-		}
+		change(m, first, n, true, GFP_NOIO);
 	}
-	if (spare)
-		page_put(spare);
 }
 
 void lockstep_marks_set_atomic(struct lockstep_marks *m, u64 sect, u64 nr)
 {
 	u64 first, count = touched(sect, nr, &first);
-	u64 *spare = page_get(GFP_ATOMIC | __GFP_NOWARN);
 
-	set_bits(m, first, count, &spare);
-	if (spare)
-		page_put(spare);
+	change(m, first, count, true, GFP_ATOMIC);
 }
 
 static void clear_bits(struct lockstep_marks *m, u64 sect, u64 nr, gfp_t gfp)
 {
 	u64 first, count = covered(m, sect, nr, &first);
-	unsigned long flags;
-	u64 *spare;
 
 	/* Unlocked glance: nothing marked at all is the everyday case on the write path. */
-	if (!count || !READ_ONCE(m->bitmap.weight))
-		return;
-	spare = page_get(gfp | __GFP_NOWARN);
-	spin_lock_irqsave(&m->lock, flags);
-	oosmap_clear(&m->bitmap, first, count, &spare);
-	spin_unlock_irqrestore(&m->lock, flags);
-	if (spare)
-		page_put(spare);
+	if (count && READ_ONCE(m->bitmap.weight))
+		change(m, first, count, false, gfp);
 }
 
 void lockstep_marks_clear(struct lockstep_marks *m, u64 sect, u64 nr)

@@ -176,6 +176,21 @@ static u32 set_in_page(struct oosmap_page *p, const struct span *s, u64 **spare)
 	return changed;
 }
 
+bool oosmap_needs_page(const struct oosmap *b, u64 first, u64 count, bool set)
+{
+	u64 end = clip(b, first, count);
+
+	while (first < end) {
+		struct span s = span_at(b, first, end);
+		const struct oosmap_page *p = &b->page[s.page];
+
+		if (!p->words && (p->weight == 0) == set && s.end - s.first < s.bits)
+			return true;
+		first = span_next(&s);
+	}
+	return false;
+}
+
 u64 oosmap_set(struct oosmap *b, u64 first, u64 count, u64 **spare)
 {
 	u64 end = clip(b, first, count), changed = 0;

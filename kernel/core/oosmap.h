@@ -81,6 +81,12 @@ u64 oosmap_set(struct oosmap *b, u64 first, u64 count, u64 **spare);
  */
 u64 oosmap_clear(struct oosmap *b, u64 first, u64 count, u64 **spare);
 
+/*
+ * Would setting (or clearing) these bits take the page that is offered? Without one it would mark
+ * too much (or leave them set). Mostly not: the page has its words, or is so already.
+ */
+bool oosmap_needs_page(const struct oosmap *b, u64 first, u64 count, bool set);
+
 bool oosmap_test(const struct oosmap *b, u64 bit);
 
 /* Are all of [first, first + count) clear? (empty range: true) */
