@@ -72,19 +72,21 @@ static enum autorole_wait look(struct lockstep_volume *vol, struct autorole_open
 }
 
 /* Without the name in front, which the line of the log has already. */
+static const char *past_name(const struct lockstep_resource *res, const char *why)
+{
+	size_t len = strlen(res->name);
+
+	return !strncmp(why, res->name, len) && why[len] == ':' ? why + len + 2 : why;
+}
+
 static void take_why(struct lockstep_resource *res, const struct autorole_opener *o, char *why,
 		     size_t len)
 {
 	const char *wait = READ_ONCE(res->wait);
-	size_t name = strlen(res->name);
-	const char *from;
 
 	spin_lock(&res->by_open.lock);
-	from = res->by_open.why;
-	if (!strncmp(from, res->name, name) && from[name] == ':')
-		from += name + 2;
 	if (autorole_saw_one(o))
-		strscpy(why, from, len);
+		strscpy(why, past_name(res, res->by_open.why), len);
 	else
 		snprintf(why, len, "nothing was decided in %llu ms, it waits for %s; lockstep "
 			 "promote %s", o->waited_ms, wait ?: "another command", res->name);
@@ -164,6 +166,8 @@ static void complete_why(const struct lockstep_resource *res, int err, char *why
 {
 	size_t at = strlen(why);
 
+	if (err == -EALREADY)
+		at = snprintf(why, len, "%s: it is just being demoted", res->name);
 	if (!at)
 		at = snprintf(why, len, "%s: the promotion failed (error %d)", res->name, err);
 	if (!strchr(why, ';') && at < len)
@@ -209,8 +213,8 @@ static bool try_demote(struct lockstep_resource *res, bool last)
 		return false;
 	if (err == -EAGAIN && !last)
 		return true;
-	pr_warn("%s: stays primary after the last close: %s (error %d), which is tried again after "
-		"the next one; lockstep demote %s\n", res->name, why, err, res->name);
+	pr_warn("%s: stays primary after the last close (error %d): %s; lockstep demote %s\n",
+		res->name, err, past_name(res, why), res->name);
 	return false;
 }
 

@@ -119,7 +119,8 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 
 	lockdep_assert_held(&res->ctl);
 	if (!vol->failed) {
-		snprintf(why, len, "volume %u has a disk: %s", vol->number, vol->backing);
+		snprintf(why, len, "volume %u has a disk, %s; to give that up: lockstep detach %s "
+			 "--volume %u", vol->number, vol->backing, res->name, vol->number);
 		return -EEXIST;
 	}
 	lockstep_status_close_locked(res, "a disk is attached");

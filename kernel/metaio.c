@@ -115,8 +115,8 @@ static int describe(enum meta_err err, u32 detail, const struct lockstep_volume 
 
 	switch (err) {
 	case META_NO_MAGIC:
-		snprintf(why, len, "%s holds no lockstep metadata: if it is new, and not an old "
-			 "one that was made larger, create it with lockstep init", dev);
+		snprintf(why, len, "%s holds no lockstep metadata; if it is new, and not an old "
+			 "one that was made larger: lockstep init %s", dev, vol->res->name);
 		return -ENODATA;
 	case META_BAD_FEATURE:
 		snprintf(why, len, "%s needs feature bit %u which this version does not know", dev,

@@ -102,7 +102,7 @@ static inline struct lockstep_resource *resource_of(struct genl_info *info, int 
 	res = lockstep_resource_get(genl_info_net(info), name);
 	if (!res) {
 		why = why_buffer();
-		snprintf(why, WHY_BYTES, "%s is not up here", name);
+		snprintf(why, WHY_BYTES, "%s is not up here; lockstep up %s", name, name);
 		*err = refused(info, -ENOENT, why);
 	}
 	return res;
@@ -142,8 +142,8 @@ static inline struct lockstep_volume *volume_of(struct genl_info *info,
 	vol = res->volume[get_u32(info, LOCKSTEP_ATTR_VOLUME, 0)];
 	if (!vol) {
 		why = why_buffer();
-		snprintf(why, WHY_BYTES, "%s has no volume %u", res->name,
-			 get_u32(info, LOCKSTEP_ATTR_VOLUME, 0));
+		snprintf(why, WHY_BYTES, "%s has no volume %u; lockstep status %s names them",
+			 res->name, get_u32(info, LOCKSTEP_ATTR_VOLUME, 0), res->name);
 		*err = refused(info, -ENOENT, why);
 	}
 	return vol;

@@ -40,8 +40,8 @@ int lockstep_cmd_verify_stop(struct sk_buff *skb, struct genl_info *info)
 static int verify_get(struct lockstep_volume *vol, struct genl_info *info, char *why)
 {
 	if (!vol->verify.has_map) {
-		snprintf(why, WHY_BYTES, "volume %u has not been verified since it was attached",
-			 vol->number);
+		snprintf(why, WHY_BYTES, "volume %u has not been verified since it was attached; "
+			 "lockstep verify %s", vol->number, vol->res->name);
 		return -ENOENT;
 	}
 	return lockstep_netlink_reply_marks(info, LOCKSTEP_CMD_VERIFY_GET, &vol->verify.map,

@@ -229,7 +229,7 @@ int lockstep_resize_check_locked(struct lockstep_volume *vol, u64 data_sect, boo
 
 	lockdep_assert_held(&vol->res->ctl);
 	if (vol->failed) {
-		snprintf(why, len, "volume %u has no disk here: lockstep attach %s", vol->number,
+		snprintf(why, len, "volume %u has no disk here; lockstep attach %s", vol->number,
 			 name);
 		return -ENODEV;
 	}
@@ -244,7 +244,7 @@ int lockstep_resize_check_locked(struct lockstep_volume *vol, u64 data_sect, boo
 	if (data_sect > vol->data_sect ? data_sect <= vol->data_max_sect : data_sect)
 		return 0;
 	if (disk / LOCKSTEP_BIT_SECT > vol->meta.device_sect / LOCKSTEP_BIT_SECT) {
-		snprintf(why, len, "%s has grown since it was attached. Take that up first: "
+		snprintf(why, len, "%s has grown since it was attached; to take that up first: "
 			 "lockstep detach %s --volume %u, then lockstep attach %s (or down and up)",
 			 vol->backing, name, vol->number, name);
 		return -EBUSY;

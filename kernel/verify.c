@@ -173,28 +173,30 @@ static int may_start(struct lockstep_volume *vol, const struct lockstep_verify_r
 	const char *name = vol->res->name, *peer = vol->res->peer_name;
 
 	if (s->link != LOCKSTEP_LINK_UP) {
-		snprintf(why, len, "%s has no session with %s: there is nothing to compare with",
-			 name, peer);
+		snprintf(why, len, "%s has no session with %s: there is nothing to compare with; "
+			 "lockstep wait-connect %s, then this again", name, peer, name);
 		return -ENOTCONN;
 	}
 	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY) {
-		snprintf(why, len, "run it on %s, which is primary", peer);
+		snprintf(why, len, "run it on %s, which is primary; on %s: lockstep verify %s",
+			 peer, peer, name);
 		return -EPERM;
 	}
 	if (r->repair && s->role != LOCKSTEP_ROLE_PRIMARY) {
-		snprintf(why, len, "only the primary may repair: promote %s here first, or verify "
-			 "without it", name);
+		snprintf(why, len, "only the primary may repair; lockstep promote %s first, or "
+			 "verify without it", name);
 		return -EPERM;
 	}
 	if (READ_ONCE(vol->verify.state) == LOCKSTEP_VERIFY_RUNNING) {
-		snprintf(why, len, "volume %u is being verified already", vol->number);
+		snprintf(why, len, "volume %u is being verified already; lockstep status %s says "
+			 "how far", vol->number, name);
 		return -EBUSY;
 	}
 	if (vol->resync.sync != LOCKSTEP_SYNC_NONE ||
 	    lockstep_volume_disk(vol) != LOCKSTEP_DISK_UP_TO_DATE ||
 	    vol->peer.disk != LOCKSTEP_DISK_UP_TO_DATE) {
-		snprintf(why, len, "the copies of volume %u are not in sync: wait for the resync",
-			 vol->number);
+		snprintf(why, len, "the copies of volume %u are not in sync; lockstep wait-sync "
+			 "%s, then this again", vol->number, name);
 		return -EBUSY;
 	}
 	return 0;
@@ -216,8 +218,8 @@ static int set_range(struct lockstep_volume *vol, const struct lockstep_verify_r
 	if (r->resume) {
 		if (vf->state != LOCKSTEP_VERIFY_STOPPED || vf->stopped_bit >= vf->end_bit ||
 		    vf->end_bit > bits) {
-			snprintf(why, len, "volume %u has no verify that could be resumed",
-				 vol->number);
+			snprintf(why, len, "volume %u has no verify that could be resumed; "
+				 "lockstep verify %s", vol->number, vol->res->name);
 			return -ENOENT;
 		}
 		return 0;

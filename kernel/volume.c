@@ -249,13 +249,17 @@ static int open_device(struct lockstep_bdev *b, const char *path, struct lockste
 		       char *why, size_t len)
 {
 	int err = compat_bdev_open(b, path, vol);
+	const char *name = vol->res->name;
 
 	if (err == -EBUSY)
-		snprintf(why, len, "%s is in use (mounted, or held by another driver)", path);
+		snprintf(why, len, "%s is in use (mounted, or held by another driver); lsblk %s "
+			 "says by what, then lockstep up %s", path, path, name);
 	else if (err == -ENOTBLK)
-		snprintf(why, len, "%s is not a block device", path);
+		snprintf(why, len, "%s is not a block device; correct the disk in "
+			 "/etc/lockstep/%s.conf, then lockstep up %s", path, name, name);
 	else if (err)
-		snprintf(why, len, "%s cannot be opened (error %d)", path, err);
+		snprintf(why, len, "%s cannot be opened (error %d); see to the device, or correct "
+			 "/etc/lockstep/%s.conf, then lockstep up %s", path, err, name, name);
 	if (err)
 		b->bdev = NULL;
 	return err;
@@ -299,25 +303,29 @@ static int check_identity(struct lockstep_volume *vol, char *why, size_t len)
 	const char *dev = vol->backing;
 
 	if (strcmp(m->resource, res->name)) {
-		snprintf(why, len, "%s holds a copy of resource %s, not of %s: correct the disk in "
-			 "/etc/lockstep/%s.conf", dev, m->resource, res->name, res->name);
+		snprintf(why, len, "%s holds a copy of resource %s, not of %s; correct the disk in "
+			 "/etc/lockstep/%s.conf, then lockstep up %s", dev, m->resource, res->name,
+			 res->name, res->name);
 		return -EUCLEAN;
 	}
 	if (m->node_id != res->node_id) {
-		snprintf(why, len, "%s holds the copy of node %u (%s), this is node %u (%s): "
-			 "correct /etc/lockstep/node, or the ids in /etc/lockstep/%s.conf", dev,
-			 m->node_id, m->node, res->node_id, res->node_name, res->name);
+		snprintf(why, len, "%s holds the copy of node %u (%s), this is node %u (%s); "
+			 "correct /etc/lockstep/node, or the ids in /etc/lockstep/%s.conf, then "
+			 "lockstep up %s", dev, m->node_id, m->node, res->node_id, res->node_name,
+			 res->name, res->name);
 		return -EUCLEAN;
 	}
 	if (m->volume != vol->number) {
-		snprintf(why, len, "%s holds volume %u, not volume %u: correct the numbers in "
-			 "/etc/lockstep/%s.conf", dev, m->volume, vol->number, res->name);
+		snprintf(why, len, "%s holds volume %u, not volume %u; correct the numbers in "
+			 "/etc/lockstep/%s.conf, then lockstep up %s", dev, m->volume, vol->number,
+			 res->name, res->name);
 		return -EUCLEAN;
 	}
 	if (!!(m->flags & LOCKSTEP_MF_EXTERNAL) != !!vol->meta_path[0]) {
-		snprintf(why, len, "%s was made for %s metadata: correct meta in "
-			 "/etc/lockstep/%s.conf", dev,
-			 m->flags & LOCKSTEP_MF_EXTERNAL ? "external" : "internal", res->name);
+		snprintf(why, len, "%s was made for %s metadata; correct meta in "
+			 "/etc/lockstep/%s.conf, then lockstep up %s", dev,
+			 m->flags & LOCKSTEP_MF_EXTERNAL ? "external" : "internal", res->name,
+			 res->name);
 		return -EUCLEAN;
 	}
 	return 0;
@@ -393,8 +401,9 @@ static int add_disk_of(struct lockstep_volume *vol, char *why, size_t len)
 	err = add_disk(vol->disk);
 	if (err) {
 		snprintf(why, len,
-			 "/dev/lockstep%u cannot be created (error %d): is the minor taken?",
-			 vol->minor, err);
+			 "/dev/lockstep%u cannot be created (error %d), perhaps its minor is "
+			 "taken; give it another one in /etc/lockstep/%s.conf, then lockstep up %s",
+			 vol->minor, err, vol->res->name, vol->res->name);
 		put_disk(vol->disk);
 		vol->disk = NULL;
 	}
@@ -564,8 +573,10 @@ static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, s
 	}
 	if (vol->data_max_sect >= sect && (!vol->meta.data_sect || vol->meta.data_sect == sect))
 		return 0;
-	snprintf(why, len, "%s has room for %llu sectors, and the volume has %llu", vol->backing,
-		 vol->meta.data_sect ?: vol->data_max_sect, sect);
+	snprintf(why, len, "%s has room for %llu sectors, and the volume has %llu; take a larger "
+		 "disk, then lockstep init %s --volume %u, then lockstep attach %s", vol->backing,
+		 vol->meta.data_sect ?: vol->data_max_sect, sect, vol->res->name, vol->number,
+		 vol->res->name);
 	return -ENOSPC;
 }
 

@@ -63,6 +63,8 @@ static const struct {
 	{ "kernel-unknown", "lockstep status NAME" },
 	{ "kernel-slow", "dmesg | tail -n 20, for a disk that hangs; lockstep status NAME" },
 	{ "listen", "see who has that port: ss -ltnp" },
+	{ "not-up", "lockstep up NAME" },
+	{ "no-volume", "lockstep status NAME" },
 	{ "no-memory", "free memory; it is tried again by itself" },
 	{ "no-permission", "lockstep status NAME" },
 	{ "session-lost", "it is looked for all the time; on PEER, if it runs: lockstep status "
