@@ -398,6 +398,33 @@ static void test_unfence(void **state)
 	assert_true(runs_of(p, "unfence") <= 2);
 }
 
+static bool unfence_failed(struct pair *p)
+{
+	return pair_has_problem(p, ALICE, "unfence-failed");
+}
+
+static bool has_no_problem(struct pair *p)
+{
+	return !pair_facts(p, ALICE).problem[0];
+}
+
+/* One that fails is said, with its name and code, and tried again until it does not. */
+static void test_unfence_fails(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "fence", "7");
+	set_code(p, "unfence", "3");
+	connect_primary(p);
+	in_sync(p);
+	until(p, unfence_failed);
+	assert_non_null(strstr(pair_facts(p, ALICE).problem, "/unfence"));
+	assert_non_null(strstr(pair_facts(p, ALICE).problem, "exit code 3"));
+	assert_non_null(strstr(pair_facts(p, ALICE).mend, "/unfence by hand"));
+	set_code(p, "unfence", "0");
+	until(p, has_no_problem);
+}
+
 /* `up` again takes a new policy up without disturbing the session. */
 static void test_policy_changes(void **state)
 {
@@ -469,7 +496,7 @@ int main(void)
 		cmocka_unit_test(test_backoff),
 		T(test_fenced), T(test_unreachable), T(test_policy_outdate),
 		T(test_peer_is_primary), T(test_hangs), T(test_daemon_killed),
-		T(test_late_outcome), T(test_promotion), T(test_unfence),
+		T(test_late_outcome), T(test_promotion), T(test_unfence), T(test_unfence_fails),
 		T(test_policy_changes), T(test_auto_promote), T(test_outdate),
 	};
 

@@ -189,7 +189,7 @@ static void undo_ended(struct fence *f, const struct hook_result *res)
 	hook_result_text(res, text, sizeof(text));
 	err_set(&e, -EIO, "unfence-failed", "the unfence program %s %s", program_of(f, FENCE_UNDO),
 		text);
-	err_mend(&e, "run it by hand; it is tried again by itself");
+	err_mend(&e, "run %s by hand; it is tried again by itself", program_of(f, FENCE_UNDO));
 	set_problem(f, &e);
 	wait_and_retry(f);
 }
