@@ -461,7 +461,7 @@ static int at_once(struct manager *m, const struct ctl_request *q, struct err *e
 		err_set(e, -ENOTCONN, "not-connected",
 			"%s is not connected, and both hosts' disks have to be looked at",
 			q->resource);
-		err_mend(e, "lockstep status %s", q->resource);
+		err_mend(e, "lockstep wait-connect %s, then this again", q->resource);
 		return -ENOTCONN;
 	}
 	if (q->command == CTL_RESOLVE && !res->peer)
