@@ -42,7 +42,8 @@ def run(lab):
     for x in (m.a, m.b):
         set_size(x, NEW)
     r = m.a.sh("lockstep resize r0", check=False)
-    lab.check(r.rc == 1 and "attach" in r.text, f"not taken up yet: {r.text}")
+    lab.check(r.rc == 1 and "has grown since it was attached" in r.text,
+              f"not taken up yet: {r.text}")
     m.a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=8 seek=40 oflag=direct")
 
     # With marks on the disk that has to move: b is away while a writes.

@@ -1,42 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """bad input: each gets one sentence that names the thing and the way out, and changes nothing"""
 
-import hashlib
-
 from mirror import DEVICE, Mirror
+from tries import DATA_MIB, Tries
 
 TIMEOUT = 400
-
-
-DATA_MIB = 31                          # before the metadata, which lives while it is attached
-
-
-def disk_sum(machine, mib):
-    """Of the backing file: nothing was changed."""
-    machine.sh("sync")
-    h = hashlib.sha256()
-    with open(machine.disk("data"), "rb") as f:
-        for _ in range(mib):
-            h.update(f.read(1 << 20))
-    return h.hexdigest()
-
-
-class Tries:
-    def __init__(self, lab, machine, mib=DATA_MIB + 1):
-        self.lab, self.machine, self.mib = lab, machine, mib
-
-    def refused(self, cmd, *words):
-        """It fails, says these words, and a way out; the disk is as before."""
-        before = disk_sum(self.machine, self.mib)
-        r = self.machine.sh(cmd, check=False)
-        self.lab.say(f"$ {cmd}\n{r.text.rstrip()}")
-        self.lab.check(r.rc not in (0, 127), f"{cmd}: exit {r.rc}: {r.text}")
-        for w in words:
-            self.lab.check(w in r.text, f"{cmd}: does not name {w}: {r.text}")
-        self.lab.check(len(r.text) < 900, f"{cmd}: a flood of words: {r.text}")
-        if cmd.startswith("lockstep "):
-            self.lab.check("\n  -> " in r.text, f"{cmd}: no way out: {r.text}")
-        self.lab.check(disk_sum(self.machine, self.mib) == before, f"{cmd}: changed the disk")
 
 
 def problem(m, machine, *words):
@@ -162,4 +130,5 @@ def run(lab):
     t = Tries(lab, m.a, DATA_MIB)
     in_use(lab, m, t)
     cut_off(lab, m, t)
+    t.done()
     m.finish()

@@ -19,7 +19,8 @@ def damage(m, block, count=1, sector=0):
 
 def verify(m, options="", differ=False):
     r = m.sh(f"lockstep verify r0 --wait --timeout 200 {options}", timeout=220, check=False)
-    if (r.rc == 1) != differ or r.rc > 1:
+    said = "differ between the copies" in r.text and "\n  -> lockstep " in r.text
+    if (r.rc == 1) != differ or r.rc > 1 or said != differ:
         raise AssertionError(f"verify {options}: exit {r.rc}: {r.text}\n" + m.sh(
             "lockstep verify r0 --result").text)
 
