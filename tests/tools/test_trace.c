@@ -449,8 +449,9 @@ static void test_tracefs(void **state)
 	setenv("LOCKSTEP_TRACEFS", root, 1);
 	refuses("no-tracefs", "mount -t tracefs tracefs /tmp/");
 	make(root, "instances");
-	refuses("no-events", "modprobe lockstep");
+	refuses("no-tracefs", "CONFIG_FTRACE");
 	make(root, "events");
+	refuses("no-events", "modprobe lockstep");
 	make(root, "events/lockstep");
 	make(root, "events/lockstep/enable");
 	/* Those of the dead go, others stay; ours goes as well, as it cannot be set up here. */

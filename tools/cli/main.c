@@ -150,7 +150,7 @@ static const struct cmd commands[] = {
 	  CMD_OPT_SOCKET,
 	  .summary = "where the time of writes goes, on both hosts",
 	  .help = "On the host that is primary. Watches the writes that come, and makes none.\n"
-	  "  --count N    of so many, the latest (1000; up to 4000)\n"
+	  "  --count N    of so many, the latest; flushes count, too (1000; up to 4000)\n"
 	  "  --timeout S  of what comes within S seconds, if that is less (10; up to 60)\n"
 	  "  --peer       fail if the peer's half cannot be had, instead of going without it\n"
 	  "  -j, --json   for programs; lockstep(8) has the members\n" },

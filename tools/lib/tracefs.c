@@ -46,12 +46,14 @@ static int not_possible(struct err *e)
 			"this kernel cannot trace: it has no tracefs");
 	else if (!is_there(root, "/instances"))
 		err_set(e, -ENOENT, "no-tracefs", "tracefs is not mounted on %s", root);
+	else if (!is_there(root, "/events"))
+		err_set(e, -EOPNOTSUPP, "no-tracefs", "this kernel cannot trace: it has no events");
 	else if (!is_there(root, "/events/lockstep/enable"))
 		err_set(e, -EOPNOTSUPP, "no-events", "the kernel has no events of Lockstep: its "
 			"module is not loaded, is older than this program, or was built without");
 	else
 		return 0;
-	if (!is_there(root, ""))
+	if (!is_there(root, "") || (is_there(root, "/instances") && !is_there(root, "/events")))
 		err_mend(e, "boot a kernel with CONFIG_FTRACE, as Debian's are");
 	else if (!is_there(root, "/instances"))
 		err_mend(e, "mount -t tracefs tracefs %s", root);
