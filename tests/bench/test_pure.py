@@ -83,13 +83,13 @@ class Fio(unittest.TestCase):
 class Counts(unittest.TestCase):
     TALLY = {"ctxt": 4000, "intr": 3000, "instructions": None,
              "threads": [["kworker/0:1-events", 600], ["kworker/0:1-kblockd", 400], ["idle", 20],
-                         ["stream", 1000], ["rcu_preempt", 300]]}
+                         ["stream", 1000], ["rcu_preempt", 300], ["init", 100]]}
 
     def test_per_io(self):
         got = figures.per_io(self.TALLY, 1000)
         self.assertEqual((got["ctxt"], got["intr"], got["instructions"]), (4, 3, None))
         self.assertEqual(got["threads"], {"kworker/0:1": 1, "idle": 0.02, "stream": 1,
-                                          "rcu_preempt": 0.3})
+                                          "rcu_preempt": 0.3, "init": 0.1})
         self.assertEqual(figures.per_io({**self.TALLY, "instructions": 5000}, 10)["instructions"],
                          500)
 
