@@ -7,6 +7,7 @@ from report import number
 
 COLOURS = {"lockstep": "#1b6ca8", "other": "#2f9e8f", "alone": "#7fb2d9", "raw": "#9aa5b1",
            "raw-b": "#9aa5b1", "nvme": "#8d86a8", "md": "#c8a951"}
+SINGLE = ("raw", "raw-b", "alone")
 DRBD, REST = "#c2765c", "#555555"
 WIDTH, LABEL, BAR, GAP, HEAD = 560, 130, 16, 5, 34
 FONT = 'font-family="sans-serif"'
@@ -26,17 +27,28 @@ def panel_height(bars):
     return HEAD + len(bars) * (BAR + GAP) + 12
 
 
+def scale(bars, mark):
+    """The largest value that is to have its full length. A single disk's bar is cut off where the
+    others would be too short to be compared."""
+    whole = [v for _, v in bars] + ([mark[1]] if mark else [])
+    mirrors = [v for n, v in bars if n not in SINGLE] + ([mark[1]] if mark else [])
+    return max(mirrors) if mirrors and max(whole) > 3 * max(mirrors) else max(whole)
+
+
 def panel(x, y, title, unit, bars, mark):
     """bars: [(name, value)]; mark: (name, value) of a line across all of them, or None."""
-    top = max([v for _, v in bars] + ([mark[1]] if mark else []))
+    top = scale(bars, mark)
     room = WIDTH - LABEL - 90
     out = [text(x, y + 14, title, 12, bold=True), text(x, y + 28, unit, 10)]
     line = y + HEAD
     for name, value in bars:
-        width = room * value / top if top else 0
+        width = room * min(value / top, 1.08) if top else 0
         out.append(text(x + LABEL - 6, line + BAR - 4, name, 11, "end"))
         out.append(f'<rect x="{x + LABEL}" y="{line}" width="{width:.1f}" height="{BAR}" '
                    f'fill="{colour(name)}"/>')
+        if value > top:
+            out.append(f'<rect x="{x + LABEL + room - 8}" y="{line - 1}" width="5" '
+                       f'height="{BAR + 2}" fill="white"/>')
         out.append(text(x + LABEL + width + 4, line + BAR - 4, number(value), 11))
         line += BAR + GAP
     if mark:

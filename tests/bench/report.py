@@ -130,7 +130,7 @@ def merge_volumes(runs):
 
 def goals_text(verdicts):
     rows = [["goal", "", "is", "", "wanted", ""]]
-    rows += [[str(v["goal"]), v["what"], number(v["value"]), v["sense"],
+    rows += [[str(v["goal"]), v["what"], number(v["value"], 4), v["sense"],
               f"{number(v['limit'])} {v['unit']}".rstrip(), v["verdict"]] for v in verdicts]
     count = {w: sum(v["verdict"] == w for v in verdicts) for w in ("pass", "FAIL", "not measured")}
     return ("goals\n" + columns(rows, left=2) + "\n"

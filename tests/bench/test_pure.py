@@ -236,7 +236,7 @@ class Text(unittest.TestCase):
 
     def test_goals(self):
         text = report.goals_text(goals.all_goals(as_runs(REACHED), [], True))
-        self.assertRegex(text, r"1  +4 KiB write, one at a time: .* 1\.15  <= +1\.15 +pass")
+        self.assertRegex(text, r"1  +4 KiB write, one at a time: .* 1\.150  <= +1\.15 +pass")
         self.assertIn("0 not reached, 5 not measured", text)
 
     def test_volumes_are_merged_by_medians(self):
@@ -254,13 +254,25 @@ class Picture(unittest.TestCase):
         words = [t.text for t in root.iter(ns + "text")]
         self.assertIn("a < b & c", words)
         self.assertIn("qd1 on ram, 1 CPU: 4 KiB random writes, one at a time", words)
-        bars = [r for r in root.iter(ns + "rect") if r.get("x")]
+        bars = [r for r in root.iter(ns + "rect") if r.get("x") and r.get("fill") != "white"]
         self.assertEqual(len(bars), sum(len(p[2]) for p in panels))
         # The first panel is qd1: as long as 115 to 115 to 209.
         width = [float(b.get("width")) for b in bars[:3]]
         self.assertAlmostEqual(width[0], width[1])
         self.assertAlmostEqual(width[0] / width[2], 0.55, places=2)
         self.assertEqual(len(list(root.iter(ns + "line"))), sum(bool(p[3]) for p in panels))
+
+
+    def test_a_disk_alone_does_not_make_the_others_invisible(self):
+        self.assertEqual(plot.scale([("raw", 100), ("md", 10), ("lockstep", 20)], None), 20)
+        self.assertEqual(plot.scale([("raw", 100), ("md", 10)], ("the wire", 30)), 30)
+        self.assertEqual(plot.scale([("raw", 50), ("md", 10), ("lockstep", 20)], None), 50)
+        self.assertEqual(plot.scale([("raw", 50)], None), 50)
+        cut = plot.svg([("t", "u", [("raw", 100), ("md", 10)], None)], "h")
+        width = {r.get("fill"): float(r.get("width")) for r in ElementTree.fromstring(cut).iter(
+            "{http://www.w3.org/2000/svg}rect") if r.get("x")}
+        self.assertIn("white", width)
+        self.assertAlmostEqual(width[plot.colour("raw")] / width[plot.colour("md")], 1.08, places=2)
 
 
 class Jobs(unittest.TestCase):
@@ -331,6 +343,14 @@ class Options(unittest.TestCase):
 
 
 class Turns(unittest.TestCase):
+    def test_the_wire_is_measured_beside_what_is_held_against_it(self):
+        a = bench.parse(["--only", "qd1,qd32,seq128k,seq1m,fsync"])
+        self.assertEqual([j.name for j in bench.in_order(a.wire_jobs, a.jobs.values())],
+                         ["rtt4k", "qd1", "qd32", "stream", "seq128k", "seq1m", "rtt64", "fsync"])
+        a = bench.parse(["--only", "qd32"])
+        self.assertEqual([j.name for j in bench.in_order(a.wire_jobs, a.jobs.values())],
+                         ["rtt4k", "qd32"])
+
     def test_each_comes_first_as_often_in_each_job(self):
         for jobs_nr in (1, 2, 3):
             for nr in range(jobs_nr):
