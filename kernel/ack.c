@@ -10,16 +10,27 @@
 #include "trace.h"
 #include "wire.h"
 
+/* A longer message does not have to be there as a whole. */
+#define ENOUGH_BYTES	16384u
+
 /* ---- in softirq ----------------------------------------------------------------------------- */
 
+struct arrived {
+	struct lockstep_stream *st;
+	u32 need;		/* bytes in the socket that are worth waking the thread */
+};
+
 /* False: not for us, or not now; the thread looks at it anew, and says what is wrong with it. */
-static bool take(struct lockstep_stream *st, const struct lockstep_wire_hdr *hdr)
+static bool take(struct arrived *a, const struct lockstep_wire_hdr *hdr)
 {
+	struct lockstep_stream *st = a->st;
 	struct lockstep_call *call;
 	struct wire_msg msg;
 
-	if (wire_msg_decode(hdr, &msg) || msg.type != LOCKSTEP_WT_ACK ||
-	    msg.status != LOCKSTEP_WS_OK || msg.epoch != st->session->epoch)
+	if (wire_msg_decode(hdr, &msg) || msg.epoch != st->session->epoch)
+		return false;
+	a->need += min(msg.payload_bytes, ENOUGH_BYTES);
+	if (msg.type != LOCKSTEP_WT_ACK || msg.status != LOCKSTEP_WS_OK)
 		return false;
 	call = lockstep_stream_answered_soft(st, &msg);
 	if (!call)
@@ -32,12 +43,13 @@ static bool take(struct lockstep_stream *st, const struct lockstep_wire_hdr *hdr
 /* Bytes taken: whole headers only. One that is torn between two buffers is the thread's. */
 static int take_all(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset, size_t len)
 {
-	struct lockstep_stream *st = desc->arg.data;
+	struct arrived *a = desc->arg.data;
 	struct lockstep_wire_hdr hdr;
 	size_t done = 0;
 
 	while (len - done >= sizeof(hdr)) {
-		if (skb_copy_bits(skb, offset + done, &hdr, sizeof(hdr)) || !take(st, &hdr))
+		a->need = sizeof(hdr);
+		if (skb_copy_bits(skb, offset + done, &hdr, sizeof(hdr)) || !take(a, &hdr))
 			break;
 		done += sizeof(hdr);
 	}
@@ -52,11 +64,17 @@ static void to_thread(struct lockstep_stream *st)
 
 static void receive(struct lockstep_stream *st, struct sock *sk)
 {
-	read_descriptor_t desc = { .arg.data = st, .count = 1 };
+	struct arrived a = { .st = st, .need = sizeof(struct lockstep_wire_hdr) };
+	read_descriptor_t desc = { .arg.data = &a, .count = 1 };
 
-	if (!sock_owned_by_user_nocheck(sk) && tcp_read_sock(sk, &desc, take_all) > 0)
+	if (sock_owned_by_user_nocheck(sk)) {
+		to_thread(st);
+		return;
+	}
+	if (tcp_read_sock(sk, &desc, take_all) > 0)
 		WRITE_ONCE(st->last_recv, jiffies);
-	if (!skb_queue_empty(&sk->sk_receive_queue))
+	/* More than fits would never be there. */
+	if (tcp_inq(sk) >= min((int)a.need, READ_ONCE(sk->sk_rcvbuf) / 4))
 		to_thread(st);
 }
 
@@ -129,6 +147,23 @@ static bool is_over(const struct sock *sk)
 }
 
 /*
+ * Not for ever: a session's silence, and its end, come with a shutdown of the socket. `idle` is set
+ * before `answers` is looked at, and whoever sets that looks at `idle` after it: one of the two
+ * sees the other.
+ */
+static void wait_for_turn(struct lockstep_stream *st)
+{
+	while (!READ_ONCE(st->thread_receives)) {
+		smp_store_mb(st->idle, true);
+		wait_event_idle(st->turn,
+				READ_ONCE(st->thread_receives) || READ_ONCE(st->answers));
+		WRITE_ONCE(st->idle, false);
+		if (xchg(&st->answers, false))
+			lockstep_stream_kick(st);
+	}
+}
+
+/*
  * Empty is looked at under the lock under which data arrive: what comes after that finds the
  * softirq in charge, and what came before is seen here. Likewise with the connection's end.
  */
@@ -142,8 +177,16 @@ void lockstep_ack_hand_over(struct lockstep_stream *st)
 	if (skb_queue_empty(&sk->sk_receive_queue) && !is_over(sk) && !READ_ONCE(st->dead))
 		WRITE_ONCE(st->thread_receives, false);
 	release_sock(sk);
-	/* Not for ever: a session's silence, and its end, come with a shutdown of the socket. */
-	wait_event_idle(st->turn, READ_ONCE(st->thread_receives));
+	wait_for_turn(st);
+}
+
+void lockstep_ack_answer(struct lockstep_stream *st)
+{
+	smp_store_mb(st->answers, true);
+	if (READ_ONCE(st->idle))
+		wake_up(&st->turn);
+	else
+		lockstep_stream_kick_worker(st);
 }
 
 void lockstep_ack_take_back(struct lockstep_stream *st)

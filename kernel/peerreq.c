@@ -5,6 +5,7 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include "ack.h"
 #include "diskfail.h"
 #include "regionmap.h"
 #include "resource.h"
@@ -148,7 +149,7 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 /*
  * From the disk's completion, any context: acknowledge only now, and only to the stream that asked.
  * In the receiving thread itself (a disk that completes at once) the thread sends before it sleeps;
- * else the worker does.
+ * else it is woken if it sleeps, or a worker does.
  */
 static void send_answer(struct lockstep_peer_request *pr, struct wire_msg *msg)
 {
@@ -167,7 +168,7 @@ static void send_answer(struct lockstep_peer_request *pr, struct wire_msg *msg)
 	lockstep_session_busy(st->session);
 	lockstep_stream_queue(st, &pr->answer);
 	if (!own)
-		lockstep_stream_kick_worker(st);
+		lockstep_ack_answer(st);
 	lockstep_session_idle(st->session);
 }
 

@@ -38,19 +38,18 @@ static int recv_bytes(struct lockstep_stream *st, void *buf, size_t len, unsigne
  * together. Whether something is there is a guess without the socket's lock: a wrong one costs a
  * call.
  */
-static unsigned int before_header(struct lockstep_stream *st, bool answers)
+static unsigned int before_header(struct lockstep_stream *st)
 {
 	if (!skb_queue_empty_lockless(&st->sock->sk->sk_receive_queue))
 		return MSG_DONTWAIT;
 	lockstep_stream_kick(st);
-	if (answers)
-		lockstep_ack_hand_over(st);
+	lockstep_ack_hand_over(st);
 	return MSG_WAITALL;
 }
 
-static int recv_header(struct lockstep_stream *st, struct lockstep_wire_hdr *hdr, bool answers)
+static int recv_header(struct lockstep_stream *st, struct lockstep_wire_hdr *hdr)
 {
-	unsigned int flags = before_header(st, answers);
+	unsigned int flags = before_header(st);
 	size_t have = 0;
 	int n;
 
@@ -259,15 +258,14 @@ static int dispatch(struct lockstep_stream *st, const struct wire_msg *msg)
 	}
 }
 
-/* *answers: the last message of a slot was an answer, and most likely so is the next. */
-static int recv_one(struct lockstep_stream *st, bool *answers)
+static int recv_one(struct lockstep_stream *st)
 {
 	struct lockstep_wire_hdr hdr;
 	struct wire_msg msg;
 	enum wire_err bad;
 	int err;
 
-	err = recv_header(st, &hdr, *answers);
+	err = recv_header(st, &hdr);
 	if (err)
 		return err;
 	bad = wire_msg_decode(&hdr, &msg);
@@ -282,8 +280,6 @@ static int recv_one(struct lockstep_stream *st, bool *answers)
 				    st->session->res->name, msg.epoch, st->session->epoch);
 		return -ESTALE;
 	}
-	if (wire_type_has_slot(msg.type))
-		*answers = wire_type_is_answer(msg.type);
 	return dispatch(st, &msg);
 }
 
@@ -291,11 +287,10 @@ int lockstep_recv_thread(void *data)
 {
 	struct lockstep_stream *st = data;
 	unsigned int noio = memalloc_noio_save(), nr = 0;
-	bool answers = false;
 	int err;
 
 	do {
-		err = recv_one(st, &answers);
+		err = recv_one(st);
 		/* A flood must not keep the answers back until it ends. */
 		if (!(++nr % ANSWERS_BATCH))
 			lockstep_stream_kick(st);

@@ -90,6 +90,7 @@ struct lockstep_stream {
 	bool thread_receives;
 	bool is_watched;		/* immutable: whether it can be somebody else */
 	wait_queue_head_t turn;		/* the thread waits for its own */
+	bool idle, answers;		/* it waits; it is to send answers */
 	void (*old_data_ready)(struct sock *sk);
 	void (*old_state_change)(struct sock *sk);
 

@@ -127,11 +127,6 @@ bool wire_type_has_slot(u8 type)
 	return rule && rule->slot;
 }
 
-bool wire_type_is_answer(u8 type)
-{
-	return type == LOCKSTEP_WT_ACK || type == LOCKSTEP_WT_DATA || type == LOCKSTEP_WT_CSUM_DATA;
-}
-
 bool wire_type_is_read(u8 type)
 {
 	const struct type_rule *rule = rule_of(type);

@@ -48,8 +48,6 @@ enum wire_err wire_msg_decode(const struct lockstep_wire_hdr *h, struct wire_msg
 /* Has this type an extent (sector, size) / a slot? */
 bool wire_type_has_extent(u8 type);
 bool wire_type_has_slot(u8 type);
-/* Does it end a request? */
-bool wire_type_is_answer(u8 type);
 /* Does it ask the receiver to read the extent? */
 bool wire_type_is_read(u8 type);
 /* Payload of a CSUM_DATA about an extent of so many bytes. */

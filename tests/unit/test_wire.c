@@ -80,27 +80,6 @@ static void round_trip(void **state)
 	assert_int_equal(known, 17);
 }
 
-/* An answer is what ends some request, and nothing else is. */
-static void only_answers_end(void **state)
-{
-	struct wire_msg ask, answer;
-	u32 type, with;
-	bool ends;
-
-	(void)state;
-	for (type = 0; type < LOCKSTEP_WT_NR; type++) {
-		ends = false;
-		for (with = 0; with < LOCKSTEP_WT_NR; with++) {
-			ask = good((u8)with);
-			answer = ask;
-			answer.type = (u8)type;
-			answer.status = LOCKSTEP_WS_IO_ERROR;
-			ends |= wire_answer_fits(&ask, &answer);
-		}
-		assert_int_equal(ends, wire_type_is_answer((u8)type));
-	}
-}
-
 static void damaged(void **state)
 {
 	struct lockstep_wire_hdr h;
@@ -310,7 +289,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
-		cmocka_unit_test(only_answers_end),
 		cmocka_unit_test(damaged),
 		cmocka_unit_test(extents),
 		cmocka_unit_test(values),
