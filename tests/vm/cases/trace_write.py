@@ -107,11 +107,14 @@ def check_delay(lab, m):
     fast = trace(m)
     check_sum(lab, fast)
     m.map(m.b, "data", f"delay {{dev}} 0 {DELAY_MS}")
-    slow = trace(m)
-    check_sum(lab, slow)
+    slow = [trace(m), trace(m)]
+    for said in slow:
+        check_sum(lab, said)
     lab.say(m.a.sh(f"lockstep trace-write r0 --count {COUNT}", timeout=60).out)
     m.map(m.b, "data", LINEAR)
-    before, after = medians(fast), medians(slow)
+    # A host that is busy for a while slows anything down, once.
+    before = medians(fast)
+    after = {leg: min(medians(said)[leg] for said in slow) for leg in before}
     more = {leg: (after[leg] - before[leg]) / MS for leg in before}
     lab.say(f"more: {more}")
     # The delay ends with one of the kernel's ticks, and starts with the next.
