@@ -7,8 +7,9 @@ FLUSHES = """\
 What a flush means, without which figures with fsync cannot be compared:
   lockstep        returns when both disks have flushed; the two flushes run at the same time
   md, nvme-tcp    md sends it to both and waits for both; nvme-tcp to the one remote disk
-  drbd            completes a flush after the local disk's alone, and tells the peer of it later, as
-                  a barrier; the peer's copy may still be in its disk's cache (drbd_req.c)
+  drbd            completes a flush after the local disk's alone (drbd_process_empty_flush); the
+                  peer's copy may still be in its disk's cache. 8.4 sends the peer a barrier and
+                  does not wait for it, 9 from 9.1.3 on not even that
   drbd tuned      as LINBIT advises: al-extents 6433, max-buffers and max-epoch-size 8000, buffers
                   of sockets left to the kernel; and no flushes at all (disk-flushes, md-flushes and
                   disk-barrier off), but only on a backing without a volatile cache: on "flush",
