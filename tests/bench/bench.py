@@ -16,19 +16,17 @@ import build  # noqa: E402
 import lab as lab_module  # noqa: E402
 import backing as backings  # noqa: E402
 import goals  # noqa: E402
-import host  # noqa: E402
 import jobs as job_files  # noqa: E402
 import peers  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
 import targets  # noqa: E402
 import volumes  # noqa: E402
-from bed import Bed, Module  # noqa: E402
+from bed import CALM, Bed, Module  # noqa: E402
 from figures import Runs  # noqa: E402
 
 OUT = os.path.join(TOP, ".build", "bench")
 MEMORY_MIB = 3072
-CALM = 0.1                             # of the host's processors; more than that is a disturbance
 TARGETS = {
     "wire": targets.Wire, "raw": targets.Raw, "raw-b": targets.RawB, "nvme": peers.Nvme,
     "md": peers.Md,
@@ -262,24 +260,13 @@ class Bench:
         bed.ready(target)
         run = {"cpus": bed.cpus, "backing": bed.backing.name, "job": job.name,
                "target": target.name, "rep": rep}
-        run.update(self.calmest(bed, target, job, rep))
+        # The same blocks for all in one repetition, others in the next.
+        run.update(bed.calmest(lambda: target.measure(job, 1 + rep)))
         self.runs.append(run)
         shown = {k: round(run[k], 1) for k in ("mean_us", "p99_us", "sync_mean_us", "iops", "mib_s")
                  if k in run}
         self.lab.say(f"{rep + 1}/{self.args.reps} {bed.backing.name} {job.name} {target.name}: "
                      + ", ".join(f"{k} {v}" for k, v in shown.items()))
-
-    def calmest(self, bed, target, job, rep):
-        """The first of some attempts in which other programs left the host alone, or the one that
-        they disturbed least."""
-        tries = []
-        while len(tries) < self.args.tries and (not tries or tries[-1]["foreign"] > CALM):
-            before = host.sample([m._p.pid for m in (bed.a, bed.b)])
-            # The same blocks for all in one repetition, others in the next.
-            got = target.measure(job, 1 + rep)
-            got["foreign"] = host.foreign(before, host.sample(before.pids))
-            tries.append(got)
-        return min(tries, key=lambda t: t["foreign"])
 
 
 def in_order(wire_jobs, jobs):
@@ -329,10 +316,11 @@ def publish(args, data):
     print(report.FLUSHES)
     data["goals"] = goals.all_goals(r, merged, data["emulated"])
     print(report.goals_text(data["goals"]))
-    noisy = sum(x.get("foreign", 0) > CALM for x in data["runs"])
+    every = data["runs"] + data["volumes"]
+    noisy = sum(x.get("foreign", 0) > CALM for x in every)
     if noisy:
         print(f"other programs took more than {CALM * 100:.0f} % of the host's processors in "
-              f"{noisy} of {len(data['runs'])} measurements, in each attempt: measure again "
+              f"{noisy} of {len(every)} measurements, in each attempt: measure again "
               "when it is idle\n")
     for line in data["failures"]:
         print(f"not measured: {line}")

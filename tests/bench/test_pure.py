@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import unittest
+import unittest.mock
 import xml.etree.ElementTree as ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -340,6 +341,23 @@ class Options(unittest.TestCase):
         for key, value in zip(words[::2], words[1::2], strict=True):
             got[key[2:]] = int(value) if key == "--reps" else value
         return argparse.Namespace(**got)
+
+
+class Calm(unittest.TestCase):
+    def calmest(self, shares, tries):
+        """Of measurements during which others took these parts of the host."""
+        one = argparse.Namespace(_p=argparse.Namespace(pid=os.getpid()))
+        bed = bench.Bed(None, argparse.Namespace(a=one, b=one), 1, argparse.Namespace(tries=tries))
+        asked, left = [], list(shares)
+        with unittest.mock.patch("host.foreign", lambda *_: left.pop(0)):
+            got = bed.calmest(lambda: asked.append(1) or {"nr": len(asked)})
+        return got["nr"], len(asked)
+
+    def test_the_first_calm_one_or_the_calmest(self):
+        self.assertEqual(self.calmest([0.05, 0.01, 0], 3), (1, 1))
+        self.assertEqual(self.calmest([0.5, 0.1, 0], 3), (2, 2))
+        self.assertEqual(self.calmest([0.5, 0.2, 0.3, 0], 3), (2, 3))
+        self.assertEqual(self.calmest([0.5, 0], 1), (1, 1))
 
 
 class Turns(unittest.TestCase):
