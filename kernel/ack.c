@@ -8,10 +8,7 @@
 #include "session.h"
 #include "stream.h"
 #include "trace.h"
-#include "wire.h"
-
-/* A longer message does not have to be there as a whole. */
-#define ENOUGH_BYTES	16384u
+#include "turn.h"
 
 /* ---- in softirq ----------------------------------------------------------------------------- */
 
@@ -24,13 +21,14 @@ struct arrived {
 static bool take(struct arrived *a, const struct lockstep_wire_hdr *hdr)
 {
 	struct lockstep_stream *st = a->st;
+	u64 epoch = st->session->epoch;
 	struct lockstep_call *call;
 	struct wire_msg msg;
 
-	if (wire_msg_decode(hdr, &msg) || msg.epoch != st->session->epoch)
+	if (wire_msg_decode(hdr, &msg))
 		return false;
-	a->need += min(msg.payload_bytes, ENOUGH_BYTES);
-	if (msg.type != LOCKSTEP_WT_ACK || msg.status != LOCKSTEP_WS_OK)
+	a->need = turn_need(&msg, epoch);
+	if (!turn_is_soft(&msg, epoch))
 		return false;
 	call = lockstep_stream_answered_soft(st, &msg);
 	if (!call)
@@ -48,7 +46,7 @@ static int take_all(read_descriptor_t *desc, struct sk_buff *skb, unsigned int o
 	size_t done = 0;
 
 	while (len - done >= sizeof(hdr)) {
-		a->need = sizeof(hdr);
+		a->need = turn_need(NULL, 0);
 		if (skb_copy_bits(skb, offset + done, &hdr, sizeof(hdr)) || !take(a, &hdr))
 			break;
 		done += sizeof(hdr);
@@ -64,17 +62,13 @@ static void to_thread(struct lockstep_stream *st)
 
 static void receive(struct lockstep_stream *st, struct sock *sk)
 {
-	struct arrived a = { .st = st, .need = sizeof(struct lockstep_wire_hdr) };
+	struct arrived a = { .st = st, .need = turn_need(NULL, 0) };
 	read_descriptor_t desc = { .arg.data = &a, .count = 1 };
+	bool owned = sock_owned_by_user_nocheck(sk);
 
-	if (sock_owned_by_user_nocheck(sk)) {
-		to_thread(st);
-		return;
-	}
-	if (tcp_read_sock(sk, &desc, take_all) > 0)
+	if (!owned && tcp_read_sock(sk, &desc, take_all) > 0)
 		WRITE_ONCE(st->last_recv, jiffies);
-	/* More than fits would never be there. */
-	if (tcp_inq(sk) >= min((int)a.need, READ_ONCE(sk->sk_rcvbuf) / 4))
+	if (turn_wakes(owned, tcp_inq(sk), a.need, READ_ONCE(sk->sk_rcvbuf)))
 		to_thread(st);
 }
 

@@ -12,12 +12,8 @@
  *   the socket is with   on arrival of        what happens
  *   the thread           anything             it reads, message by message (recv.c)
  *   the softirq          whole acks           the calls end here; it stays with the softirq
- *                        part of a message    left in the socket; more will come
- *                        another message, or  left in the socket; the thread takes over
- *                        16 KiB of it
- *                        anything, while      left in the socket; the thread takes over: what
- *                        somebody is in a     holds it may be a sender, and a completion here
- *                        socket call          could want to send, too
+ *                        anything else        left in the socket; the thread takes over, as soon
+ *                                             as core/turn.h says
  *                        its end              the thread takes over, and finds out which
  *
  * The thread hands over when the socket is empty, at a message's border. While it waits it is also
