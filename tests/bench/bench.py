@@ -50,7 +50,7 @@ that becomes slower becomes so for all. Ratios are taken within a repetition.
 """
 EXAMPLES = """\
 examples:
-  scripts/bench                              everything: about an hour where machines are emulated
+  scripts/bench                              everything: by count an hour on emulated machines
   scripts/bench --quick                      minutes; for a look at a change
   scripts/bench --quick --compare HEAD~3 --targets lockstep --reps 7
                                              is this tree's module faster than that one's? Both are
