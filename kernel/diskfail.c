@@ -13,10 +13,31 @@
 #include "status.h"
 #include "volume.h"
 
+/* What never comes back is overdue at each look: twice a second, for as long as it hangs. */
+#define TELL_AGAIN	(600 * HZ)
+
+static bool is_news(struct lockstep_volume *vol, int err)
+{
+	unsigned long told = READ_ONCE(vol->disk_told);
+
+	if (READ_ONCE(vol->failed))
+		return false;
+	if (err != -ETIMEDOUT)
+		return true;
+	if (told && time_before(jiffies, told + TELL_AGAIN))
+		return false;
+	WRITE_ONCE(vol->disk_told, jiffies | 1);
+	return true;
+}
+
 void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err)
 {
-	pr_err_ratelimited("%s/%u: local disk %s failed %s: %d\n", vol->res->name, vol->number,
-			   vol->backing, what, err);
+	bool news = is_news(vol, err);
+
+	if (news)
+		pr_err_ratelimited("%s/%u: local disk %s failed %s: %d\n", vol->res->name,
+				   vol->number, vol->backing, what, err);
+	WRITE_ONCE(vol->disk_news, news);
 	if (READ_ONCE(vol->failed) && err != -ETIMEDOUT)
 		return;
 	WRITE_ONCE(vol->disk_err, err);
@@ -53,8 +74,9 @@ static void take_failure(struct lockstep_volume *vol, const char *what)
 		 READ_ONCE(vol->disk_err));
 	if (!lockstep_status_step_locked(res, STATE_EV_DISK_FAILED, vol->number, NULL, 0))
 		return;
-	pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n", res->name,
-			   vol->number, vol->backing);
+	if (READ_ONCE(vol->disk_news))
+		pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n",
+				   res->name, vol->number, vol->backing);
 	/* Late is not never. */
 	if (READ_ONCE(vol->disk_err) == -ETIMEDOUT)
 		return;
@@ -129,6 +151,7 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 	if (err)
 		return err;
 	vol->disk_why[0] = 0;
+	vol->disk_told = 0;
 	xchg(&vol->disk_what, NULL);
 	reinit_completion(&vol->disk_done);
 	percpu_ref_reinit(&vol->disk_ref);

@@ -92,6 +92,8 @@ struct lockstep_volume {
 	char disk_why[LOCKSTEP_WHY_BYTES];	/* what it failed; under ctl */
 	const char *disk_what;		/* the same, just reported; by exchange */
 	int disk_err;
+	unsigned long disk_told;	/* jiffies: when the log had it that it hangs; 0: not yet */
+	bool disk_news;			/* the log has the last report */
 	struct lockstep_ranges ranges;
 	struct lockstep_marks marks;
 	struct lockstep_engine engine;

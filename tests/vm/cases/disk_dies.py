@@ -15,6 +15,9 @@ LOAD = ("fio --name=v --filename={dev} --direct=1 --ioengine=libaio --iodepth=8 
 class DmMirror(Mirror):
     """Each disk below a device-mapper table that can be exchanged."""
 
+    def conf_of(self, m):
+        return "disk_timeout_ms = 4000;\n" + self.conf
+
     def prepare(self, m):
         self.conf = self.conf.replace("/dev/lab/data", "/dev/mapper/data")
         m.sh("modprobe dm_mod; dmsetup create --noudevsync --noudevrules data --table "
@@ -37,10 +40,29 @@ def disk(m, machine):
     return s["volumes"][0]["disk"] if s else None
 
 
+def hangs(lab, m):
+    """Instead of failing, the disk does not answer: given up as well, and said once."""
+    a = m.a
+    seen = len(a.sh("dmesg").out)
+    a.sh("dmsetup suspend --nolockfs data")
+    # The read stays at the disk; a region that is not in the map yet, so does that.
+    read = a.start(f"dd if={DEVICE} of=/dev/null bs=4k count=1 iflag=direct")
+    a.sh(f"dd if=/dev/zero of={DEVICE} bs=4k count=1 seek=$((100 << 8)) oflag=direct", timeout=60)
+    lab.check(disk(m, a) == "failed", "a write ended, and the disk that hangs is not given up")
+    time.sleep(6)
+    said = a.sh("dmesg").out[seen:]
+    lab.check(read.alive and said.count("in time: -110") == 1, said)
+    a.sh("dmsetup resume data")
+    read.wait(60)
+    a.sh("lockstep attach r0")
+    m.wait_synced(a)
+
+
 def run(lab):
     m = DmMirror(lab, size_mib=128, timeout_ms=3000)
     m.form()
     a, b = m.a, m.b
+    hangs(lab, m)
     load = a.start(LOAD.format(dev=DEVICE))
     time.sleep(3)
     m.break_disk(a)
