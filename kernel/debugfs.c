@@ -418,7 +418,7 @@ DEFINE_SHOW_ATTRIBUTE(streams);
 
 struct volume_look {
 	bool is;
-	u32 map_waits, map_ms, reads, reads_ms, stuck;
+	u32 map_waits, map_ms, reads, reads_ms, stuck, strays;
 };
 
 struct waits_look {
@@ -433,6 +433,7 @@ static void look_at_volume(struct lockstep_volume *vol, struct volume_look *l)
 
 	l->is = true;
 	l->stuck = atomic_read(&vol->stuck);
+	l->strays = atomic_read(&vol->strays);
 	l->reads = atomic_read(&vol->local_reads);
 	l->reads_ms = jiffies_to_msecs(jiffies - READ_ONCE(vol->read_progress));
 	if (smp_load_acquire(&vol->failed))
@@ -475,6 +476,9 @@ static void show_volume(struct seq_file *f, u32 number, const struct volume_look
 	if (v->stuck)
 		seq_printf(f, "volume %u: %u requests of a disk that was given up\n", number,
 			   v->stuck);
+	if (v->strays)
+		seq_printf(f, "volume %u: %u requests of a session that is over\n", number,
+			   v->strays);
 }
 
 static int waits_show(struct seq_file *f, void *unused)

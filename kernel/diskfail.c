@@ -7,9 +7,11 @@
 #include <linux/ratelimit.h>
 #include "bitmapio.h"
 #include "engine.h"
+#include "peerreq.h"
 #include "report.h"
 #include "request.h"
 #include "resource.h"
+#include "session.h"
 #include "status.h"
 #include "volume.h"
 
@@ -163,13 +165,27 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 	return 0;
 }
 
-void lockstep_disk_check(struct lockstep_resource *res)
+static void check_peers(struct lockstep_session *s, u32 ms)
 {
+	struct lockstep_volume *vol;
+	u32 i;
+
+	for (i = 0; i < s->nr_streams; i++) {
+		vol = s->stream[i] ? lockstep_peer_request_overdue(s->stream[i], ms) : NULL;
+		if (vol)
+			lockstep_disk_failed(vol, "to finish a request in time", -ETIMEDOUT);
+	}
+}
+
+void lockstep_disk_check(struct lockstep_session *s)
+{
+	struct lockstep_resource *res = s->res;
 	struct lockstep_volume *vol;
 	int i;
 
 	if (!res->disk_timeout_ms)
 		return;
+	check_peers(s, res->disk_timeout_ms);
 	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++) {
 		vol = READ_ONCE(res->volume[i]);
 		if (vol && (lockstep_request_is_overdue(vol, res->disk_timeout_ms) ||

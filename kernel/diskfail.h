@@ -15,6 +15,7 @@
 #include <linux/types.h>
 
 struct lockstep_resource;
+struct lockstep_session;
 struct lockstep_volume;
 
 /*
@@ -42,7 +43,10 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 /* A disk that was given up: has everything come back from it? */
 bool lockstep_disk_is_left(struct lockstep_volume *vol);
 
-/* Has a request been at a local disk for too long? Without ctl, while there is a session. */
-void lockstep_disk_check(struct lockstep_resource *res);
+/*
+ * Has a request, of an application here or of the peer, been at a local disk for too long? Without
+ * ctl, for as long as there is this session.
+ */
+void lockstep_disk_check(struct lockstep_session *s);
 
 #endif /* LOCKSTEP_DISKFAIL_H */

@@ -13,7 +13,8 @@
 #include "resource.h"
 #include "volume.h"
 
-struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq, *lockstep_role_wq;
+struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq, *lockstep_zero_wq,
+			*lockstep_role_wq;
 
 static int __init init_queues(void)
 {
@@ -27,9 +28,14 @@ static int __init init_queues(void)
 	lockstep_sum_wq = alloc_workqueue("lockstep_sum", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!lockstep_sum_wq)
 		goto slow;
+	lockstep_zero_wq = alloc_workqueue("lockstep_zero", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!lockstep_zero_wq)
+		goto sum;
 	lockstep_role_wq = alloc_workqueue("lockstep_role", WQ_UNBOUND, 0);
 	if (lockstep_role_wq)
 		return 0;
+	destroy_workqueue(lockstep_zero_wq);
+sum:
 	destroy_workqueue(lockstep_sum_wq);
 slow:
 	destroy_workqueue(lockstep_slow_wq);
@@ -42,6 +48,7 @@ static void exit_queues(void)
 {
 	/* Puts a resource's end into slow. */
 	destroy_workqueue(lockstep_role_wq);
+	destroy_workqueue(lockstep_zero_wq);
 	destroy_workqueue(lockstep_sum_wq);
 	destroy_workqueue(lockstep_slow_wq);
 	destroy_workqueue(lockstep_io_wq);

@@ -10,17 +10,29 @@
 #include "regionmap.h"
 #include "resource.h"
 #include "session.h"
+#include "status.h"
 #include "stream.h"
 #include "sums.h"
 #include "trace.h"
 #include "volume.h"
 
+/* Who has it; moved by xchg and cmpxchg alone. */
+enum where {
+	HERE,				/* being received, or answered */
+	AT_DISK,			/* or waiting for its region; on the stream's list */
+	STRAY,				/* the same, and its session is over: stream is gone */
+};
+
 struct lockstep_peer_request {
 	struct lockstep_tx answer;
-	struct lockstep_stream *stream;
+	struct lockstep_stream *stream;	/* not of a STRAY */
 	struct lockstep_volume *vol;
+	atomic_t where;
+	struct list_head node;		/* at_disk of the stream */
+	unsigned long since;		/* jiffies: AT_DISK */
 	struct wire_msg msg;
-	struct work_struct work;	/* CSUM: read, to be summed; served: its region is there */
+	/* CSUM: read, to be summed; served: its region is there; zeroes: to be written out */
+	struct work_struct work;
 	struct lockstep_region_wait region;	/* served writes */
 	struct bio bio;			/* last: the bio set puts its vectors behind it */
 };
@@ -47,16 +59,21 @@ struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr)
  * As soon as the disk has it: a peer that does not read its answers must not pin more than those,
  * and what it asked to read.
  */
-static void free_payload(struct lockstep_peer_request *pr)
+static bool free_pages_of(struct lockstep_peer_request *pr)
 {
+	bool any = pr->bio.bi_vcnt;
 	u32 i;
 
-	if (!pr->bio.bi_vcnt)
-		return;
 	for (i = 0; i < pr->bio.bi_vcnt; i++)
 		__free_page(pr->bio.bi_io_vec[i].bv_page);
 	pr->bio.bi_vcnt = 0;
-	atomic_sub(wire_msg_memory(&pr->msg), &pr->stream->peer_bytes);
+	return any;
+}
+
+static void free_payload(struct lockstep_peer_request *pr)
+{
+	if (free_pages_of(pr))
+		atomic_sub(wire_msg_memory(&pr->msg), &pr->stream->peer_bytes);
 }
 
 static void destroy(struct lockstep_peer_request *pr)
@@ -128,6 +145,7 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 	pr->msg = *msg;
 	pr->answer.payload = NULL;
 	pr->answer.sent = answer_sent;
+	atomic_set(&pr->where, HERE);
 	bio->bi_iter.bi_sector = wire_type_has_extent(msg->type) ? msg->sector : 0;
 	lockstep_session_busy(st->session);
 	atomic_inc(&st->peer_requests);
@@ -207,9 +225,108 @@ static void count(struct lockstep_peer_request *pr)
 	}
 }
 
+/* ---- at the disk ---------------------------------------------------------------------------- */
+
+/* False: it was given up, and gets nothing any more. */
+static bool enter_disk(struct lockstep_peer_request *pr)
+{
+	struct lockstep_stream *st = pr->stream;
+	unsigned long flags;
+
+	if (!percpu_ref_tryget_live(&pr->vol->disk_ref))
+		return false;
+	pr->since = jiffies;
+	atomic_set(&pr->where, AT_DISK);
+	spin_lock_irqsave(&st->disk_lock, flags);
+	list_add_tail(&pr->node, &st->at_disk);
+	spin_unlock_irqrestore(&st->disk_lock, flags);
+	return true;
+}
+
+/*
+ * False: its session is over, and so is the request; nothing of either is to be touched. A disk
+ * that is still in use and has not taken a write is to be given up all the same: what it had
+ * acknowledged before may be gone as well.
+ */
+static bool leave_disk(struct lockstep_peer_request *pr, int err)
+{
+	struct lockstep_volume *vol = pr->vol;
+	struct lockstep_stream *st = pr->stream;
+	unsigned long flags;
+
+	if (atomic_xchg(&pr->where, HERE) == AT_DISK) {
+		spin_lock_irqsave(&st->disk_lock, flags);
+		list_del(&pr->node);
+		spin_unlock_irqrestore(&st->disk_lock, flags);
+		percpu_ref_put(&vol->disk_ref);
+		return true;
+	}
+	if (err && !wire_type_is_read(pr->msg.type))
+		lockstep_disk_failed(vol, "a write of the peer", err);
+	free_pages_of(pr);
+	bio_put(&pr->bio);
+	if (atomic_dec_and_test(&vol->strays))
+		lockstep_status_post(vol->res, STATUS_STRAYS);
+	/* Last: the volume, and with it the resource, is there as long as we have this. */
+	percpu_ref_put(&vol->disk_ref);
+	return false;
+}
+
+static bool is_stray(const struct lockstep_peer_request *pr)
+{
+	return atomic_read(&pr->where) == STRAY;
+}
+
+/*
+ * Counted, and off the list, before it becomes a stray: from then on its end may free it at any
+ * time. Who is ending just now takes itself off the list once more, which does no harm.
+ */
+static bool make_stray(struct lockstep_peer_request *pr)
+{
+	struct lockstep_volume *vol = pr->vol;
+
+	lockdep_assert_held(&pr->stream->disk_lock);
+	atomic_inc(&vol->strays);
+	list_del_init(&pr->node);
+	if (atomic_cmpxchg(&pr->where, AT_DISK, STRAY) == AT_DISK)
+		return true;
+	atomic_dec(&vol->strays);
+	return false;
+}
+
+u32 lockstep_peer_request_let_go(struct lockstep_stream *st, bool all)
+{
+	struct lockstep_peer_request *pr, *tmp;
+	u32 nr = 0;
+
+	spin_lock_irq(&st->disk_lock);
+	list_for_each_entry_safe(pr, tmp, &st->at_disk, node)
+		if (all || READ_ONCE(pr->vol->failed))
+			nr += make_stray(pr);
+	spin_unlock_irq(&st->disk_lock);
+	return nr;
+}
+
+struct lockstep_volume *lockstep_peer_request_overdue(struct lockstep_stream *st, u32 ms)
+{
+	struct lockstep_volume *vol = NULL;
+	struct lockstep_peer_request *pr;
+
+	spin_lock_irq(&st->disk_lock);
+	pr = list_first_entry_or_null(&st->at_disk, struct lockstep_peer_request, node);
+	if (pr && time_after(jiffies, pr->since + msecs_to_jiffies(ms)))
+		vol = pr->vol;
+	spin_unlock_irq(&st->disk_lock);
+	return vol;
+}
+
+/* ---- its end there -------------------------------------------------------------------------- */
+
 /* A disk that does not take what the primary's did is none; what follows is the state machine's. */
 static void written(struct lockstep_peer_request *pr, int err)
 {
+	if (!leave_disk(pr, err))
+		return;
 	trace_lockstep_msg_disk_done(pr->stream, &pr->msg, NULL);
 	if (err)
 		lockstep_disk_failed(pr->vol, "a write of the peer", err);
@@ -218,21 +335,27 @@ static void written(struct lockstep_peer_request *pr, int err)
 	answer(pr, err ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
 }
 
+static void zero_work(struct work_struct *work)
+{
+	struct lockstep_peer_request *pr = container_of(work, struct lockstep_peer_request, work);
+	u64 sects = pr->msg.size_bytes / LOCKSTEP_SECT_BYTES;
+	int err = 0;
+
+	if (!is_stray(pr))
+		err = blkdev_issue_zeroout(pr->vol->data.bdev, pr->msg.sector, sects, GFP_NOIO,
+					   BLKDEV_ZERO_NOUNMAP);
+	written(pr, err);
+}
+
 /*
  * A disk that cannot zero by itself, because it came after the primary's, or found out at the first
- * try: written out, in this thread. The stream waits; the other streams do not.
+ * try: written out, by a worker. Not by the receiving thread, which the end of the session waits
+ * for: the disk may hang.
  */
 static void zero_by_hand(struct lockstep_peer_request *pr)
 {
-	u64 sects = pr->msg.size_bytes / LOCKSTEP_SECT_BYTES;
-
-	written(pr, blkdev_issue_zeroout(pr->vol->data.bdev, pr->msg.sector, sects, GFP_NOIO,
-					 BLKDEV_ZERO_NOUNMAP));
-}
-
-static void zero_work(struct work_struct *work)
-{
-	zero_by_hand(container_of(work, struct lockstep_peer_request, work));
+	INIT_WORK(&pr->work, zero_work);
+	queue_work(lockstep_zero_wq, &pr->work);
 }
 
 static void endio(struct bio *bio)
@@ -241,8 +364,7 @@ static void endio(struct bio *bio)
 
 	if (pr->msg.type == LOCKSTEP_WT_ZEROES &&
 	    (bio->bi_status == BLK_STS_NOTSUPP || bio->bi_status == BLK_STS_TARGET)) {
-		INIT_WORK(&pr->work, zero_work);
-		queue_work(lockstep_slow_wq, &pr->work);
+		zero_by_hand(pr);
 		return;
 	}
 	written(pr, blk_status_to_errno(bio->bi_status));
@@ -265,6 +387,8 @@ static void read_endio(struct bio *bio)
 {
 	struct lockstep_peer_request *pr = container_of(bio, struct lockstep_peer_request, bio);
 
+	if (!leave_disk(pr, 0))
+		return;
 	if (bio->bi_status) {
 		pr_err_ratelimited("%s/%u: local disk failed a %s of the peer at sector %llu: %d\n",
 				   pr->vol->res->name, pr->vol->number,
@@ -287,25 +411,18 @@ static bool may_read(const struct lockstep_peer_request *pr)
 	return !READ_ONCE(pr->vol->stale) || pr->msg.flags & LOCKSTEP_WH_RESYNC;
 }
 
-static void submit_read(struct lockstep_peer_request *pr)
-{
-	pr->bio.bi_end_io = read_endio;
-	if (may_read(pr))
-		submit_bio_noacct(&pr->bio);
-	else
-		answer(pr, LOCKSTEP_WS_REFUSED);
-}
-
 static void write_here(struct lockstep_peer_request *pr);
 
 static void served_work(struct work_struct *work)
 {
 	struct lockstep_peer_request *pr = container_of(work, struct lockstep_peer_request, work);
 
-	if (pr->region.failed)
-		answer(pr, LOCKSTEP_WS_IO_ERROR);
-	else if (lockstep_regions_begin(pr->vol, pr->msg.sector, &pr->region))
+	if (pr->region.failed || is_stray(pr)) {
+		if (leave_disk(pr, 0))
+			answer(pr, LOCKSTEP_WS_IO_ERROR);
+	} else if (lockstep_regions_begin(pr->vol, pr->msg.sector, &pr->region)) {
 		write_here(pr);
+	}
 }
 
 static void region_ready(struct lockstep_region_wait *w)
@@ -331,18 +448,21 @@ static bool serve(struct lockstep_peer_request *pr)
 void lockstep_peer_request_submit(struct lockstep_peer_request *pr)
 {
 	struct bio *bio = &pr->bio;
+	bool read = wire_type_is_read(pr->msg.type);
 
-	/* Nothing goes to a disk that was given up: the session would wait for it. */
-	if (READ_ONCE(pr->vol->failed)) {
+	if (read && !READ_ONCE(pr->vol->failed) && !may_read(pr)) {
+		answer(pr, LOCKSTEP_WS_REFUSED);
+		return;
+	}
+	if (!enter_disk(pr)) {
 		answer(pr, LOCKSTEP_WS_IO_ERROR);
 		return;
 	}
-
-	if (wire_type_is_read(pr->msg.type)) {
-		submit_read(pr);
+	bio->bi_end_io = read ? read_endio : endio;
+	if (read) {
+		submit_bio_noacct(bio);
 		return;
 	}
-	bio->bi_end_io = endio;
 	if (READ_ONCE(pr->vol->serving) && pr->msg.type != LOCKSTEP_WT_FLUSH && !serve(pr))
 		return;
 	write_here(pr);

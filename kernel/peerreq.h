@@ -7,6 +7,11 @@
  * Reads are answered from our copy as it is, so only if the peer may rely on it: it is what is
  * acknowledged (not stale), or the peer knows that it is not, because it resyncs us. A primary
  * answers none: its application writes without the reader's knowing.
+ *
+ * A disk may take longer than the session lasts. What is there then is let go, so that the end of a
+ * session has an end itself (P10): it owns its pages, and what comes of it nobody hears. Such
+ * strays are counted in vol->strays, and have a share in vol->disk_ref; as long as there are any at
+ * a disk that counts, no session is opened and nobody is promoted (P6; state.h, [S9]).
  */
 #ifndef LOCKSTEP_PEERREQ_H
 #define LOCKSTEP_PEERREQ_H
@@ -34,5 +39,15 @@ struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr);
 void lockstep_peer_request_submit(struct lockstep_peer_request *pr);
 /* The payload did not come. */
 void lockstep_peer_request_abandon(struct lockstep_peer_request *pr);
+
+/*
+ * The session ends, and its streams have stopped: no longer wait for what is at disks that were
+ * given up, or at any. Returns how many there were, each of which was one of session.busy; they are
+ * the caller's to take off that. ctl held.
+ */
+u32 lockstep_peer_request_let_go(struct lockstep_stream *st, bool all);
+
+/* Whose disk has had a request for longer than `ms`, or NULL. While the session is there. */
+struct lockstep_volume *lockstep_peer_request_overdue(struct lockstep_stream *st, u32 ms);
 
 #endif /* LOCKSTEP_PEERREQ_H */

@@ -190,7 +190,7 @@ static void local_done(struct bio *bio)
 
 	if (is_unable_to_zero(bio) && atomic_read(&req->local) == LOCAL_PENDING) {
 		INIT_WORK(&req->zero_work, zero_work);
-		queue_work(lockstep_slow_wq, &req->zero_work);
+		queue_work(lockstep_zero_wq, &req->zero_work);
 		return;
 	}
 	local_ended(req, bio->bi_status);

@@ -5,6 +5,7 @@
 
 #include <linux/slab.h>
 #include "diskfail.h"
+#include "peerreq.h"
 #include "request.h"
 #include "resource.h"
 #include "resync.h"
@@ -116,7 +117,7 @@ static void ping_work(struct work_struct *work)
 	}
 	if (READ_ONCE(s->started))
 		send_beat(s, &s->ping, LOCKSTEP_WT_PING);
-	lockstep_disk_check(s->res);
+	lockstep_disk_check(s);
 	queue_delayed_work(lockstep_io_wq, &s->ping_work, msecs_to_jiffies(s->res->ping_ms));
 }
 
@@ -281,6 +282,9 @@ int lockstep_session_start_locked(struct lockstep_session *s)
 
 /* ---- end ------------------------------------------------------------------------------------ */
 
+/* So long the end of a session waits for a local disk. */
+#define LEAVE_MS	2000u
+
 void lockstep_session_fail(struct lockstep_session *s, const char *why, int err)
 {
 	struct lockstep_resource *res = s->res;
@@ -312,12 +316,47 @@ static bool end_calls(struct list_head *lost)
 	return application;
 }
 
+static u32 let_go(struct lockstep_session *s, bool all)
+{
+	u32 nr = 0, i, k, n;
+
+	for (i = 0; i < s->nr_streams; i++) {
+		n = s->stream[i] ? lockstep_peer_request_let_go(s->stream[i], all) : 0;
+		for (k = 0; k < n; k++)
+			lockstep_session_idle(s);
+		nr += n;
+	}
+	return nr;
+}
+
+/*
+ * What is at a disk that was given up is let go at once, the rest after a while; what is left then
+ * is at no disk, but on its way from one, and ends by itself.
+ */
+static void leave_disks(struct lockstep_session *s)
+{
+	u32 nr = 0;
+
+	let_go(s, false);
+	s->res->wait = "requests of the peer at the local disk";
+	lockstep_session_idle(s);
+	if (!wait_for_completion_timeout(&s->idle, msecs_to_jiffies(LEAVE_MS))) {
+		nr = let_go(s, true);
+		wait_for_completion(&s->idle);
+	}
+	s->res->wait = NULL;
+	if (nr)
+		pr_warn("%s: %u requests of %s are still at the local disk: it is connected again "
+			"when they have come back\n", s->res->name, nr, s->res->peer_name);
+}
+
 /*
  * Order: (1) hold new writes, and wait until none is on its way into a stream; (2) stop the
  * streams, after which the peer hears and says nothing more (see lockstep_stream_stop); (3) end the
  * calls: application writes get marked here, before anything completes (P3); they complete only
- * when the state worker has narrowed the set (P4); (4) wait for the peer's writes at our disk: a
- * later session, or a promotion, must not be overtaken by them (P6).
+ * when the state worker has narrowed the set (P4); (4) wait for the peer's requests at our disk,
+ * but not for long (P10): what is there still keeps later sessions and promotions from beginning
+ * (P6; core/state.h, [S9]).
  */
 bool lockstep_session_end_locked(struct lockstep_resource *res)
 {
@@ -340,10 +379,7 @@ bool lockstep_session_end_locked(struct lockstep_resource *res)
 			lockstep_stream_stop(s->stream[i], &lost);
 	lockstep_resync_stop_locked(res);
 	application = end_calls(&lost);
-	res->wait = "writes of the peer at the local disk";
-	lockstep_session_idle(s);
-	wait_for_completion(&s->idle);
-	res->wait = NULL;
+	leave_disks(s);
 	for (i = 0; i < s->nr_streams; i++)
 		if (s->stream[i])
 			lockstep_stream_destroy(s->stream[i]);

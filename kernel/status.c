@@ -373,6 +373,7 @@ static int refusal_errno(enum state_refusal rf)
 	case STATE_RF_SESSION:
 	case STATE_RF_ASKING:
 	case STATE_RF_IN_USE:
+	case STATE_RF_STRAYS:
 		return -EBUSY;
 	case STATE_RF_NARROWING:
 	case STATE_RF_CONNECTING:
@@ -406,6 +407,19 @@ static void give_up(struct lockstep_resource *res, struct lockstep_volume *vol)
 	lockstep_request_set_mode(res, state_io_mode(&res->state));
 	synchronize_srcu(&res->mode_srcu);
 	lockstep_disk_drop_locked(vol);
+}
+
+/* Of a disk that was given up they are the attaching one's to wait for. */
+static void tell_strays(struct lockstep_resource *res)
+{
+	struct lockstep_volume *vol;
+	bool any = false;
+	int i;
+
+	resource_for_each_volume(res, i, vol)
+		any |= !vol->failed && atomic_read(&vol->strays);
+	if (res->state.strays != any)
+		lockstep_status_step_locked(res, STATE_EV_STRAYS, any, NULL, 0);
 }
 
 /*
@@ -458,6 +472,8 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 	if (eff & STATE_EFF_CLOSE)
 		lockstep_status_close_locked(res, ev == STATE_EV_DISK_FAILED ?
 					     "a disk failed here" : "demoted without a copy here");
+	if (ev == STATE_EV_DISK_FAILED)
+		tell_strays(res);
 	wake_up_all(&res->state_wait);
 	return err;
 }
@@ -513,6 +529,7 @@ static void end_session(struct lockstep_resource *res)
 		vol->meta.peer[LOCKSTEP_PEER].seen_s = ktime_get_real_seconds();
 	}
 	step(res, STATE_EV_LOST, application, NULL, 0);
+	tell_strays(res);
 	/* Whatever the step said: what was held for the end of the session looks again. */
 	lockstep_request_set_mode(res, state_io_mode(&res->state));
 	forget_peer(res);
@@ -693,6 +710,8 @@ void lockstep_status_work(struct work_struct *work)
 		take_sync_empty(res);
 	if (test_and_clear_bit(STATUS_DISK_FAILED, &res->conditions))
 		lockstep_disk_take_failures_locked(res);
+	if (test_and_clear_bit(STATUS_STRAYS, &res->conditions))
+		tell_strays(res);
 	if (test_and_clear_bit(STATUS_WRITE, &res->conditions))
 		take_write(res);
 	lockstep_resource_unlock(res);

@@ -457,6 +457,8 @@ struct lockstep_stream *lockstep_stream_create(struct lockstep_session *s, u32 n
 	spin_lock_init(&st->lock);
 	INIT_LIST_HEAD(&st->queue);
 	INIT_LIST_HEAD(&st->waiting);
+	spin_lock_init(&st->disk_lock);
+	INIT_LIST_HEAD(&st->at_disk);
 	slots_init(&st->slots, st->slot, LOCKSTEP_STREAM_SLOTS);
 	INIT_WORK(&st->send_work, send_work);
 	init_completion(&st->recv_done);

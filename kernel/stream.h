@@ -100,6 +100,8 @@ struct lockstep_stream {
 	unsigned long last_recv;	/* jiffies; by whoever receives, for the ping worker */
 	atomic_t peer_requests;		/* of the peer, not answered: it must keep to its credits */
 	atomic_t peer_bytes;		/* what those take in our memory */
+	spinlock_t disk_lock;
+	struct list_head at_disk;	/* of them, the oldest first; under disk_lock */
 	struct slot slot[LOCKSTEP_STREAM_SLOTS];
 };
 

@@ -639,7 +639,7 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	int err = 0;
 
 	lockdep_assert_held(&res->ctl);
-	if (vol->failed && !lockstep_disk_is_left(vol)) {
+	if ((vol->failed && !lockstep_disk_is_left(vol)) || atomic_read(&vol->strays)) {
 		snprintf(why, len, "requests are still at %s, which does not answer: remove it "
 			 "from this host, or wait until they come back", vol->backing);
 		return -EBUSY;

@@ -109,6 +109,7 @@ struct lockstep_volume {
 	atomic64_t read_errors, write_errors, repairs;
 	u64 write_s;			/* wall clock of the last application write */
 	atomic_t stuck;			/* abandoned requests that have not come back */
+	atomic_t strays;		/* of the peer, likewise: peerreq.h */
 	atomic_t local_reads;		/* at the local disk */
 	unsigned long read_progress;	/* jiffies: the first of them began, or one came back */
 };

@@ -20,6 +20,7 @@ bool autorole_may_pass(enum state_refusal r)
 	case STATE_RF_ASKING:
 	case STATE_RF_CONNECTING:
 	case STATE_RF_NARROWING:
+	case STATE_RF_STRAYS:
 		return true;
 	default:
 		return false;

@@ -93,6 +93,9 @@ static enum state_refusal promote_alone(struct lockstep_state *s, u32 arg, u32 *
 {
 	bool force = arg & STATE_PROMOTE_FORCE;
 
+	/* [S9]: also by force, which gives up what the peer has, not what is written here next. */
+	if (s->strays)
+		return STATE_RF_STRAYS;
 	/* [S7]: not after the fact, so that a peer that says "I am primary" still counts. */
 	if (s->fencing && is_good(s) && s->set == STATE_SET_BOTH &&
 	    !(arg & (STATE_PROMOTE_FORCE | STATE_PROMOTE_FENCED)))
@@ -257,6 +260,8 @@ static enum state_refusal on_open(struct lockstep_state *s, u32 arg, u32 *eff)
 	/* The generation the verdict was based on is being replaced at this moment. */
 	if (s->narrowing)
 		return STATE_RF_NARROWING;
+	if (s->strays)
+		return STATE_RF_STRAYS;				/* [S9] */
 	s->link = LOCKSTEP_LINK_OPENING;
 	*eff |= STATE_EFF_NOTIFY;
 	return STATE_OK;
@@ -540,6 +545,17 @@ static enum state_refusal on_surrender(struct lockstep_state *s, u32 arg, u32 *e
 	return STATE_OK;
 }
 
+static enum state_refusal on_strays(struct lockstep_state *s, u32 arg, u32 *eff)
+{
+	if (s->link != LOCKSTEP_LINK_DOWN)
+		return STATE_RF_SESSION;
+	if (s->strays == !!arg)
+		return STATE_RF_ALREADY;
+	s->strays = !!arg;
+	*eff |= STATE_EFF_NOTIFY;
+	return STATE_OK;
+}
+
 typedef enum state_refusal (*step_fn)(struct lockstep_state *s, u32 arg, u32 *eff);
 
 static const struct {
@@ -565,6 +581,7 @@ static const struct {
 	[STATE_EV_FENCED]	= { on_fenced, "fenced" },
 	[STATE_EV_OUTDATE]	= { on_outdate, "outdate" },
 	[STATE_EV_POLICY]	= { on_policy, "policy" },
+	[STATE_EV_STRAYS]	= { on_strays, "strays" },
 };
 
 enum state_refusal state_step(struct lockstep_state *s, enum state_event event, u32 arg,
@@ -603,7 +620,8 @@ static bool is_in_range(const struct lockstep_state *s)
 	       s->peer_role <= LOCKSTEP_ROLE_PRIMARY && s->link <= LOCKSTEP_LINK_UP &&
 	       s->set <= STATE_SET_ME && s->sync <= STATE_SYNC_TARGET &&
 	       s->copy <= STATE_COPY_UP_TO_DATE && s->narrowing <= 1 && s->asking <= 1 &&
-	       s->fencing <= 1 && s->unfenced <= 1 && s->left_primary <= 1 && s->automatic <= 1;
+	       s->fencing <= 1 && s->unfenced <= 1 && s->left_primary <= 1 && s->automatic <= 1 &&
+	       s->strays <= 1;
 }
 
 /* What can only be with a session: nothing of it without one, and all of it with one. */
@@ -645,6 +663,8 @@ bool state_valid(const struct lockstep_state *s)
 		return false;				/* [S7] */
 	if (s->left_primary && (is_primary(s) || is_up(s) || s->set != STATE_SET_BOTH))
 		return false;
+	if (s->strays && s->link != LOCKSTEP_LINK_DOWN)
+		return false;				/* [S9] */
 	return !s->narrowing || is_good(s);		/* [S6] */
 }
 
@@ -671,6 +691,8 @@ static const char *const refusal_texts[STATE_RF_NR] = {
 	[STATE_RF_UNFENCED]	= "the peer is not connected, and whether it goes on is not known",
 	[STATE_RF_ALONE]	= "the peer is not connected, and whether it is in use there is "
 				  "not known",
+	[STATE_RF_STRAYS]	= "requests of the last session are still at its disk, which does "
+				  "not answer",
 };
 
 const char *state_refusal_text(enum state_refusal r)

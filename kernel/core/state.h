@@ -93,6 +93,9 @@
  * [S7] Under a fencing policy a primary whose peer was lost while the set was BOTH completes and
  *      narrows nothing until the peer is back or its fate is known.
  * [S8] Nobody becomes primary automatically without a session while the set is BOTH.
+ * [S9] While a session's requests are still at a disk of ours after its end (`strays`) no other
+ *      session opens and nobody becomes primary here: what comes late would overwrite what comes
+ *      next (P6).
  */
 #ifndef LOCKSTEP_CORE_STATE_H
 #define LOCKSTEP_CORE_STATE_H
@@ -135,6 +138,7 @@ struct lockstep_state {
 	u8 unfenced;		/* bool: primary, and the fate of the peer it lost is unknown */
 	u8 left_primary;	/* bool: secondary, and the peer was primary when it was lost */
 	u8 automatic;		/* bool: primary, or asking, because somebody opened it */
+	u8 strays;		/* bool: requests of an ended session are at our disk */
 };
 
 enum state_event {
@@ -186,6 +190,11 @@ enum state_event {
 	STATE_EV_FENCED,
 	STATE_EV_OUTDATE,	/* our copy is to be outdated: the peer goes on without it */
 	STATE_EV_POLICY,	/* arg: is there a fencing policy? */
+	/*
+	 * arg: are requests of the peer still at a disk of ours that counts, though their session
+	 * is over? After LOST, after DISK_FAILED, and when the last one comes back.
+	 */
+	STATE_EV_STRAYS,
 	STATE_EV_NR
 };
 
@@ -281,6 +290,7 @@ enum state_refusal {
 	STATE_RF_IN_USE,	/* we are primary: what is to be given up is being used */
 	STATE_RF_UNFENCED,	/* promotion without the peer: its fate has to be known first */
 	STATE_RF_ALONE,		/* the same, by opening it: a person may know, a program does not */
+	STATE_RF_STRAYS,	/* a disk of ours has not answered since the last session [S9] */
 	STATE_RF_NR
 };
 
@@ -296,7 +306,7 @@ enum state_refusal state_step(struct lockstep_state *s, enum state_event event, 
 
 enum lockstep_io_mode state_io_mode(const struct lockstep_state *s);
 
-/* Does [S1] to [S8] hold of one node's state? For tests and WARN_ON_ONCE. */
+/* Does [S1] to [S9] hold of one node's state? For tests and WARN_ON_ONCE. */
 bool state_valid(const struct lockstep_state *s);
 
 /* One sentence without the names of things: "it is being synchronised from the peer". */

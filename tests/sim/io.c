@@ -68,7 +68,7 @@ struct op *io_op(struct node *nd, enum op_type type, enum op_owner owner)
 		world_fail("simulator: too many disk operations");
 	op->type = (u8)type;
 	op->owner = (u8)owner;
-	op->fua = op->gone = op->waits = false;
+	op->fua = op->gone = op->waits = op->stray = false;
 	op->first = op->nr = 0;
 	op->due = w.now + 1 + roll(!w.quiet && roll(40) == 0 ? 400 : 10);
 	return op;
@@ -313,7 +313,8 @@ void io_abandon(struct node *nd)
 	u32 i;
 
 	for (i = 0; i < nd->disk.op_end; i++)
-		nd->disk.op[i].gone |= nd->disk.op[i].owner != OWN_PEER;
+		nd->disk.op[i].gone |= nd->disk.op[i].owner != OWN_PEER ||
+				       nd->disk.op[i].stray;
 	for (i = 0; i < MAX_REQS; i++) {
 		struct request *r = &nd->req[i];
 

@@ -153,7 +153,8 @@ void net_region_durable(struct node *nd, bool failed)
 			struct op lost = *op;
 
 			disk_retire(&nd->disk, op);
-			net_op_done(nd, &lost, false);
+			if (!lost.gone)
+				net_op_done(nd, &lost, false);
 		} else {
 			op->waits = !has_region(nd, op);
 		}
@@ -181,6 +182,10 @@ static void take_write(struct node *nd, const struct message *m, const struct wi
 /* A write of the peer is on our disk. */
 void net_op_done(struct node *nd, struct op *op, bool ok)
 {
+	if (op->stray) {
+		strays_done(nd, op, ok);
+		return;
+	}
 	CHECK(op->session_id == nd->s.id,
 	      "P6: a write of session %llu reaches the disk of node %d after its end",
 	      (unsigned long long)op->session_id, nd->n);

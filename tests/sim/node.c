@@ -354,6 +354,9 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 
 	if (nd->dying)
 		return false;
+	if ((MUTATED(PROMOTE_BESIDE_STRAYS) && ev == STATE_EV_PROMOTE) ||
+	    (MUTATED(OPEN_BESIDE_STRAYS) && ev == STATE_EV_OPEN))
+		nd->st.strays = 0;
 	rf = state_step(&nd->st, ev, arg, &effects);
 	trace("%d %s(%u): %s; role %s link %s set %u sync %u copy %u io %s", nd->n,
 	      state_event_name(ev), arg, rf ? state_refusal_text(rf) : "ok",
@@ -392,6 +395,8 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	run_effects(nd, effects, target);
 	if (effects & STATE_EFF_META_NARROW)
 		narrow_ended(nd, ok);
+	if (ev == STATE_EV_DISK_FAILED)
+		strays_tell(nd);
 	return !nd->dying;
 }
 
@@ -546,12 +551,16 @@ void node_reap(struct node *nd)
  */
 void node_close(struct node *nd)
 {
-	bool clean;
+	bool before = w.beside_primary[nd->n], clean;
 
 	fence_closes(nd);
 	if (nd->s.id)
 		node_lose_session(nd);
-	if (nd->dying || io_in_flight(nd))
+	if (!nd->dying && (io_in_flight(nd) || strays_any(nd))) {
+		w.beside_primary[nd->n] = before;	/* refused: it stays */
+		return;
+	}
+	if (nd->dying)
 		return;
 	trace("%d closes", nd->n);
 	clean = !nd->failed && maps_close(nd) && node_flush(nd);
@@ -568,32 +577,13 @@ void node_close(struct node *nd)
 	gone(nd);
 }
 
-/*
- * Writes of the peer that are at our disk end first: a promotion must not be overtaken by them
- * (P6).
- */
-static void drain_peer_ops(struct node *nd)
-{
-	u32 i;
-
-	for (i = 0; i < nd->disk.op_end && !nd->dying && !MUTATED(NO_DRAIN); i++) {
-		struct op *op = &nd->disk.op[i];
-
-		if (op->type != OP_NONE && op->owner == OWN_PEER) {
-			if (!op->waits)
-				disk_complete(&nd->disk, op);
-			disk_retire(&nd->disk, op);
-		}
-	}
-}
-
 void node_lose_session(struct node *nd)
 {
 	bool in_flight;
 	int i;
 
 	trace("%d notices the end of session %llu", nd->n, (unsigned long long)nd->s.id);
-	drain_peer_ops(nd);
+	strays_leave(nd);
 	net_break();
 	regions_session_ended(&nd->regions);
 	maps_session_ended(nd);
@@ -604,6 +594,7 @@ void node_lose_session(struct node *nd)
 	for (i = 0; i < NR_STREAMS; i++)
 		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
 	node_step(nd, STATE_EV_LOST, in_flight);
+	strays_tell(nd);
 	if (!nd->dying)
 		io_release(nd);
 }

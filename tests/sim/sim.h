@@ -125,8 +125,11 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	m(EPOCH_UNCHECKED, "epoch-unchecked")						\
 	/* the end of a write of an earlier session clears its mark in this one */	\
 	m(CLEAR_LATE, "clear-late")							\
-	/* what the peer sent is not awaited before a promotion */			\
+	/* [S9] what the peer sent and the disk still has is not known as such */	\
 	m(NO_DRAIN, "no-drain")								\
+	/* a promotion, a session that does not wait for it */				\
+	m(PROMOTE_BESIDE_STRAYS, "promote-beside-strays")				\
+	m(OPEN_BESIDE_STRAYS, "open-beside-strays")					\
 	/* a full verdict does not make the index say so before the target gives up */	\
 	m(FULL_NOT_DURABLE, "full-not-durable")						\
 	/* P9: whoever serves a primary without a disk does not mark what it writes */	\
@@ -193,6 +196,7 @@ struct op {
 	bool fua;
 	bool gone;			/* its disk was given up: nobody waits for it */
 	bool waits;			/* OWN_PEER: for its region to be in the map */
+	bool stray;			/* OWN_PEER: its session is over [S9] */
 	u64 due;
 	u32 first, nr;			/* cells */
 	u32 data[MAX_OP_CELLS];
@@ -340,7 +344,7 @@ struct message {
 
 enum stat { STAT_WRITES, STAT_CRASHES, STAT_SYNCS, STAT_SPLITS, STAT_PASSES, STAT_BY_MARKS,
 	    STAT_FULL, STAT_COPIED, STAT_COMPARED, STAT_STALE, STAT_P3, STAT_GIVEN_UP,
-	    STAT_SERVED, STAT_PULLED, STAT_SURRENDERS, STAT_NR };
+	    STAT_SERVED, STAT_PULLED, STAT_SURRENDERS, STAT_STRAYS, STAT_NR };
 
 struct world {
 	u64 rng, seed, now, next_id, next_session, next_disk;
@@ -485,6 +489,12 @@ void sync_advance(struct node *nd);
 void sync_start(struct node *nd, struct request *r);
 void sync_answer(struct node *nd, struct request *r, const u32 *peers);
 void sync_pulled(struct node *nd);
+
+/* strays.c */
+bool strays_any(const struct node *nd);
+void strays_leave(struct node *nd);	/* at the end of a session */
+void strays_tell(struct node *nd);
+void strays_done(struct node *nd, const struct op *op, bool ok);
 
 /* net.c */
 void net_send(struct node *from, int stream, const struct wire_msg *m, const u32 *data);

@@ -37,6 +37,7 @@ static const struct {
 	{ STATE_EV_NARROW_FAILED, 0 }, { STATE_EV_SURRENDER, 0 },
 	{ STATE_EV_FENCED, 0 }, { STATE_EV_OUTDATE, 0 },
 	{ STATE_EV_POLICY, 0 }, { STATE_EV_POLICY, 1 },
+	{ STATE_EV_STRAYS, 0 }, { STATE_EV_STRAYS, 1 },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 1) | STATE_START_THROUGH },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 2) | STATE_START_THROUGH },
 	{ STATE_EV_START, STATE_START(GEN_TARGET, 1) | STATE_START_THROUGH },
@@ -174,14 +175,26 @@ static void check_automatic(const struct lockstep_state *a, const struct lockste
 		assert_int_equal(b->automatic, 0);
 }
 
+/* [S9] */
+static void check_strays(const struct lockstep_state *a, const struct lockstep_state *b,
+			 enum state_event ev, u32 arg)
+{
+	assert_int_equal(b->strays, ev == STATE_EV_STRAYS ? arg : a->strays);
+	if (!b->strays)
+		return;
+	assert_int_equal(b->link, 0);
+	assert_true(a->role == PRIMARY || b->role != PRIMARY);
+}
+
 static u32 key(const struct lockstep_state *s)
 {
 	return s->role | s->peer_role << 2 | s->link << 4 | s->set << 6 | s->sync << 7 |
 	       s->copy << 9 | s->narrowing << 12 | s->asking << 13 | s->smaller_id << 14 |
-	       s->fencing << 15 | s->unfenced << 16 | s->left_primary << 17 | s->automatic << 18;
+	       s->fencing << 15 | s->unfenced << 16 | s->left_primary << 17 | s->automatic << 18 |
+	       s->strays << 19;
 }
 
-#define NR_KEYS	(1 << 19)
+#define NR_KEYS	(1 << 20)
 
 static struct lockstep_state todo[NR_KEYS];
 static bool seen[NR_KEYS];
@@ -223,6 +236,7 @@ static void every_state_and_event(void **state)
 			check_disk(&before, &s, effects, inputs[j].ev, inputs[j].arg);
 			check_fencing(&before, &s, effects, inputs[j].ev, inputs[j].arg);
 			check_automatic(&before, &s, inputs[j].ev, inputs[j].arg);
+			check_strays(&before, &s, inputs[j].ev, inputs[j].arg);
 			visit(&s);
 		}
 	}
@@ -242,7 +256,7 @@ static void invalid_states(void **state)
 	for (k = 0; k < NR_KEYS; k++) {
 		s = (struct lockstep_state){ k & 3, k >> 2 & 3, k >> 4 & 3, k >> 6 & 1, k >> 7 & 3,
 			k >> 9 & 7, k >> 12 & 1, k >> 13 & 1, k >> 14 & 1, k >> 15 & 1,
-			k >> 16 & 1, k >> 17 & 1, k >> 18 & 1 };
+			k >> 16 & 1, k >> 17 & 1, k >> 18 & 1, k >> 19 & 1 };
 		valid += state_valid(&s);
 		reachable += seen[k];
 		if (seen[k])
@@ -250,9 +264,9 @@ static void invalid_states(void **state)
 	}
 	/*
 	 * state_valid is tight: what it allows beyond what can happen would be a hole in the tests.
-	 * Each with a fencing policy and without, and automatic and not.
+	 * Each with a fencing policy and without, and automatic and not; a few with strays.
 	 */
-	assert_in_range(valid, reachable, reachable + 2 * 2 * 24);
+	assert_in_range(valid, reachable, reachable + 2 * 2 * 28);
 }
 
 static void step_ok(struct lockstep_state *s, enum state_event ev, u32 arg)

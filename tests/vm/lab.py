@@ -71,6 +71,11 @@ class Result:
     def __repr__(self):
         return f"Result(rc={self.rc}, out={self.out!r}, err={self.err!r})"
 
+# The last line: tasks that sleep and cannot be woken, with where they are in the kernel.
+WAITS = """cd /sys/kernel/debug/lockstep 2>/dev/null && tail -n 40 */*
+grep . /sys/block/vd*/inflight /sys/block/dm-*/inflight 2>/dev/null
+n=$(dmesg | wc -l); echo w >/proc/sysrq-trigger; dmesg | tail -n +$((n + 1))"""
+
 
 class Job:
     """A command running in a guest."""
@@ -319,6 +324,15 @@ class Machine:
                 j.lost = True
                 j._ended.set()
         self._jobs.clear()
+
+    def waits(self):
+        """What hangs there, as the module and the kernel see it, for a failure's report."""
+        if not self.alive or self.paused:
+            return ""
+        try:
+            return self.sh(WAITS, timeout=20, check=False).text
+        except LabError as e:
+            return str(e)
 
     def _last_words(self):
         text = self.console()

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests of the peer that are still at our disk when their session is over [S9]. Whether they get
+ * there is nobody's business any more; but what the next session, or an application here, writes
+ * must not be overwritten by them (P6).
+ */
+#include "sim.h"
+
+bool strays_any(const struct node *nd)
+{
+	u32 i;
+
+	for (i = 0; i < nd->disk.op_end; i++)
+		if (nd->disk.op[i].type != OP_NONE && nd->disk.op[i].stray && !nd->disk.op[i].gone)
+			return true;
+	return false;
+}
+
+/* [S9] */
+void strays_tell(struct node *nd)
+{
+	bool strays = strays_any(nd);
+
+	if (!nd->dying && nd->st.strays != strays && !MUTATED(NO_DRAIN))
+		node_step(nd, STATE_EV_STRAYS, strays);
+}
+
+/*
+ * What the peer had sent is waited for a moment at the end of its session. A disk that takes longer
+ * has it still; one that was given up, for all that anybody cares.
+ */
+void strays_leave(struct node *nd)
+{
+	u32 i;
+
+	for (i = 0; i < nd->disk.op_end && !nd->dying; i++) {
+		struct op *op = &nd->disk.op[i];
+
+		if (op->type == OP_NONE || op->owner != OWN_PEER || op->stray)
+			continue;
+		if (nd->failed) {
+			op->gone = true;
+		} else if (roll(3) == 0 && !w.quiet) {
+			op->stray = true;
+			op->due += roll(200);
+			w.stat[STAT_STRAYS]++;
+		} else {
+			if (!op->waits)
+				disk_complete(&nd->disk, op);
+			disk_retire(&nd->disk, op);
+		}
+	}
+}
+
+/* Of a session that is over: nobody hears of it, and nothing may have come after it. */
+void strays_done(struct node *nd, const struct op *op, bool ok)
+{
+	CHECK(op->type == OP_FLUSH || (nd->st.role != LOCKSTEP_ROLE_PRIMARY && !nd->s.id),
+	      "P6: a write of session %llu reaches the disk of node %d in session %llu, role %s",
+	      (unsigned long long)op->session_id, nd->n, (unsigned long long)nd->s.id,
+	      state_role_name(nd->st.role));
+	if (!ok)
+		diskfail_post(nd);
+	strays_tell(nd);
+}

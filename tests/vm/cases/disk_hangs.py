@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""disks of either node do not answer: given up or waited for, and nothing else hangs with them
+
+What the peer has sent to such a disk outlives its session. No other session opens and nobody is
+promoted beside it, which is said; when the disk answers, all is as it was.
+"""
+
+import time
+
+from mirror import DEVICE, Mirror
+from tries import Tries
+
+TIMEOUT = 600
+DISK_TIMEOUT_MS = 8000                 # longer than a session ends without its peer
+FIO = (f"fio --name=v --filename={DEVICE} --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite "
+       "--bs=4k --size=96m --time_based=1 --runtime=600 --thread=1 "
+       "--minimal")
+
+
+class Hangs(Mirror):
+    def conf_of(self, m):
+        return f"disk_timeout_ms = {DISK_TIMEOUT_MS};\n" + self.conf
+
+    def hang(self, m):
+        m.sh("dmsetup suspend --nolockfs data")
+
+    def answer(self, m):
+        m.sh("dmsetup resume --noudevsync data")
+
+    def write(self, m, at_mib):
+        return m.start(f"dd if=/dev/urandom of={DEVICE} bs=4k count=1 seek=$(({at_mib} << 8)) "
+                       "oflag=direct")
+
+    def attach(self, m):
+        """What came back late may still be on its way."""
+        self.lab.wait(lambda: m.sh("lockstep attach r0", check=False).rc == 0, 60, "attached", 0.5)
+        self.wait_synced()
+
+
+def requests_at_disk(machine):
+    """Of the peer."""
+    r = machine.sh("cat /sys/kernel/debug/lockstep/r0/streams")
+    rows = [line.split() for line in r.out.splitlines()[1:]]
+    column = rows[0].index("peer_requests")
+    return sum(int(row[column]) for row in rows[1:])
+
+
+def leave_strays(lab, m, at_mib):
+    """A write of a's is at b's disk, which hangs; their session ends."""
+    m.hang(m.b)
+    write = m.write(m.a, at_mib)
+    lab.wait(lambda: requests_at_disk(m.b) > 0, 10, "the write is at b's disk", 0.1)
+    m.pair.cut("both")
+    m.wait_link(m.b, up=False)
+    write.wait(60)                     # a goes on alone
+    lab.check(m.volume(m.b)["disk"] != "failed", "b's disk is given up beside a peer it has lost")
+    lab.check("of a session that is over" in m.b.sh("cat /sys/kernel/debug/lockstep/r0/waits").out,
+              "the write came back, or is forgotten")
+
+
+def refuses(lab, m):
+    t = Tries(lab, m.b)
+    for cmd in ("promote", "promote --force"):
+        t.refused(f"lockstep {cmd} r0", "requests of the last session are still at its disk",
+                  "lockstep detach r0", moves=True)
+    t.refused("lockstep down r0", "/dev/mapper/data", "does not answer", moves=True)
+    t.done()
+
+
+def waited_for(lab, m):
+    leave_strays(lab, m, 10)
+    refuses(lab, m)
+    m.pair.restore("both")
+    lab.wait(lambda: "still at its disk" in m.b.sh("lockstep status r0").text, 30,
+             "b says why it does not connect")
+    lab.say(m.describe())
+    m.answer(m.b)
+    m.quiet()
+
+
+def detached(lab, m):
+    leave_strays(lab, m, 11)
+    m.b.sh("lockstep detach r0")
+    m.pair.restore("both")
+    r = m.b.sh("lockstep attach r0", check=False)
+    lab.check(r.rc and "requests are still at" in r.text, f"attached beside strays: {r.text}")
+    m.answer(m.b)
+    m.attach(m.b)
+    m.quiet()
+
+
+def secondary(lab, m):
+    """In a session it is given up in time, and the primary goes on."""
+    m.hang(m.b)
+    write = m.write(m.a, 12)
+    lab.wait(lambda: m.volume(m.b).get("disk") == "failed", 60, "b's disk is given up")
+    write.wait(60)
+    m.answer(m.b)
+    m.attach(m.b)
+    m.quiet()
+
+
+def primary(lab, m):
+    """Just caught up by the peer, which has it flushed now and then: requests of both are there."""
+    for i in range(4):
+        fio = m.a.start(FIO)
+        time.sleep(1 + lab.random.random() * 2)
+        if i % 2:
+            fio.kill()
+            fio.ended(20)
+            time.sleep(lab.random.random() * 6)
+        m.hang(m.a)
+        read = m.a.start(f"dd if={DEVICE} of=/dev/null bs=4k count=1 iflag=direct")
+        m.write(m.a, 100 + i).wait(60)
+        lab.check(m.volume(m.a)["disk"] == "failed", "a's disk is not given up")
+        m.answer(m.a)
+        read.wait(60)
+        if not i % 2:
+            fio.kill()
+            fio.ended(20)
+        m.attach(m.a)
+
+
+def run(lab):
+    m = Hangs(lab, size_mib=128, timeout_ms=3000, mapped=True)
+    m.form()
+    waited_for(lab, m)
+    detached(lab, m)
+    secondary(lab, m)
+    primary(lab, m)
+    m.finish()
