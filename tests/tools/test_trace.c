@@ -11,7 +11,9 @@
 #include <jansson.h>
 
 #include "trace.h"
+#include "trace-judge.h"
 #include "tracefs.h"
+#include <linux/lockstep.h>
 
 #define LINE_BYTES	400
 
@@ -408,6 +410,103 @@ static void test_print(void **state)
 	trace_join_free(j);
 }
 
+/* ---- what is said instead of a report */
+
+static struct model_resource primary = {
+	.name = "r0", .node = "alice", .peer = "bob", .role = LOCKSTEP_ROLE_PRIMARY,
+	.link = LOCKSTEP_LINK_UP, .io_mode = LOCKSTEP_IO_BOTH,
+};
+
+static void says(const struct err *e, const char *code, const char *what, const char *mend)
+{
+	assert_string_equal(e->code, code);
+	assert_string_equal(e->what, what);
+	assert_string_equal(e->mend, mend);
+}
+
+static void test_state(void **state)
+{
+	static const char alone[] = "r0 is not mirrored to bob now, and a write that goes to one "
+				    "host has nothing to be told of";
+	struct model_resource r = primary;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(trace_judge_state(&r, &e), 0);
+	r.role = LOCKSTEP_ROLE_SECONDARY;
+	assert_true(trace_judge_state(&r, &e) < 0);
+	says(&e, "not-primary", "r0 is not primary here, and writes are traced where they are made",
+	     "on bob: lockstep trace-write r0");
+	r = primary;
+	r.link = LOCKSTEP_LINK_DOWN;
+	assert_true(trace_judge_state(&r, &e) < 0);
+	says(&e, "not-connected", alone, "lockstep status r0");
+	r = primary;
+	r.io_mode = LOCKSTEP_IO_ALONE;
+	assert_true(trace_judge_state(&r, &e) < 0);
+	says(&e, "not-connected", alone, "lockstep status r0");
+}
+
+/* Text of a trace, in the place of tracefs. */
+static int read_text(struct trace_source *t, trace_line_fn fn, void *arg, struct err *e)
+{
+	const char *line = (const char *)t, *end;
+
+	(void)e;
+	for (; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		fn(arg, line, (size_t)(end - line) + 1);
+	}
+	return 0;
+}
+
+#define OF_WRITE(what, ns, id) \
+	"fio-4 [000] ..... 1.1: lockstep_write_" what ": ns=" ns " res=r0 vol=0 minor=0 id=" id \
+	" type=write sector=8 bytes=4096\n"
+#define OF_MESSAGE(what, ns, type) \
+	"fio-4 [000] ..... 1.1: lockstep_msg_" what ": ns=" ns " res=r0 vol=0 id=7 type=" type \
+	" flags=0x0 status=0 sector=8 bytes=4096 epoch=7 stream=1 slot=5 gen=9\n"
+
+/* From the kernel's lines to the sentence: the peer has seen nothing of it. */
+static void nothing_in(const char *text, const char *code, const char *what, const char *mend)
+{
+	static const struct trace_ops ops = { .read = read_text };
+	struct trace_join *j = trace_join_create(10);
+	struct trace_joined got;
+	struct trace_sum s;
+	struct err e;
+	u32 bad;
+
+	assert_int_equal(trace_read_join(&ops, (void *)text, "r0", j, &bad, &e), 0);
+	got = trace_join_get(j);
+	assert_int_equal(trace_sum(got.write, got.nr, TRACE_WRITES, 9, true, NULL, 0, &s), 0);
+	assert_int_equal(s.nr, 0);
+	assert_true(trace_judge_nothing(&primary, &got, bad, 10, &e) < 0);
+	says(&e, code, what, mend);
+	trace_join_free(j);
+}
+
+static void test_nothing(void **state)
+{
+	(void)state;
+	nothing_in("# tracer: nop\n", "no-load",
+		   "no write came to r0 within 10 s, and this command makes none",
+		   "start what is to be measured, then lockstep trace-write r0");
+	nothing_in("x: lockstep_write_end: ns=1 res=r0 volume=0\nx: lockstep_write_submit: ns=5\n",
+		   "trace-format", "2 events were not to be understood: module and program are of "
+		   "different versions",
+		   "modinfo lockstep; lockstep --version; install the same release of both");
+	nothing_in(OF_WRITE("submit", "10", "7") OF_WRITE("mapped", "20", "7")
+		   OF_WRITE("end", "90", "7"), "alone",
+		   "all 1 writes that came to r0 went to the local disk alone",
+		   "lockstep status r0");
+	nothing_in(OF_WRITE("submit", "10", "7") OF_WRITE("mapped", "20", "7")
+		   OF_MESSAGE("queued", "30", "write") OF_MESSAGE("sent", "40", "write")
+		   OF_MESSAGE("received", "80", "ack") OF_WRITE("end", "90", "7"), "no-match",
+		   "none of the 1 writes seen here was seen by bob as well",
+		   "lockstep status r0");
+}
+
 /* ---- tracefs, as far as it can be had without the kernel */
 
 static void make(const char *root, const char *name)
@@ -482,6 +581,8 @@ int main(void)
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_sum),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_tracefs),
 	};
 

@@ -16,8 +16,8 @@
 #include "nl.h"
 #include "progress.h"
 #include "trace.h"
+#include "trace-judge.h"
 #include "tracefs.h"
-#include <linux/lockstep.h>
 
 #define DEF_COUNT	1000u
 #define DEF_TIMEOUT_S	10u
@@ -79,22 +79,6 @@ static int check_options(const struct opts *o, struct trace_run *t, struct err *
 	else
 		return cmd_check_name(o->operand, e);
 	err_mend(e, "lockstep help trace-write");
-	return -EINVAL;
-}
-
-static int check_state(const struct model_resource *r, struct err *e)
-{
-	if (r->role != LOCKSTEP_ROLE_PRIMARY) {
-		err_set(e, -EINVAL, "not-primary", "%s is not primary here, and writes are traced "
-			"where they are made", r->name);
-		err_mend(e, "on %s: lockstep trace-write %s", r->peer, r->name);
-	} else if (r->link != LOCKSTEP_LINK_UP || r->io_mode != LOCKSTEP_IO_BOTH) {
-		err_set(e, -ENOTCONN, "not-connected", "%s is not mirrored to %s now, and a write "
-			"that goes to one host has nothing to be told of", r->name, r->peer);
-		err_mend(e, "lockstep status %s", r->name);
-	} else {
-		return 0;
-	}
 	return -EINVAL;
 }
 
@@ -176,8 +160,10 @@ static int wait_writes(struct trace_run *t, struct err *e)
 		err = count_writes(t, &now, e);
 	}
 	progress_clear(&p);
-	if (!err && stopped)
+	if (!err && stopped) {
 		err = err_set(e, -EINTR, "interrupted", "interrupted; nothing is traced any more");
+		err_mend(e, "lockstep trace-write %s", t->r->name);
+	}
 	return err;
 }
 
@@ -201,31 +187,6 @@ static int trace_here(struct trace_run *t, struct err *e)
 
 /* ---- the report ----------------------------------------------------------------------------- */
 
-static int nothing_seen(const struct trace_run *t, const struct trace_joined *got,
-			struct err *e)
-{
-	if (got->nr)
-		err_set(e, -ENODATA, "no-match", "none of the %u writes seen here was seen by %s "
-			"as well", got->nr, t->r->peer);
-	else if (got->alone)
-		err_set(e, -ENODATA, "alone", "the writes that came to %s went to the local disk "
-			"alone", t->r->name);
-	else if (t->bad)
-		err_set(e, -ENODATA, "trace-format", "%u events were not to be understood: module "
-			"and program are of different versions", t->bad);
-	else
-		err_set(e, -ENODATA, "no-load", "no write came to %s within %u s, and this command "
-			"makes none", t->r->name, t->timeout_s);
-	if (got->alone || got->nr)
-		err_mend(e, "lockstep status %s", t->r->name);
-	else if (t->bad)
-		err_mend(e, "install the same release of both");
-	else
-		err_mend(e, "start what is to be measured, then lockstep trace-write %s",
-			 t->r->name);
-	return -ENODATA;
-}
-
 static int report(struct trace_run *t, struct err *e)
 {
 	struct trace_joined got = trace_join_get(t->join);
@@ -243,7 +204,7 @@ static int report(struct trace_run *t, struct err *e)
 		any |= r.sum[c].nr;
 	}
 	if (!any)
-		return nothing_seen(t, &got, e);
+		return trace_judge_nothing(t->r, &got, t->bad, t->timeout_s, e);
 	if (!(t->o->given & CMD_OPT_JSON))
 		trace_print_text(stdout, &r);
 	else if (trace_print_json(stdout, &r))
@@ -266,7 +227,7 @@ int cmd_trace_write(const struct opts *o)
 	if (err)
 		return cmd_refuse(&e);
 	t.r = model_find(&m, o->operand);
-	err = check_state(t.r, &e);
+	err = trace_judge_state(t.r, &e);
 	if (!err)
 		err = nl_open(&t.nl, &e);
 	catch_signals();
