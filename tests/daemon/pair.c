@@ -53,12 +53,12 @@ void pair_write_conf(struct pair *p, u32 nr_volumes, u32 streams)
 		 "key = \"%s/key\";\n"
 		 "nodes: {\n"
 		 "	alice: { id = 0; address = \"127.0.0.2\"; port = %u; };\n"
-		 "	bob: { id = 1; address = \"127.0.0.1\"; port = %u; };\n"
+		 "	bob: { id = 1; address = \"%s\"; port = %u; };\n"
 		 "};\n"
 		 "net: { streams = %u; };\n"
 		 "volumes: (\n"
 		 "	{ number = 0; minor = 0; disk = \"/dev/vdb\"; }%s\n"
-		 ");\n%s", p->dir, p->port, p->port, streams,
+		 ");\n%s", p->dir, p->port, p->bob, p->port, streams,
 		 nr_volumes > 1 ? ", { number = 1; minor = 1; disk = \"/dev/vdc\"; }" : "",
 		 p->conf_more);
 	snprintf(path, sizeof(path), "%s/r0.conf", p->dir);
@@ -97,6 +97,7 @@ int pair_set_up(void **state)
 	assert_non_null(mkdtemp(p->dir));
 	setenv("LOCKSTEP_CONF_DIR", p->dir, 1);
 	p->port = free_port();
+	strcpy(p->bob, "127.0.0.1");
 	pair_write_conf(p, 1, 4);
 	pair_write_key(p, 1);
 	assert_true(sd_event_new(&p->event) >= 0);

@@ -34,6 +34,7 @@ struct pair {
 	u32 stream_bytes, hook_ms;	/* of manager_options, for who is started next */
 	const struct trace_ops *trace;	/* likewise */
 	char conf_more[512];		/* settings that pair_write_conf() adds */
+	char bob[64];			/* bob's address in there */
 	u16 port;
 	struct side {
 		struct fake k;

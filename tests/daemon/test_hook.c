@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -294,13 +295,36 @@ static void test_too_much(void **state)
 	assert_int_equal(f->res.value, 0);
 }
 
+/* Not even begun: who asked is told at once, and nothing comes later. */
+static void test_no_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = { .code = "" };
+	struct rlimit all, few;
+	char what[200];
+
+	write_program(f, "exit 0");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(hook_run(f->event, f->program, &f->env, LONG_MS, on_done, f, &f->hook, &e),
+			 -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_string_equal(e.code, "hook");
+	snprintf(what, sizeof(what), "%s cannot be run: Too many open files", f->program);
+	assert_string_equal(e.what, what);
+	assert_null(f->hook);
+	assert_int_equal(f->nr_done, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(test_exit_codes), T(test_environment), T(test_surroundings),
 		T(test_time_limit), T(test_signal), T(test_not_there), T(test_cancel),
-		T(test_too_much),
+		T(test_too_much), T(test_no_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* What a person asks for: up, down, promote, disconnect; and the socket it is asked through. */
 #include "pair.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,30 @@ static void test_missing(void **state)
 	assert_false(A->exists);
 }
 
+/* Somebody else has the port: nothing is left behind, and it goes once that one is gone. */
+static void test_port_taken(void **state)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct pair *p = *state;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char what[96];
+	struct reply r;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a.sin_port = htons(p->port);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	pair_start(p, BOB);
+	r = pair_ask(p, BOB, CTL_UP, false);
+	assert_string_equal(r.e.code, "listen");
+	snprintf(what, sizeof(what), "cannot listen on 127.0.0.1 port %u: Address already in use",
+		 p->port);
+	assert_string_equal(r.e.what, what);
+	assert_string_equal(r.e.mend, "see who has that port: ss -ltnp; then lockstep up r0");
+	close(fd);
+	pair_must(p, BOB, CTL_UP);
+}
+
 /* Up in the kernel with a file that cannot be read: shown with the reason, and mended by `up`. */
 static void test_adopt_broken(void **state)
 {
@@ -300,6 +325,7 @@ static void test_server(void **state)
 	snprintf(a.path, sizeof(a.path), "%s/sock", p->dir);
 	assert_int_equal(server_create(p->event, p->side[ALICE].m, a.path, &s, &e), 0);
 	assert_true(server_create(p->event, p->side[ALICE].m, a.path, &other, &e) < 0);
+	assert_string_equal(e.mend, "systemctl status lockstepd");
 	call(p, &a, CTL_PROMOTE);
 	assert_int_equal(a.ret, -EREMOTEIO);
 	assert_string_equal(a.e.code, "not-up");
@@ -325,6 +351,7 @@ int main(void)
 		TEST(test_disconnect),
 		TEST(test_slow_promote),
 		TEST(test_missing),
+		TEST(test_port_taken),
 		TEST(test_adopt_broken),
 		TEST(test_attach),
 		TEST(test_no_disk),

@@ -132,6 +132,10 @@ refuse 1 "has no volume 3" check-meta r0 --node alice --volume 3
 echo "alice bob" > "$work/etc/node"
 refuse 1 "must hold one word" init r0
 rm "$work/etc/node"
+mkdir "$work/etc/node"
+refuse 1 "$work/etc/node cannot be read: it is no regular file" init r0
+grep -q -- '-> ls -ld .*/etc/node' "$work/out" || fail "where that is"
+rmdir "$work/etc/node"
 LOCKSTEP_CONF_DIR=$work/none expect 1 "cannot be read" init r0
 echo alice > "$work/etc/node"
 
@@ -327,6 +331,19 @@ END
 refuse 1 "$disk-2 has 1.00 KiB, too small" init r2
 expect 0 "r2 volume 0" init r2 --volume 0
 
+# A disk that is larger than a volume can be: it is one all the same, and what is too small is named.
+huge=$(mktemp -p /dev/shm cli.XXXXXX 2>/dev/null)
+if [ -n "$huge" ] && truncate -s 5P "$huge" 2>/dev/null; then
+	conf r0 "$huge"
+	expect 0 "copy, of up to 1.00 PiB (metadata: the last 32.0 GiB)" init r0
+	expect 0 "1.00 PiB possible; device 5.00 PiB" dump-meta r0
+	conf r0 "$huge" "meta = \"$disk-meta\";"
+	refuse 1 "$disk-meta has 1.00 MiB, too small for the metadata: at least 33" init r0 --force
+else
+	echo "cli.sh: no huge files here: the check of a huge disk is skipped"
+fi
+rm -f "$huge"
+
 # ---- in use: loop devices, where the host can
 if [ "$(id -u)" = 0 ] && command -v mkfs.ext4 > /dev/null && blank &&
    loop=$(losetup -f --show "$disk" 2>/dev/null); then
@@ -339,6 +356,20 @@ if [ "$(id -u)" = 0 ] && command -v mkfs.ext4 > /dev/null && blank &&
 		umount "$work/mnt"
 	fi
 	refuse 1 "holds an ext4 file system" init r0
+	# Claimed by a program that says so nowhere.
+	python3 -c 'import os, sys, time
+os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)
+print("claimed", flush=True)
+time.sleep(60)' "$loop" > "$work/claim" &
+	claim=$!
+	for _ in $(seq 100); do
+		grep -q claimed "$work/claim" && break
+		sleep 0.1
+	done
+	expect 1 "$loop is in use\$" init r0 --force
+	grep -q -- "-> lsblk $loop; fuser -v $loop" "$work/out" || fail "who claims it"
+	kill $claim
+	wait $claim
 	expect 0 "$loop is now alice's copy" init r0 --force
 	expect 0 "this one counts" dump-meta r0
 else
@@ -457,6 +488,26 @@ if [ "$(id -u)" = 0 ]; then
 	ended
 fi
 export LOCKSTEP_SOCKET=/nonexistent/no-daemon
+
+# ---- the daemon, where it cannot be asked anything
+lockstepd()	# PATTERN WORDS...
+{
+	local before=$failed pattern=$1
+	shift
+	timeout 20 "${LOCKSTEP}d" --foreground --no-mlock "$@" > "$work/out" 2>&1
+	rc=$?
+	[ $rc = 1 ] || fail "lockstepd $*: exit code $rc, not 1"
+	grep -q -- "$pattern" "$work/out" || fail "lockstepd $*: lacks \"$pattern\""
+	[ "$failed" != "$before" ] || passed=$((passed + 1))
+}
+lockstepd "the socket path sock has no directory -> lockstepd --socket /" --socket sock
+lockstepd "cannot make $work/none/run: No such file or directory -> mkdir -p $work/none/run" \
+	--socket "$work/none/run/sock"
+lockstepd "is too long: a socket's has 107 bytes at most -> lockstepd --socket /" \
+	--socket "$work/$(printf '%0107d' 0)"
+mkdir -p "$work/run/sock"
+lockstepd "cannot listen on $work/run/sock: Address already in use -> ls -ld $work/run/sock" \
+	--socket "$work/run/sock"
 
 # ---- the manual
 "$TEST_PRINT" words | python3 "$here/manual.py" "$here/../.." > "$work/out" 2>&1 || fail "words without a place"

@@ -59,6 +59,55 @@ static void expect(const struct model *m, const struct model_resource *r, const 
 		fail_msg("\"%s\" lacks \"%s\"", e.mend, mend);
 }
 
+static void says(const struct model *m, const struct model_resource *r, const char *code,
+		 const char *what, const char *mend)
+{
+	struct err e;
+
+	diagnose_problem(m, r, &e);
+	assert_string_equal(e.code, code);
+	assert_string_equal(e.what, what);
+	assert_string_equal(e.mend, mend);
+}
+
+/* A whole mirror with one thing less at a time. */
+static void test_less(void **state)
+{
+	struct model own, *m = &own;
+	struct model_resource *r;
+	struct model_volume *v;
+
+	(void)state;
+	model_init(m);
+	r = up_resource(m, "r0");
+	v = &r->volume[0];
+	v->disk = LOCKSTEP_DISK_NONE;
+	says(m, r, "no-disk", "volume 0 has no disk", "replace the disk (a new one: lockstep init "
+	     "r0 --volume 0), then lockstep attach r0");
+	v->disk = LOCKSTEP_DISK_UP_TO_DATE;
+	r->held = 1;
+	says(m, r, "writes-held", "1 write is held",
+	     "wait; if it lasts, on bob: lockstep status r0");
+	r->held = 12;
+	strcpy(r->wait, "the peer's answer");
+	says(m, r, "writes-held", "12 writes are held: the peer's answer",
+	     "wait; if it lasts, on bob: lockstep status r0");
+	r->held = 0;
+	r->wait[0] = '\0';
+	/* The daemon runs, and was never told of it. */
+	r->link = LOCKSTEP_LINK_DOWN;
+	strcpy(r->link_lost, "silence for 6000 ms");
+	m->has_daemon = true;
+	r->has_daemon = false;
+	says(m, r, "not-configured", "lockstepd does not look after r0, so nobody looks for bob; "
+	     "the last session ended: silence for 6000 ms", "lockstep up r0");
+	r->unfenced = true;
+	r->io_mode = LOCKSTEP_IO_FROZEN;
+	says(m, r, "unfenced", "bob is not connected, and nobody fences it: lockstepd does not "
+	     "run, or does not look after r0", "systemctl start lockstepd && lockstep up r0");
+	model_free(m);
+}
+
 static void test_headlines(void **state)
 {
 	struct model m;
@@ -641,6 +690,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_headlines),
+		cmocka_unit_test(test_less),
 		cmocka_unit_test(test_sync),
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_diff),

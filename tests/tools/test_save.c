@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "save.h"
+#include <lockstep/disk.h>
 
 static void check(const struct save_range *in, size_t nr)
 {
@@ -46,10 +47,36 @@ static void any_ranges(void **state)
 	}
 }
 
+/* Nothing is saved, and no file made, of what nobody can tell apart. */
+static void refused(void **state)
+{
+	static struct model_volume v[2] = {
+		{ .number = 0, .flags = LOCKSTEP_MF_MARKS_VALID },
+		{ .number = 3, .flags = LOCKSTEP_MF_MARKS_VALID, .backing = "/dev/vdb",
+		  .loading = true },
+	};
+	struct model_resource r = { .name = "r0", .volume = v, .nr_volumes = 2 };
+	struct err e;
+
+	(void)state;
+	assert_int_equal(save_check(&v[0], &e), 0);
+	assert_true(save_changes(&r, "/nonexistent/x", &e) < 0);
+	assert_string_equal(e.what, "the bitmap of volume 3 is still being read");
+	assert_string_equal(e.mend, "wait a little, then this again");
+	v[1].loading = false;
+	v[1].flags = 0;
+	assert_true(save_changes(&r, "/nonexistent/x", &e) < 0);
+	assert_string_equal(e.what, "nobody knows what of volume 3 only this host has: its marks "
+			    "are not complete");
+	assert_string_equal(e.mend,
+			    "save all of /dev/vdb by other means, then this without --save");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_ranges),
+		cmocka_unit_test(refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,10 +111,6 @@ static int check_size(struct target *t, struct err *e)
 
 	if (meta_layout(t->data.sect, is_external(t) ? t->meta.sect : 0, &t->layout) == META_OK)
 		return 0;
-	if (t->data.sect > LOCKSTEP_MAX_DATA_SECT)
-		return err_set(e, -EFBIG, "device-too-large",
-			       "%s has %s, more than the %s of a volume", t->data.path,
-			       text_sect(t->data.sect).s, text_sect(LOCKSTEP_MAX_DATA_SECT).s);
 	if (!is_external(t))
 		need = smallest_sect(0);
 	else
@@ -198,7 +194,7 @@ static void explain_content(const struct target *t, const struct device *d, enum
 			  "The metadata takes the last %s of the device: a file system that is to "
 			  "be kept must be shrunk to %s (%llu bytes) before, and a sync from the "
 			  "other host may overwrite it",
-			  text_sect(t->data.sect - t->layout.data_max_sect).s,
+			  text_sect(t->data.sect - t->layout.bitmap_sect).s,
 			  text_sect(t->layout.data_max_sect).s,
 			  (unsigned long long)t->layout.data_max_sect << LOCKSTEP_SECT_SHIFT);
 }
@@ -266,12 +262,10 @@ static int write_target(struct init *in, const struct target *t, struct err *e)
 
 static void print_target(const struct init *in, const struct target *t)
 {
-	u64 meta_sect = is_external(t) ? t->meta.sect : t->data.sect - t->layout.data_max_sect;
-
 	printf("%s volume %u: %s is now %s's copy, of up to %s (metadata: %s %s)\n", in->conf->name,
 	       t->volume->number, t->data.path, in->conf->node[in->self].name,
 	       text_sect(t->layout.data_max_sect).s, is_external(t) ? t->meta.path : "the last",
-	       is_external(t) ? "" : text_sect(meta_sect).s);
+	       is_external(t) ? "" : text_sect(t->data.sect - t->layout.bitmap_sect).s);
 }
 
 static void print_next(const struct init *in)

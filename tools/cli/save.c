@@ -83,6 +83,23 @@ size_t save_union(struct save_range *range, size_t nr)
 	return last + 1;
 }
 
+int save_check(const struct model_volume *v, struct err *e)
+{
+	if (v->loading) {
+		err_set(e, -EAGAIN, "loading", "the bitmap of volume %u is still being read",
+			v->number);
+		err_mend(e, "wait a little, then this again");
+		return -EAGAIN;
+	}
+	if (!(v->flags & LOCKSTEP_MF_MARKS_VALID)) {
+		err_set(e, -EINVAL, "marks-unknown", "nobody knows what of volume %u only this "
+			"host has: its marks are not complete", v->number);
+		err_mend(e, "save all of %s by other means, then this without --save", v->backing);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* ---- what there is -------------------------------------------------------------------------- */
 
 static int add_marks(struct save *s, struct nl *nl, struct err *e)
@@ -156,22 +173,8 @@ static int add_dirty(struct save *s, struct err *e)
 
 static int find_changes(struct save *s, struct nl *nl, struct err *e)
 {
-	int err;
+	int err = add_marks(s, nl, e);
 
-	if (s->v->loading) {
-		err = err_set(e, -EAGAIN, "loading", "the bitmap of volume %u is still being read",
-			      s->v->number);
-		err_mend(e, "wait a little, then this again");
-		return err;
-	}
-	if (!(s->v->flags & LOCKSTEP_MF_MARKS_VALID)) {
-		err = err_set(e, -EINVAL, "marks-unknown", "nobody knows what of volume %u only "
-			      "this host has: its marks are not complete", s->v->number);
-		err_mend(e, "save all of %s by other means, then this without --save",
-			 s->v->backing);
-		return err;
-	}
-	err = add_marks(s, nl, e);
 	if (!err && s->v->flags & LOCKSTEP_MF_UNCLEAN)
 		err = add_dirty(s, e);
 	s->ranges.nr = save_union(s->ranges.range, s->ranges.nr);
@@ -315,8 +318,12 @@ int save_changes(const struct model_resource *r, const char *path, struct err *e
 {
 	struct save *list = calloc(r->nr_volumes + 1, sizeof(*list));
 	struct nl *nl = NULL;
-	int err = list ? nl_open(&nl, e) : no_memory(e);
+	int err = list ? 0 : no_memory(e);
 
+	for (u32 i = 0; i < r->nr_volumes && !err; i++)
+		err = save_check(&r->volume[i], e);
+	if (!err)
+		err = nl_open(&nl, e);
 	if (!err && strlen(path) > PATH_MAX - 32)
 		err = err_set(e, -ENAMETOOLONG, "save-file", "the file's name is too long");
 	for (u32 i = 0; i < r->nr_volumes && !err; i++) {

@@ -26,6 +26,9 @@ struct save_range {
 	u64 first, count;	/* blocks of the bitmap */
 };
 
+/* Is it known what of `v` only this host has? */
+int save_check(const struct model_volume *v, struct err *e);
+
 /* Sorted, and what overlaps or touches is one. Returns how many are left. */
 size_t save_union(struct save_range *range, size_t nr);
 

@@ -141,14 +141,20 @@ static int set_up_loop(sd_event *event)
 static int make_run_dir(const char *socket, char *ret, size_t size, struct err *e)
 {
 	const char *slash = strrchr(socket, '/');
+	int r;
 
-	if (!slash || slash == socket || (size_t)(slash - socket) >= size)
-		return err_set(e, -EINVAL, "socket", "the socket path %s has no directory", socket);
+	if (!slash || slash == socket || (size_t)(slash - socket) >= size) {
+		err_set(e, -EINVAL, "socket", "the socket path %s has no directory", socket);
+		err_mend(e, "lockstepd --socket " CTL_SOCKET);
+		return -EINVAL;
+	}
 	memcpy(ret, socket, (size_t)(slash - socket));
 	ret[slash - socket] = 0;
-	if (mkdir(ret, 0755) < 0 && errno != EEXIST)
-		return err_set(e, -errno, "run-dir", "cannot make %s: %s", ret, strerror(errno));
-	return 0;
+	if (mkdir(ret, 0755) == 0 || errno == EEXIST)
+		return 0;
+	r = err_set(e, -errno, "run-dir", "cannot make %s: %s", ret, strerror(errno));
+	err_mend(e, "mkdir -p %s", ret);
+	return r;
 }
 
 static int run(sd_event *event, const struct options *o, struct err *e)
@@ -205,7 +211,7 @@ int main(int argc, char **argv)
 		r = run(event, &o, &e);
 	sd_event_unref(event);
 	if (r < 0) {
-		log_error("%s", e.what);
+		log_error("%s%s%s", e.what, e.mend[0] ? " -> " : "", e.mend);
 		sd_notifyf(0, "STATUS=%s\nERRNO=%d", e.what, -r);
 		return EXIT_FAILURE;
 	}

@@ -519,8 +519,10 @@ static void on_dialled(void *arg, int fd, const struct dial_addr *to, const stru
 	p->dial = NULL;
 	if (fd < 0) {
 		named = *e;
-		err_mend(&named, "see that lockstepd runs on %s and that port %u is open to us "
-			 "there", p->other->name, p->other->port);
+		/* A name that nobody knows says nothing of the host behind it. */
+		if (strcmp(named.code, "address"))
+			err_mend(&named, "see that lockstepd runs on %s and that port %u is open "
+				 "to us there", p->other->name, p->other->port);
 		peer_fail(p, &named, RETRY_LATER);
 		return;
 	}

@@ -89,6 +89,7 @@ int resource_set_plan(struct resource *r, struct plan *plan, struct err *e)
 	if (ret == -ENOMEM)
 		err_set(e, ret, "no-memory", "no memory for %s", r->name);
 	if (ret < 0) {
+		refusal_complete(e, r->name, "the other host");
 		resource_set_problem(r, e);
 		return ret;
 	}

@@ -251,8 +251,12 @@ static int make_socket(const char *path, struct err *e)
 	mode_t old;
 	int fd, r;
 
-	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(e, -ENAMETOOLONG, "socket", "the path %s is too long", path);
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		err_set(e, -ENAMETOOLONG, "socket", "the path %.200s is too long: a socket's has "
+			"%zu bytes at most", path, sizeof(a.sun_path) - 1);
+		err_mend(e, "lockstepd --socket " CTL_SOCKET);
+		return -ENAMETOOLONG;
+	}
 	strcpy(a.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -260,6 +264,7 @@ static int make_socket(const char *path, struct err *e)
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0) {
 		close(fd);
 		err_set(e, -EADDRINUSE, "running", "another lockstepd runs already (%s)", path);
+		err_mend(e, "systemctl status lockstepd");
 		return -EADDRINUSE;
 	}
 	(void)unlink(path);
@@ -268,7 +273,9 @@ static int make_socket(const char *path, struct err *e)
 	umask(old);
 	if (r < 0) {
 		close(fd);
-		return err_set(e, r, "socket", "cannot listen on %s: %s", path, strerror(-r));
+		err_set(e, r, "socket", "cannot listen on %s: %s", path, strerror(-r));
+		err_mend(e, "ls -ld %s", path);
+		return r;
 	}
 	return fd;
 }

@@ -161,9 +161,12 @@ static int read_node_file(char *ret, size_t size, struct err *e)
 	len = read_small(path, text, sizeof(text) - 1, &st);
 	if (len == -ENOENT)
 		return 0;
-	if (len < 0)
-		return err_set(e, (int)len, "node-file", "%s cannot be read: %s", path,
-			       strerror((int)-len));
+	if (len < 0) {
+		err_set(e, (int)len, "node-file", "%s cannot be read: %s", path,
+			len == -EINVAL ? "it is no regular file" : strerror((int)-len));
+		err_mend(e, "ls -ld %s; it holds one word, this node's name", path);
+		return (int)len;
+	}
 	text[len] = '\0';
 	word = text + strspn(text, " \t\r\n");
 	len = (ssize_t)strcspn(word, " \t\r\n");

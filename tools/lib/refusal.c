@@ -56,7 +56,8 @@ static const struct {
 	{ "fencing", "bring PEER back: on it, lockstep up NAME" },
 	{ "outdate-inconsistent", "connect the other host, then lockstep wait-sync NAME" },
 	{ "outdate-primary", "stop what uses it, then lockstep demote NAME" },
-	{ "address", "look at the addresses in NAME.conf" },
+	{ "address", "getent hosts says what is known; correct the address in NAME.conf, then "
+	  "lockstep up NAME" },
 	{ "join", "see that the port in NAME.conf is open in both directions" },
 	{ "kernel-again", "lockstep status NAME, then this again" },
 	{ "kernel-busy", "lockstep status NAME" },
@@ -64,7 +65,7 @@ static const struct {
 	{ "kernel-refused", "lockstep status NAME" },
 	{ "kernel-unknown", "lockstep status NAME" },
 	{ "kernel-slow", "dmesg | tail -n 20, for a disk that hangs; lockstep status NAME" },
-	{ "listen", "see who has that port: ss -ltnp" },
+	{ "listen", "see who has that port: ss -ltnp; then lockstep up NAME" },
 	{ "not-up", "lockstep up NAME" },
 	{ "no-volume", "lockstep status NAME" },
 	{ "no-memory", "free memory; it is tried again by itself" },
