@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The command line without a module: keygen, init and dump-meta on image files (and on loop devices where
 # the host can), every refusal with its sentence, its exit code and an untouched disk.
-# Needs: LOCKSTEP (the program), TEST_PRINT and TEST_EVENT (print samples for the schemas), OUT (scratch).
+# Needs: LOCKSTEP (the program), FAKED (the same with a kernel of its own, see faked.c), TEST_PRINT and TEST_EVENT (print samples for the schemas), OUT (scratch).
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -55,6 +55,8 @@ refuse()
 	before=$(state)
 	expect "$@"
 	grep -q -- '  -> ' "$work/out" || fail "lockstep ${*:3}: no way out"
+	grep -q -- '-> journalctl .* on both hosts' "$work/out" &&
+		fail "lockstep ${*:3}: a way out of anything"
 	[ "$before" = "$(state)" ] ||
 		fail "lockstep ${*:3}: something was changed"
 }
@@ -485,6 +487,99 @@ if [ "$(id -u)" = 0 ]; then
 	wait $daemon || fail "events goes on without a reader"
 	daemon 'time.sleep(60)'
 	refuse 1 "did not answer in time" events
+	ended
+fi
+export LOCKSTEP_SOCKET=/nonexistent/no-daemon
+
+# ---- with a kernel that is none
+export FAKED_STATE=$work/state FAKED_TRACE=$work/trace LOCKSTEP_TRACEFS=$work/tracing
+mkdir -p "$work/tracing/instances" "$work/tracing/events/lockstep/enable"
+is()	# WORD NUMBER...: what of a whole mirror is otherwise from now on
+{
+	printf '%s %s\n' "$@" > "$work/state.new"
+	mv "$work/state.new" "$work/state"
+}
+typed()	# PATTERN MEND WORDS...
+{
+	local pattern=$1 mend=$2
+	shift 2
+	LOCKSTEP=$FAKED refuse 1 "$pattern" "$@"
+	grep -q -- "^  -> $mend\$" "$work/out" || fail "lockstep $*: lacks \"-> $mend\""
+	[ -z "$(ls "$work/tracing/instances")" ] || fail "lockstep $*: a trace is left behind"
+}
+meanwhile()	# COMMAND: once a trace has begun
+{
+	(
+		for _ in $(seq 100); do
+			[ -z "$(ls "$work/tracing/instances")" ] || break
+			sleep 0.1
+		done
+		eval "$1"
+	) &
+}
+if [ "$(id -u)" = 0 ]; then
+	rm -f "$work/state"
+	typed "resource r0 is not up here" "lockstep up r0" trace-write r0
+	is role 1
+	typed "r0 is not primary here, and writes are traced where they are made" \
+		"on bob: lockstep trace-write r0" trace-write r0
+	is link 0
+	typed "r0 is not mirrored to bob now" "lockstep status r0" trace-write r0
+	: > "$work/state"
+	echo "# tracer: nop" > "$work/trace"
+	typed "no write came to r0 within 1 s, and this command makes none" \
+		"start what is to be measured, then lockstep trace-write r0" trace-write r0 --timeout 1
+	typed "lockstepd does not run" "systemctl start lockstepd" trace-write r0 --peer
+	echo "fio-4 [000] ..... 1.1: lockstep_write_submit: ns=x" > "$work/trace"
+	typed "1 events were not to be understood" "modinfo lockstep; .*" trace-write r0 --timeout 1
+	for event in submit:10 mapped:20 end:90; do
+		echo "fio-4 [000] ..... 1.1: lockstep_write_${event%:*}: ns=${event#*:} res=r0 vol=0" \
+			"id=7 type=write sector=8 bytes=4096"
+	done > "$work/trace"
+	typed "all 1 writes that came to r0 went to the local disk alone" "lockstep status r0" \
+		trace-write r0 --timeout 1
+	meanwhile 'rm "$work/state"'
+	typed "r0 is not up any more" "lockstep up r0" trace-write r0 --timeout 60
+	: > "$work/state"
+	# The program, and not the shell that waits for it.
+	meanwhile 'kill "$(ls "$work/tracing/instances" | cut -d. -f2)"'
+	typed "interrupted; nothing is traced any more" "lockstep trace-write r0" \
+		trace-write r0 --timeout 60
+
+	is verify 1
+	typed "volume 0 is not compared after 1 s; it goes on" "lockstep status r0" \
+		verify r0 --wait --timeout 1
+
+	# A terminal, and somebody who thinks better of it.
+	: > "$work/state"
+	side='"role":1,"heard":true,"crashed":false,"marks_known":true,"marked_bytes":4096,'
+	side+='"dirty_bytes":0,"write_s":1,"primary_s":1'
+	facts='{"version":1,"ok":true,"resources":[{"name":"r0","split":{"since_s":1,"volume":0,'
+	facts+='"rule":"split","id":"0123456789abcdef","here":{"node":"alice",'$side'},'
+	facts+='"peer":{"node":"bob",'$side'}}}]}'
+	daemon "ask(); c.sendall(b'$facts\n')"
+	python3 - "$FAKED" > "$work/out" 2>&1 <<-'END' || fail "resolve at a terminal"
+	import os, pty, sys
+	pid, fd = pty.fork()
+	if not pid:
+	    os.execv(sys.argv[1], ["lockstep", "resolve", "r0", "--keep", "here"])
+	text = b""
+	try:
+	    while b"Type yes" not in text or b"nothing was" not in text:
+	        text += os.read(fd, 4096) or sys.exit("it ended: " + text.decode())
+	        if text.endswith(b"go on: "):
+	            os.write(fd, b"no\n")
+	    while True:
+	        text += os.read(fd, 4096)
+	except OSError:
+	    pass
+	text = text.decode().replace("\r\n", "\n")
+	print(text)
+	code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+	assert "r0: what bob wrote alone is thrown away:\n" in text
+	assert "\nlockstep: nothing was changed\n  -> lockstep status r0\n" in text
+	assert code == 1, code
+	END
 	ended
 fi
 export LOCKSTEP_SOCKET=/nonexistent/no-daemon

@@ -33,9 +33,12 @@ int cmd_build(const struct opts *o, enum ctl_command command, struct ctl_request
 		return -EINVAL;
 	if (o->operand)
 		snprintf(r->resource, sizeof(r->resource), "%s", o->operand);
-	if (o->node && strlen(o->node) >= sizeof(r->node))
-		return err_set(e, -EINVAL, "bad-name", "\"%.64s...\" is too long for a node's name",
-			       o->node);
+	if (o->node && strlen(o->node) >= sizeof(r->node)) {
+		err_set(e, -EINVAL, "bad-name", "\"%.64s...\" is too long for a node's name: it "
+			"has %zu letters at most", o->node, sizeof(r->node) - 1);
+		err_mend(e, "see which names the configuration has: ls %s", conf_dir());
+		return -EINVAL;
+	}
 	if (o->node)
 		strcpy(r->node, o->node);
 	return 0;

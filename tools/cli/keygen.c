@@ -20,8 +20,10 @@ static int key_path(const char *operand, char *ret, char *ret_peer, struct err *
 			strcpy(ret, operand);
 			return 0;
 		}
-		return err_set(e, -ENAMETOOLONG, "key-path", "the path is longer than %u bytes",
-			       CONF_PATH_BYTES - 1);
+		err_set(e, -ENAMETOOLONG, "key-path", "the path is longer than %u bytes",
+			CONF_PATH_BYTES - 1);
+		err_mend(e, "lockstep keygen NAME    (writes %s/NAME.key)", conf_dir());
+		return -ENAMETOOLONG;
 	}
 	err = conf_load_name(operand, &c, e);
 	if (!err) {

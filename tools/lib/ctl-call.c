@@ -60,10 +60,13 @@ static int call_connect(struct call *c)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
-	if (strlen(c->path) >= sizeof(a.sun_path))
-		return err_set(c->e, -ENAMETOOLONG, "ctl-path",
-			       "the socket's path \"%s\" is longer than %zu bytes", c->path,
-			       sizeof(a.sun_path) - 1);
+	if (strlen(c->path) >= sizeof(a.sun_path)) {
+		err_set(c->e, -ENAMETOOLONG, "ctl-path",
+			"the socket's path \"%.200s\" is longer than %zu bytes", c->path,
+			sizeof(a.sun_path) - 1);
+		err_mend(c->e, "give the path that lockstepd has: --socket " CTL_SOCKET);
+		return -ENAMETOOLONG;
+	}
 	strcpy(a.sun_path, c->path);
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd < 0)
