@@ -352,7 +352,9 @@ int lockstep_bitmap_attach(struct lockstep_volume *vol, bool fresh, char *why, s
 	if (fresh) {
 		err = zero_maps(vol);
 		if (err)
-			snprintf(why, len, "metadata on %s cannot be written (error %d)", dev, err);
+			snprintf(why, len, "metadata on %s cannot be written (error %d); see to "
+				 "the disk (dmesg), then lockstep up %s", dev, err,
+				 vol->res->name);
 		return err;
 	}
 	mutex_lock(&io->lock);

@@ -350,8 +350,9 @@ static int take_up(struct lockstep_volume *vol, char *why, size_t len)
 			primary ? ", while primary" : "", lockstep_regions_weight(vol));
 	err = lockstep_metaio_store(vol);
 	if (err)
-		snprintf(why, len, "metadata on %s cannot be written (error %d)", vol->backing,
-			 err);
+		snprintf(why, len, "metadata on %s cannot be written (error %d); see to the disk "
+			 "(dmesg), then lockstep up %s", vol->meta_path[0] ? vol->meta_path :
+			 vol->backing, err, vol->res->name);
 	return err;
 }
 
@@ -567,8 +568,10 @@ static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, s
 	u32 block = queue_logical_block_size(vol->disk->queue);
 
 	if (vol->local.logical_bytes > block) {
-		snprintf(why, len, "%s has blocks of %u bytes, and the volume, in use, of %u",
-			 vol->backing, vol->local.logical_bytes, block);
+		snprintf(why, len, "%s has blocks of %u bytes, and the volume, in use, of %u; "
+			 "take one of %u or less, then lockstep init %s --volume %u, then lockstep "
+			 "attach %s", vol->backing, vol->local.logical_bytes, block, block,
+			 vol->res->name, vol->number, vol->res->name);
 		return -EINVAL;
 	}
 	if (vol->data_max_sect >= sect && (!vol->meta.data_sect || vol->meta.data_sect == sect))

@@ -4,7 +4,7 @@
 What the rest of the refusals is provoked by stands in tests/refusals.
 """
 
-from mirror import MIB, Mirror
+from mirror import LINEAR, MIB, WRITE_ERRORS, Mirror
 from tries import DATA_MIB, Tries
 
 TIMEOUT = 500
@@ -56,6 +56,10 @@ class More:
         self.other_conf("r1", "nothing", "")
         self.on_a.refused("lockstep up r0", "holds no lockstep metadata", "lockstep init r0")
         a.sh("lockstep init r0 --clean")
+        self.m.map(a, "data", WRITE_ERRORS)
+        self.on_a.refused("lockstep up r0", "metadata on /dev/mapper/data cannot be written "
+                          "(error -5)", "then lockstep up r0")
+        self.m.map(a, "data", LINEAR)
         self.on_a.refused("lockstep up r1", "/dev/mapper/data holds a copy of resource r0, not of",
                           "correct the disk in /etc/lockstep/r1.conf")
         a.sh(f"cp {CONF} /run/good && sed -i 's,mapper/data,mapper/x,; s,mapper/more,mapper/data,;"
@@ -132,6 +136,10 @@ class More:
         a.sh("truncate -s 16M /run/small && losetup /dev/loop0 /run/small && "
              f"sed -i 's,/dev/mapper/data,/dev/loop0,' {CONF} && lockstep init r0 --volume 0")
         t.refused("lockstep attach r0", "/dev/loop0 has room for", "sectors, and the volume has")
+        a.sh("losetup -d /dev/loop0 && truncate -s 64M /run/small && "
+             "losetup -b 4096 /dev/loop0 /run/small && lockstep init r0 --volume 0")
+        t.refused("lockstep attach r0", "/dev/loop0 has blocks of 4096 bytes, and the volume, "
+                  "in use, of 512", "lockstep init r0 --volume 0, then lockstep attach r0")
         a.sh(f"cp /run/good {CONF} && losetup -d /dev/loop0 && lockstep attach r0")
         self.m.wait_synced()
         self.b.sh("lockstep detach r0 --volume 1")
