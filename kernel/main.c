@@ -13,7 +13,7 @@
 #include "resource.h"
 #include "volume.h"
 
-struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq, *lockstep_zero_wq,
+struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq, *lockstep_disk_wq,
 			*lockstep_role_wq;
 
 static int __init init_queues(void)
@@ -28,13 +28,13 @@ static int __init init_queues(void)
 	lockstep_sum_wq = alloc_workqueue("lockstep_sum", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!lockstep_sum_wq)
 		goto slow;
-	lockstep_zero_wq = alloc_workqueue("lockstep_zero", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!lockstep_zero_wq)
+	lockstep_disk_wq = alloc_workqueue("lockstep_disk", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!lockstep_disk_wq)
 		goto sum;
 	lockstep_role_wq = alloc_workqueue("lockstep_role", WQ_UNBOUND, 0);
 	if (lockstep_role_wq)
 		return 0;
-	destroy_workqueue(lockstep_zero_wq);
+	destroy_workqueue(lockstep_disk_wq);
 sum:
 	destroy_workqueue(lockstep_sum_wq);
 slow:
@@ -48,7 +48,7 @@ static void exit_queues(void)
 {
 	/* Puts a resource's end into slow. */
 	destroy_workqueue(lockstep_role_wq);
-	destroy_workqueue(lockstep_zero_wq);
+	destroy_workqueue(lockstep_disk_wq);
 	destroy_workqueue(lockstep_sum_wq);
 	destroy_workqueue(lockstep_slow_wq);
 	destroy_workqueue(lockstep_io_wq);

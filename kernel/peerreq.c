@@ -12,6 +12,7 @@
 #include "session.h"
 #include "status.h"
 #include "stream.h"
+#include "submit.h"
 #include "sums.h"
 #include "trace.h"
 #include "volume.h"
@@ -34,6 +35,7 @@ struct lockstep_peer_request {
 	/* CSUM: read, to be summed; served: its region is there; zeroes: to be written out */
 	struct work_struct work;
 	struct lockstep_region_wait region;	/* served writes */
+	struct lockstep_submit submit;
 	struct bio bio;			/* last: the bio set puts its vectors behind it */
 };
 
@@ -97,8 +99,9 @@ static blk_opf_t operation(const struct wire_msg *msg)
 
 	if (wire_type_is_read(msg->type))
 		return REQ_OP_READ;
+	/* Never behind writeback, which would keep the thread that submits it: see submit.h. */
 	if (msg->type == LOCKSTEP_WT_FLUSH)
-		return REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC;
+		return REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC | REQ_IDLE;
 	if (msg->type == LOCKSTEP_WT_ZEROES)
 		return REQ_OP_WRITE_ZEROES |
 		       (msg->flags & LOCKSTEP_WH_UNMAP ? 0 : REQ_NOUNMAP);
@@ -355,7 +358,7 @@ static void zero_work(struct work_struct *work)
 static void zero_by_hand(struct lockstep_peer_request *pr)
 {
 	INIT_WORK(&pr->work, zero_work);
-	queue_work(lockstep_zero_wq, &pr->work);
+	queue_work(lockstep_disk_wq, &pr->work);
 }
 
 static void endio(struct bio *bio)
@@ -460,7 +463,7 @@ void lockstep_peer_request_submit(struct lockstep_peer_request *pr)
 	}
 	bio->bi_end_io = read ? read_endio : endio;
 	if (read) {
-		submit_bio_noacct(bio);
+		lockstep_submit(&pr->submit, bio);
 		return;
 	}
 	if (READ_ONCE(pr->vol->serving) && pr->msg.type != LOCKSTEP_WT_FLUSH && !serve(pr))
@@ -479,5 +482,8 @@ static void write_here(struct lockstep_peer_request *pr)
 		}
 		bio->bi_iter.bi_size = pr->msg.size_bytes;
 	}
-	submit_bio_noacct(bio);
+	if (pr->msg.flags & LOCKSTEP_WH_RESYNC)
+		lockstep_submit_later(&pr->submit, bio);
+	else
+		lockstep_submit(&pr->submit, bio);
 }

@@ -13,6 +13,7 @@
 #include "report.h"
 #include "request.h"
 #include "resource.h"
+#include "submit.h"
 #include "volume.h"
 
 /*
@@ -33,6 +34,7 @@ struct lockstep_read {
 	blk_status_t status;
 	struct bvec_iter rest;		/* of the master: not read yet */
 	struct bio *part;		/* being repaired: pages of our own */
+	struct lockstep_submit submit;	/* clone or part */
 	struct bio clone;		/* last: the bio set puts its vectors behind it */
 };
 
@@ -183,7 +185,7 @@ static void got_part(struct lockstep_remote *r, int status)
 	rd->part->bi_private = rd;
 	if (percpu_ref_tryget_live(&vol->disk_ref)) {
 		bio_set_dev(rd->part, vol->data.bdev);
-		submit_bio_noacct(rd->part);
+		lockstep_submit(&rd->submit, rd->part);
 		return;
 	}
 	free_part(rd);
@@ -303,7 +305,7 @@ static void remote_done(struct lockstep_remote *r, int status)
 		finish(rd, status == LOCKSTEP_WS_OK ? BLK_STS_OK : BLK_STS_IOERR);
 }
 
-static bool read_local(struct lockstep_read *rd)
+static bool read_local(struct lockstep_read *rd, bool own_thread)
 {
 	struct lockstep_volume *vol = rd->vol;
 
@@ -313,7 +315,10 @@ static bool read_local(struct lockstep_read *rd)
 		WRITE_ONCE(vol->read_progress, jiffies);
 	rd->clone.bi_end_io = local_done;
 	bio_set_dev(&rd->clone, vol->data.bdev);
-	submit_bio_noacct(&rd->clone);
+	if (own_thread)
+		submit_bio_noacct(&rd->clone);
+	else
+		lockstep_submit(&rd->submit, &rd->clone);
 	return true;
 }
 
@@ -370,16 +375,19 @@ static bool must_wait(struct lockstep_read *rd)
 	return held;
 }
 
-static void go(struct lockstep_waiter *w)
+static void begin(struct lockstep_read *rd, bool own_thread)
 {
-	struct lockstep_read *rd = of_wait(w);
-
 	if (must_wait(rd))
 		return;
 	/* The clone was used up if it has been at the disk; then the copy is given up for good. */
-	if (!rd->rest.bi_size && read_local(rd))
+	if (!rd->rest.bi_size && read_local(rd, own_thread))
 		return;
 	read_remote(rd);
+}
+
+static void go(struct lockstep_waiter *w)
+{
+	begin(of_wait(w), false);
 }
 
 void lockstep_read_submit(struct lockstep_volume *vol, struct bio *bio)
@@ -404,5 +412,5 @@ void lockstep_read_submit(struct lockstep_volume *vol, struct bio *bio)
 	lockstep_engine_note_begin(&vol->engine);
 	atomic_inc(&vol->in_flight);
 	rd->wait.go = go;
-	go(&rd->wait);
+	begin(rd, true);
 }

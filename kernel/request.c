@@ -190,7 +190,7 @@ static void local_done(struct bio *bio)
 
 	if (is_unable_to_zero(bio) && atomic_read(&req->local) == LOCAL_PENDING) {
 		INIT_WORK(&req->zero_work, zero_work);
-		queue_work(lockstep_zero_wq, &req->zero_work);
+		queue_work(lockstep_disk_wq, &req->zero_work);
 		return;
 	}
 	local_ended(req, bio->bi_status);
@@ -280,11 +280,14 @@ static void set_pending(struct lockstep_request *req)
 	atomic_set_release(&req->local, LOCAL_PENDING);
 }
 
-static void submit_local(struct lockstep_request *req)
+static void submit_local(struct lockstep_request *req, bool own_thread)
 {
 	bio_set_dev(&req->clone, req->vol->data.bdev);
 	trace_lockstep_write_local_start(req);
-	submit_bio_noacct(&req->clone);
+	if (own_thread)
+		submit_bio_noacct(&req->clone);
+	else
+		lockstep_submit(&req->submit, &req->clone);
 }
 
 void lockstep_write_send(struct lockstep_request *req, struct lockstep_session *s)
@@ -296,12 +299,19 @@ void lockstep_write_send(struct lockstep_request *req, struct lockstep_session *
 		lockstep_park_peer(req);
 }
 
+/* What is left to be done, outside mode_srcu. */
+enum begun {
+	NOTHING_LEFT,			/* it waits, or has ended */
+	WITHOUT_DISK,
+	WITH_DISK,
+};
+
 /*
  * To the peer first, then to the disk: the way there is the longer one. Either order is right:
  * until both have it, it is not acknowledged. `pending` has one more than the two, so that neither
  * completion can finish it under us.
  */
-static void start_both(struct lockstep_request *req, struct lockstep_session *s)
+static enum begun begin_both(struct lockstep_request *req, struct lockstep_session *s)
 {
 	bool disk = percpu_ref_tryget_live(&req->vol->disk_ref);
 
@@ -309,23 +319,34 @@ static void start_both(struct lockstep_request *req, struct lockstep_session *s)
 	if (disk)
 		set_pending(req);
 	lockstep_write_send(req, s);
-	if (disk)
-		submit_local(req);
-	lockstep_write_put(req);
+	return disk ? WITH_DISK : WITHOUT_DISK;
 }
 
-static void start_alone(struct lockstep_request *req)
+static enum begun begin_alone(struct lockstep_request *req)
 {
 	if (!percpu_ref_tryget_live(&req->vol->disk_ref)) {
 		lockstep_write_refuse(req);
-		return;
+		return NOTHING_LEFT;
 	}
 	/* Marked before it is written: a mark too many costs a copy, one too few a block (P3). */
-	atomic_set(&req->pending, 1);
+	atomic_set(&req->pending, 2);
 	req->alone = true;
 	lockstep_write_mark(req);
 	set_pending(req);
-	submit_local(req);
+	return WITH_DISK;
+}
+
+/*
+ * A disk whose queue is full keeps us here for as long as it hangs, and giving it up waits for
+ * whoever is in mode_srcu: so this is outside. Its reference on the disk is there, and until our
+ * own part of `pending` is given back the request is, too.
+ */
+static void go_on(struct lockstep_request *req, enum begun begun, bool own_thread)
+{
+	if (begun == WITH_DISK)
+		submit_local(req, own_thread);
+	if (begun != NOTHING_LEFT)
+		lockstep_write_put(req);
 }
 
 static bool is_holding(u8 mode)
@@ -370,11 +391,13 @@ static bool has_region(struct lockstep_request *req)
 
 /*
  * Its range is free. First its region has to be in the map on the disk (R1), whatever the mode;
- * then by mode, under mode_srcu from looking until it is with the peer or marked.
+ * then by mode, under mode_srcu from looking until it is with the peer or marked. own_thread: we
+ * are who submitted it, and nobody else waits for this call.
  */
-static void start(struct lockstep_request *req)
+static void start(struct lockstep_request *req, bool own_thread)
 {
 	struct lockstep_resource *res = req->vol->res;
+	enum begun begun = NOTHING_LEFT;
 	struct lockstep_session *s;
 	int idx;
 
@@ -393,10 +416,10 @@ again:
 			srcu_read_unlock(&res->mode_srcu, idx);
 			goto again;
 		}
-		start_both(req, s);
+		begun = begin_both(req, s);
 		break;
 	case LOCKSTEP_IO_ALONE:
-		start_alone(req);
+		begun = begin_alone(req);
 		break;
 	case LOCKSTEP_IO_LAZY:
 	case LOCKSTEP_IO_NARROW:
@@ -409,11 +432,12 @@ again:
 		lockstep_write_refuse(req);
 	}
 	srcu_read_unlock(&res->mode_srcu, idx);
+	go_on(req, begun, own_thread);
 }
 
 static void go(struct lockstep_waiter *w)
 {
-	start(container_of(w, struct lockstep_request, wait));
+	start(container_of(w, struct lockstep_request, wait), false);
 }
 
 struct lockstep_request *lockstep_write_of_waiter(struct lockstep_waiter *w)
@@ -616,7 +640,7 @@ static void submit_write(struct lockstep_volume *vol, struct bio *bio)
 		note_flush(req);
 	if (req->is_flush || lockstep_range_enter(&vol->ranges, &req->range, sect,
 						  bio_sectors(bio)))
-		start(req);
+		start(req, true);
 }
 
 /* Sectors up to where it must be split, 0: nowhere. */

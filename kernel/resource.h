@@ -129,12 +129,12 @@ extern u64 lockstep_boot_id;		/* this load of the module */
  * but role may be needed to free memory. io: short work that requests wait for (sending, letting
  * held ones go); never waits for a disk's metadata. slow: state worker, resync, the end of objects.
  * sum: checksums of whole runs of blocks, which take a processor for a while and wait for nothing.
- * zero: zeroes for disks that write none by themselves; as many works as there are such requests,
- * and a disk that hangs keeps them all, so nothing else is in it. role: promotion by who opens it,
- * which waits for slow's and for the peer.
+ * disk: what waits for a disk itself: zeroes where it writes none of its own, requests for which
+ * its queue has no room (submit.h); one that hangs keeps them all, so nothing else is in it. role:
+ * promotion by who opens it, which waits for slow's and for the peer.
  */
 extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq,
-			       *lockstep_zero_wq, *lockstep_role_wq;
+			       *lockstep_disk_wq, *lockstep_role_wq;
 
 /* What a resource is made of besides its volumes. */
 struct lockstep_resource_params {

@@ -12,6 +12,7 @@
 #include "regionmap.h"
 #include "request.h"
 #include "stream.h"
+#include "submit.h"
 
 struct lockstep_resource;
 struct lockstep_session;
@@ -46,6 +47,7 @@ struct lockstep_request {
 	u64 start_ns;			/* for the pacing of what runs beside it */
 	unsigned long local_start;	/* jiffies; good while LOCAL_PENDING */
 	struct work_struct zero_work;	/* zeroes that the disk cannot write by itself */
+	struct lockstep_submit submit;
 	blk_status_t status;		/* of the local disk */
 	bool is_flush;			/* no data, no range */
 	bool both;			/* acknowledged by the peer: may clear marks */

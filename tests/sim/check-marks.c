@@ -158,8 +158,11 @@ void check_unmarked(const struct node *nd, u32 blocks)
 		return;
 	blocks &= w.differ | w.node[0].disk.cached | w.node[1].disk.cached;
 	blocks &= ~regions_on_disk(&nd->disk);
-	/* It knows what it writes, or wrote when it went on from exactly what we have. */
-	if (other(nd)->st.role == LOCKSTEP_ROLE_PRIMARY)
+	/*
+	 * It knows what it writes, wrote when it crashed, or when it went on from exactly what we
+	 * have.
+	 */
+	if (other(nd)->st.role == LOCKSTEP_ROLE_PRIMARY || (peers && peers->flags & CRASHED))
 		blocks &= ~regions_on_disk(&other(nd)->disk);
 	if (peers && peers->peer[0].since.id == nd->m.current_gen.id)
 		blocks &= ~(regions_on_disk(&other(nd)->disk) | marks_on_disk(&other(nd)->disk));

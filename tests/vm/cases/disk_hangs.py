@@ -7,7 +7,7 @@ promoted beside it, which is said; when the disk answers, all is as it was.
 
 import time
 
-from mirror import DEVICE, Mirror
+from mirror import DEVICE, LINEAR, Mirror
 from tries import Tries
 
 TIMEOUT = 600
@@ -121,6 +121,27 @@ def primary(lab, m):
         m.attach(m.a)
 
 
+def full_queue(lab, m):
+    """Whoever hands a request to the disk waits for it as well; nobody else does."""
+    a = m.a
+    a.sh("modprobe sd_mod; modprobe scsi_debug max_queue=1 dev_size_mb=256 fake_rw=1 delay=0; "
+         "for i in $(seq 100); do test -b /dev/sda && break; sleep 0.1; done; "
+         "echo 600 >/sys/block/sda/device/timeout")
+    m.map(a, "data", "linear /dev/sda 0")
+    a.sh("echo 15000 >/sys/bus/pseudo/drivers/scsi_debug/delay")   # a minute of stock kernels
+    fio = a.start(FIO.replace("iodepth=8", "iodepth=64") + " --numjobs=2 --offset_increment=16m")
+    lab.wait(lambda: "get_tag" in a.sh("cat /proc/[0-9]*/task/*/stack", check=False).out, 20,
+             "fio waits for room in the disk's queue")
+    lab.wait(lambda: m.volume(a).get("disk") == "failed", 30, "a's disk is given up")
+    m.write(a, 120).wait(60)
+    # What waits behind the one that is there fails then.
+    a.sh("echo offline >/sys/block/sda/device/state")
+    fio.kill()
+    fio.ended(90)
+    m.map(a, "data", LINEAR)
+    m.attach(a)
+
+
 def run(lab):
     m = Hangs(lab, size_mib=128, timeout_ms=3000, mapped=True)
     m.form()
@@ -128,4 +149,5 @@ def run(lab):
     detached(lab, m)
     secondary(lab, m)
     primary(lab, m)
+    full_queue(lab, m)
     m.finish()
