@@ -32,8 +32,7 @@ struct lockstep_peer_request {
 	struct list_head node;		/* at_disk of the stream */
 	unsigned long since;		/* jiffies: AT_DISK */
 	struct wire_msg msg;
-	/* CSUM: read, to be summed; served: its region is there; zeroes: to be written out */
-	struct work_struct work;
+	struct work_struct work;	/* CSUM: read, to be summed; served: its region is there */
 	struct lockstep_region_wait region;	/* served writes */
 	struct lockstep_submit submit;
 	struct bio bio;			/* last: the bio set puts its vectors behind it */
@@ -338,9 +337,10 @@ static void written(struct lockstep_peer_request *pr, int err)
 	answer(pr, err ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
 }
 
-static void zero_work(struct work_struct *work)
+static void zero_job(struct lockstep_disk_job *job)
 {
-	struct lockstep_peer_request *pr = container_of(work, struct lockstep_peer_request, work);
+	struct lockstep_peer_request *pr = container_of(job, struct lockstep_peer_request,
+							submit.job);
 	u64 sects = pr->msg.size_bytes / LOCKSTEP_SECT_BYTES;
 	int err = 0;
 
@@ -357,8 +357,7 @@ static void zero_work(struct work_struct *work)
  */
 static void zero_by_hand(struct lockstep_peer_request *pr)
 {
-	INIT_WORK(&pr->work, zero_work);
-	queue_work(lockstep_disk_wq, &pr->work);
+	lockstep_disk_jobs_add(&pr->vol->zeroes, &pr->submit.job, zero_job);
 }
 
 static void endio(struct bio *bio)
@@ -463,7 +462,7 @@ void lockstep_peer_request_submit(struct lockstep_peer_request *pr)
 	}
 	bio->bi_end_io = read ? read_endio : endio;
 	if (read) {
-		lockstep_submit(&pr->submit, bio);
+		lockstep_submit(&pr->submit, &pr->vol->submits, bio);
 		return;
 	}
 	if (READ_ONCE(pr->vol->serving) && pr->msg.type != LOCKSTEP_WT_FLUSH && !serve(pr))
@@ -483,7 +482,7 @@ static void write_here(struct lockstep_peer_request *pr)
 		bio->bi_iter.bi_size = pr->msg.size_bytes;
 	}
 	if (pr->msg.flags & LOCKSTEP_WH_RESYNC)
-		lockstep_submit_later(&pr->submit, bio);
+		lockstep_submit_later(&pr->submit, &pr->vol->submits, bio);
 	else
-		lockstep_submit(&pr->submit, bio);
+		lockstep_submit(&pr->submit, &pr->vol->submits, bio);
 }

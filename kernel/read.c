@@ -185,7 +185,7 @@ static void got_part(struct lockstep_remote *r, int status)
 	rd->part->bi_private = rd;
 	if (percpu_ref_tryget_live(&vol->disk_ref)) {
 		bio_set_dev(rd->part, vol->data.bdev);
-		lockstep_submit(&rd->submit, rd->part);
+		lockstep_submit(&rd->submit, &vol->submits, rd->part);
 		return;
 	}
 	free_part(rd);
@@ -318,7 +318,7 @@ static bool read_local(struct lockstep_read *rd, bool own_thread)
 	if (own_thread)
 		submit_bio_noacct(&rd->clone);
 	else
-		lockstep_submit(&rd->submit, &rd->clone);
+		lockstep_submit(&rd->submit, &vol->submits, &rd->clone);
 	return true;
 }
 

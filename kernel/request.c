@@ -166,9 +166,9 @@ static void local_ended(struct lockstep_request *req, blk_status_t status)
 	percpu_ref_put(&vol->disk_ref);
 }
 
-static void zero_work(struct work_struct *work)
+static void zero_job(struct lockstep_disk_job *job)
 {
-	struct lockstep_request *req = container_of(work, struct lockstep_request, zero_work);
+	struct lockstep_request *req = container_of(job, struct lockstep_request, submit.job);
 	const struct iorange *r = &req->range.range;
 	int err;
 
@@ -189,8 +189,7 @@ static void local_done(struct bio *bio)
 	struct lockstep_request *req = container_of(bio, struct lockstep_request, clone);
 
 	if (is_unable_to_zero(bio) && atomic_read(&req->local) == LOCAL_PENDING) {
-		INIT_WORK(&req->zero_work, zero_work);
-		queue_work(lockstep_disk_wq, &req->zero_work);
+		lockstep_disk_jobs_add(&req->vol->zeroes, &req->submit.job, zero_job);
 		return;
 	}
 	local_ended(req, bio->bi_status);
@@ -287,7 +286,7 @@ static void submit_local(struct lockstep_request *req, bool own_thread)
 	if (own_thread)
 		submit_bio_noacct(&req->clone);
 	else
-		lockstep_submit(&req->submit, &req->clone);
+		lockstep_submit(&req->submit, &req->vol->submits, &req->clone);
 }
 
 void lockstep_write_send(struct lockstep_request *req, struct lockstep_session *s)

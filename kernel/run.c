@@ -19,6 +19,7 @@
 #include "resource.h"
 #include "session.h"
 #include "stream.h"
+#include "submit.h"
 #include "sums.h"
 #include "volume.h"
 
@@ -36,6 +37,7 @@ struct lockstep_run {
 	struct lockstep_range range;
 	struct lockstep_call call;
 	struct work_struct work;
+	struct lockstep_submit submit;
 	struct list_head node;		/* engine.runs */
 	enum stage stage;
 	u64 first_bit;
@@ -139,7 +141,11 @@ static void local(struct lockstep_run *run, blk_opf_t opf, u32 pos, u32 len, bio
 	bio->bi_vcnt = nr;
 	bio->bi_iter = iter_of(run, pos, len);
 	bio->bi_end_io = done;
-	submit_bio_noacct(bio);
+	/* These workers sum for all: none may wait for a disk, nor for writeback before us. */
+	if (opf == REQ_OP_READ)
+		lockstep_submit(&run->submit, &run->vol->submits, bio);
+	else
+		lockstep_submit_later(&run->submit, &run->vol->submits, bio);
 }
 
 static bool call(struct lockstep_run *run, u8 type, u32 pos, u32 len,

@@ -4,9 +4,60 @@
 #include <linux/blkdev.h>
 #include "resource.h"
 
-static void submit_work(struct work_struct *work)
+/* ---- jobs ----------------------------------------------------------------------------------- */
+
+static struct lockstep_disk_job *pop(struct lockstep_disk_jobs *jobs)
 {
-	struct lockstep_submit *s = container_of(work, struct lockstep_submit, work);
+	struct lockstep_disk_job *job;
+
+	spin_lock_irq(&jobs->lock);
+	job = list_first_entry_or_null(&jobs->list, struct lockstep_disk_job, node);
+	if (job)
+		list_del(&job->node);
+	spin_unlock_irq(&jobs->lock);
+	return job;
+}
+
+static void jobs_work(struct work_struct *work)
+{
+	struct lockstep_disk_jobs *jobs = container_of(work, struct lockstep_disk_jobs, work);
+	struct lockstep_disk_job *job;
+
+	while ((job = pop(jobs)))
+		job->run(job);
+}
+
+void lockstep_disk_jobs_init(struct lockstep_disk_jobs *jobs)
+{
+	spin_lock_init(&jobs->lock);
+	INIT_LIST_HEAD(&jobs->list);
+	INIT_WORK(&jobs->work, jobs_work);
+}
+
+/* The last one may have been what its volume's end waited for: the work is on its way out. */
+void lockstep_disk_jobs_exit(struct lockstep_disk_jobs *jobs)
+{
+	cancel_work_sync(&jobs->work);
+}
+
+void lockstep_disk_jobs_add(struct lockstep_disk_jobs *jobs, struct lockstep_disk_job *job,
+			    void (*run)(struct lockstep_disk_job *job))
+{
+	unsigned long flags;
+
+	job->run = run;
+	spin_lock_irqsave(&jobs->lock, flags);
+	list_add_tail(&job->node, &jobs->list);
+	/* Under the lock: once it is done, and that may be at once, the volume may go. */
+	queue_work(lockstep_disk_wq, &jobs->work);
+	spin_unlock_irqrestore(&jobs->lock, flags);
+}
+
+/* ---- bios ----------------------------------------------------------------------------------- */
+
+static void submit_job(struct lockstep_disk_job *job)
+{
+	struct lockstep_submit *s = container_of(job, struct lockstep_submit, job);
 	struct bio *bio = s->bio;
 
 	bio_reset(bio, s->bdev, s->opf);
@@ -17,27 +68,22 @@ static void submit_work(struct work_struct *work)
 	submit_bio_noacct(bio);
 }
 
-static void by_worker(struct lockstep_submit *s)
-{
-	INIT_WORK(&s->work, submit_work);
-	queue_work(lockstep_disk_wq, &s->work);
-}
-
 static void ended(struct bio *bio)
 {
 	struct lockstep_submit *s = bio->bi_private;
 
 	/* A stack that has changed since we asked does not know how to refuse. */
 	if (bio->bi_status == BLK_STS_AGAIN || bio->bi_status == BLK_STS_NOTSUPP) {
-		by_worker(s);
+		lockstep_disk_jobs_add(s->jobs, &s->job, submit_job);
 		return;
 	}
 	bio->bi_private = s->private;
 	s->end_io(bio);
 }
 
-static void note(struct lockstep_submit *s, struct bio *bio)
+static void note(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs, struct bio *bio)
 {
+	s->jobs = jobs;
 	s->bio = bio;
 	s->bdev = bio->bi_bdev;
 	s->iter = bio->bi_iter;
@@ -47,10 +93,10 @@ static void note(struct lockstep_submit *s, struct bio *bio)
 	s->vcnt = bio->bi_vcnt;
 }
 
-void lockstep_submit(struct lockstep_submit *s, struct bio *bio)
+void lockstep_submit(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs, struct bio *bio)
 {
 	if (bdev_nowait(bio->bi_bdev)) {
-		note(s, bio);
+		note(s, jobs, bio);
 		bio->bi_opf |= REQ_NOWAIT;
 		bio->bi_end_io = ended;
 		bio->bi_private = s;
@@ -58,12 +104,13 @@ void lockstep_submit(struct lockstep_submit *s, struct bio *bio)
 	submit_bio_noacct(bio);
 }
 
-void lockstep_submit_later(struct lockstep_submit *s, struct bio *bio)
+void lockstep_submit_later(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs,
+			   struct bio *bio)
 {
 	if (!bdev_nowait(bio->bi_bdev)) {
 		submit_bio_noacct(bio);
 		return;
 	}
-	note(s, bio);
-	by_worker(s);
+	note(s, jobs, bio);
+	lockstep_disk_jobs_add(jobs, &s->job, submit_job);
 }

@@ -21,6 +21,7 @@
 #include "regionmap.h"
 #include "resource.h"
 #include "resync.h"
+#include "submit.h"
 #include "verify.h"
 
 #define LOCKSTEP_PATH_BYTES	256
@@ -101,6 +102,8 @@ struct lockstep_volume {
 	struct lockstep_bitmap_io bitmap_io;
 	struct lockstep_resync resync;
 	struct lockstep_verify verify;
+	/* requests for which the disk has no room; zeroes, where it writes none by itself */
+	struct lockstep_disk_jobs submits, zeroes;
 
 	/* Counters for status; a lost update under contention is accepted. */
 	atomic_t in_flight;

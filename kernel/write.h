@@ -46,8 +46,7 @@ struct lockstep_request {
 	unsigned long start;		/* for I/O accounting */
 	u64 start_ns;			/* for the pacing of what runs beside it */
 	unsigned long local_start;	/* jiffies; good while LOCAL_PENDING */
-	struct work_struct zero_work;	/* zeroes that the disk cannot write by itself */
-	struct lockstep_submit submit;
+	struct lockstep_submit submit;	/* its job also: zeroes that the disk cannot write itself */
 	blk_status_t status;		/* of the local disk */
 	bool is_flush;			/* no data, no range */
 	bool both;			/* acknowledged by the peer: may clear marks */
