@@ -14,7 +14,7 @@ import time
 from fenced import Fenced
 
 TIMEOUT = 1200
-PER_ROUND = 60                         # seconds of the time limit, with --set CHANGES
+SECONDS_PER = ("CHANGES", 60)
 PLACE_MIB = 48
 DECK = ("swap", "cut", "swap", "cut between")
 

@@ -15,7 +15,7 @@ import time
 from mirror import Mirror
 
 TIMEOUT = 600
-PER_ROUND = 90                         # seconds of the time limit, with --set ROUNDS
+SECONDS_PER = ("ROUNDS", 90)
 DECK = ("kill primary", "kill secondary", "kill both", "cut", "cut one way", "pause")
 LOAD_S = 3600
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Marks blocks of a volume as out of sync, each with the same chance, as the daemon hands over the
- * peer's marks: nothing else can make hundreds of millions of them in a test's time.
+ * Marks blocks of a volume as out of sync, at random, as the daemon hands over the peer's marks:
+ * nothing else can make hundreds of millions of them in a test's time.
  *
- *	marks RESOURCE FIRST_BIT NR_BITS PERCENT SEED	prints how many
+ *	marks RESOURCE FIRST_BIT NR_BITS PERCENT RUN SEED	prints how many
+ *
+ * RUN: how many in a row in the mean. 1 is a coin tossed for each block, whatever PERCENT says of
+ * it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,15 +20,16 @@
 
 #define RUNS_BYTES	32768u
 #define PAIR_BYTES	20u
+#define DRAWS		65536u
 
 static uint64_t state;
 
-static double chance(void)
+static uint64_t next_random(void)
 {
 	state ^= state << 13;
 	state ^= state >> 7;
 	state ^= state << 17;
-	return (double)(state >> 11) / 9007199254740992.0;
+	return state;
 }
 
 /* LEB128, see kernel/core/rle.h. */
@@ -39,10 +43,23 @@ static size_t put(unsigned char *p, uint64_t v)
 	return n;
 }
 
-/* How many in a row, each with probability p of there being one more. */
-static uint64_t in_a_row(double log_p)
+/*
+ * How many in a row, each with probability p of there being one more: by equal chances out of a
+ * table, since logarithms are slow where the processor is emulated.
+ */
+struct lengths {
+	uint16_t nr[DRAWS];
+};
+
+static void lengths_init(struct lengths *l, double p)
 {
-	return (uint64_t)(log(1.0 - chance()) / log_p);
+	double nr;
+	uint32_t i;
+
+	for (i = 0; i < DRAWS; i++) {
+		nr = p > 0 ? log(1 - (i + 0.5) / DRAWS) / log(p) : 0;
+		l->nr[i] = nr < UINT16_MAX ? (uint16_t)nr : UINT16_MAX;
+	}
 }
 
 static int merge(struct nl_sock *s, int family, const char *name, uint64_t first,
@@ -64,27 +81,45 @@ static int merge(struct nl_sock *s, int family, const char *name, uint64_t first
 	return err;
 }
 
+/*
+ * Chance of one more that is clear, or set: gaps and runs follow each other, and of both together
+ * `share` is to be set. With runs of one tossed coin each, that is 1 - share and share.
+ */
+static void chances(double share, double run, double *clear, double *set)
+{
+	double gap;
+
+	if (run <= 1)
+		run = 1 / (1 - share);
+	gap = run * (1 - share) / share;
+	*set = 1 - 1 / run;
+	*clear = gap > 1 ? 1 - 1 / gap : 0;
+}
+
 int main(int argc, char **argv)
 {
+	static struct lengths set, clear;
 	unsigned char runs[RUNS_BYTES];
 	struct nl_sock *s = nl_socket_alloc();
 	uint64_t bit, end, first, marked = 0;
-	double set, clear;
+	double more_clear, more_set;
 	size_t len = 0;
 	int family;
 
-	if (argc != 6 || !s || genl_connect(s) < 0)
+	if (argc != 7 || !s || genl_connect(s) < 0)
 		return 2;
 	bit = first = strtoull(argv[2], NULL, 10);
 	end = bit + strtoull(argv[3], NULL, 10);
-	set = log(atof(argv[4]) / 100);
-	clear = log(1 - atof(argv[4]) / 100);
-	state = strtoull(argv[5], NULL, 10) * 2654435761u + 1;
+	chances(atof(argv[4]) / 100, atof(argv[5]), &more_clear, &more_set);
+	lengths_init(&clear, more_clear);
+	lengths_init(&set, more_set);
+	state = strtoull(argv[6], NULL, 10) * 2654435761u + 1;
 	family = genl_ctrl_resolve(s, LOCKSTEP_GENL_NAME);
 	if (family < 0)
 		return 2;
 	while (bit < end) {
-		uint64_t gap = in_a_row(clear) + (len != 0), nr = in_a_row(set) + 1;
+		uint64_t r = next_random();
+		uint64_t gap = clear.nr[r % DRAWS] + 1u, nr = set.nr[r / DRAWS % DRAWS] + 1u;
 
 		if (bit + gap + nr > end)
 			break;
