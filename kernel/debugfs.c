@@ -313,7 +313,7 @@ static int requests_show(struct seq_file *f, void *unused)
 	struct rows r = { .now_ns = ktime_get_ns() };
 	u32 i;
 
-	r.row = kvmalloc_array(ROWS, sizeof(*r.row), GFP_KERNEL);
+	r.row = kvmalloc_array(ROWS, sizeof(*r.row), GFP_KERNEL | __GFP_NOWARN);
 	if (!r.row)
 		return -ENOMEM;
 	take_all(&r, f->private);
@@ -483,7 +483,7 @@ static void show_volume(struct seq_file *f, u32 number, const struct volume_look
 
 static int waits_show(struct seq_file *f, void *unused)
 {
-	struct waits_look *l = kvzalloc(sizeof(*l), GFP_KERNEL);
+	struct waits_look *l = kvzalloc(sizeof(*l), GFP_KERNEL | __GFP_NOWARN);
 	struct lockstep_resource *res = f->private;
 	const char *wait = READ_ONCE(res->wait);
 	u32 i;

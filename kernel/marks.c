@@ -18,7 +18,8 @@ int lockstep_marks_init_max(struct lockstep_marks *m, u64 nr_sect, u64 max_sect)
 {
 	spin_lock_init(&m->lock);
 	m->max_pages = oosmap_pages(DIV_ROUND_UP(max_sect, LOCKSTEP_BIT_SECT));
-	m->pages = kvcalloc(m->max_pages, sizeof(*m->pages), GFP_KERNEL);
+	/* Who asked gets a sentence; vmalloc() would put a trace and all of memory into the log. */
+	m->pages = kvcalloc(m->max_pages, sizeof(*m->pages), GFP_KERNEL | __GFP_NOWARN);
 	if (!m->pages)
 		return -ENOMEM;
 	oosmap_init(&m->bitmap, m->pages, DIV_ROUND_UP(nr_sect, LOCKSTEP_BIT_SECT));
@@ -44,7 +45,7 @@ static int grow(struct lockstep_marks *m, u32 max_pages)
 	struct oosmap_page *pages, *old = m->pages;
 	unsigned long flags;
 
-	pages = kvcalloc(max_pages, sizeof(*pages), GFP_KERNEL);
+	pages = kvcalloc(max_pages, sizeof(*pages), GFP_KERNEL | __GFP_NOWARN);
 	if (!pages)
 		return -ENOMEM;
 	spin_lock_irqsave(&m->lock, flags);

@@ -726,7 +726,7 @@ int lockstep_netlink_reply_marks(struct genl_info *info, u8 cmd, struct lockstep
 	size_t len;
 	void *hdr, *runs;
 
-	runs = kvmalloc(RUNS_BYTES, GFP_KERNEL);
+	runs = kvmalloc(RUNS_BYTES, GFP_KERNEL | __GFP_NOWARN);
 	if (!runs)
 		return err;
 	len = lockstep_marks_get(marks, &next, runs, RUNS_BYTES);

@@ -63,8 +63,8 @@ int lockstep_regions_init(struct lockstep_volume *vol, u64 max_sect)
 	INIT_LIST_HEAD(&rg->waiting);
 	mutex_init(&rg->map_lock);
 	INIT_WORK(&rg->commit_work, commit_work);
-	words = kvcalloc(regions_words(nr), sizeof(*words), GFP_KERNEL);
-	blocks = kvcalloc(regions_blocks(nr), sizeof(*blocks), GFP_KERNEL);
+	words = kvcalloc(regions_words(nr), sizeof(*words), GFP_KERNEL | __GFP_NOWARN);
+	blocks = kvcalloc(regions_blocks(nr), sizeof(*blocks), GFP_KERNEL | __GFP_NOWARN);
 	regions_init(&rg->map, words, blocks, nr);
 	if (!words || !blocks)
 		return -ENOMEM;

@@ -438,7 +438,7 @@ struct lockstep_stream *lockstep_stream_create(struct lockstep_session *s, u32 n
 	struct lockstep_stream *st;
 	int err;
 
-	st = kvzalloc(sizeof(*st), GFP_KERNEL);
+	st = kvzalloc(sizeof(*st), GFP_KERNEL | __GFP_NOWARN);
 	if (!st)
 		return ERR_PTR(-ENOMEM);
 	st->sock = sockfd_lookup(fd, &err);

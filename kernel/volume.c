@@ -414,7 +414,7 @@ static int add_disk_of(struct lockstep_volume *vol, char *why, size_t len)
 static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 number, u32 minor,
 					    const char *backing, const char *meta_path)
 {
-	struct lockstep_volume *vol = kvzalloc(sizeof(*vol), GFP_KERNEL);
+	struct lockstep_volume *vol = kvzalloc(sizeof(*vol), GFP_KERNEL | __GFP_NOWARN);
 
 	if (!vol)
 		return NULL;
