@@ -99,6 +99,8 @@ enum regions_verdict regions_enter(struct regions *r, u32 region)
 void regions_note(struct regions *r, u32 region)
 {
 	want(r, region);
+	if (r->alone)
+		r->pin[WORD(region)] |= MASK(region);
 	r->cand[WORD(region)] &= ~MASK(region);
 }
 

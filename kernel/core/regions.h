@@ -13,7 +13,7 @@
  *      what it acknowledged. Only a flush of both clears them. What is found at attach is pinned.
  * [R4] What is written into the peer's cache for other reasons (resync) notes its region in memory
  *      before its marks are cleared; the map on disk gets it before it gets a bitmap without those
- *      marks (persist.h).
+ *      marks (persist.h). Noted only after the session has ended it is pinned like the others [R3].
  *
  * Bits of a region: want (may differ: to be on disk), disk (is on disk, may be relied on), fast
  * (want and disk, written to in this interval, no candidate: R1 needs no lock), cand, pin.

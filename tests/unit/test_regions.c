@@ -243,6 +243,23 @@ static void noted(void **state)
 	assert_int_equal(regions_enter(&map, FAR), REGIONS_GO);
 }
 
+/* R3: what the peer had just acknowledged when the session ended, and may lose. */
+static void noted_late(void **state)
+{
+	(void)state;
+	fresh();
+	regions_session_begins(&map);
+	regions_session_ended(&map);
+	regions_note(&map, 5);
+	assert_int_equal(commit(false), 1);
+	pick_all();
+	finish_all(REGIONS_CLEAR_UNPINNED);
+	assert_true(regions_is_dirty(&map, 5));
+	pick_all();
+	finish_all(REGIONS_CLEAR_ALL);
+	assert_false(regions_is_dirty(&map, 5));
+}
+
 /*
  * ---- all of it against a model ------------------------------------------------------------------
  *
@@ -497,6 +514,7 @@ int main(void)
 		cmocka_unit_test(pinned),
 		cmocka_unit_test(attached),
 		cmocka_unit_test(noted),
+		cmocka_unit_test(noted_late),
 		cmocka_unit_test(model),
 	};
 
