@@ -391,12 +391,14 @@ static int parse_peer_volumes(struct genl_info *info, struct lockstep_resource *
 
 static bool is_expected(const struct lockstep_volume *vol)
 {
+	bool primary = vol->res->state.role == LOCKSTEP_ROLE_PRIMARY;
 	const struct lockstep_peer_volume *p = &vol->peer;
 
 	return p->valid && p->expect_current == vol->meta.current_gen.id &&
 	       p->expect_since == vol->meta.peer[LOCKSTEP_PEER].since.id &&
 	       !((p->expect_flags ^ vol->meta.flags) & GEN_FLAGS) &&
-	       vol->failed == !!(p->expect_flags & LOCKSTEP_FLAG_NO_DISK);
+	       vol->failed == !!(p->expect_flags & LOCKSTEP_FLAG_NO_DISK) &&
+	       primary == !!(p->expect_flags & LOCKSTEP_FLAG_PRIMARY);
 }
 
 /* Is everything still as it was when the verdicts were made? */

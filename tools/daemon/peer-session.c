@@ -51,7 +51,8 @@ static void fill_volume(const struct peer *p, u32 i, struct nl_session_volume *v
 	v->verdict = a->verdict;
 	v->gen_current = mine->current_id;
 	v->gen_since = mine->since_id;
-	v->flags = mine->flags | (mine->disk == LOCKSTEP_DISK_FAILED ? LOCKSTEP_FLAG_NO_DISK : 0);
+	v->flags = mine->flags | (mine->disk == LOCKSTEP_DISK_FAILED ? LOCKSTEP_FLAG_NO_DISK : 0) |
+		   (p->mine.h.role == LOCKSTEP_ROLE_PRIMARY ? LOCKSTEP_FLAG_PRIMARY : 0);
 	v->peer_gen_current = theirs->current_id;
 	v->peer_flags = theirs->flags;
 	v->data_sect = a->data_sect;

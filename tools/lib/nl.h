@@ -113,7 +113,7 @@ struct nl_session_volume {
 	u32 volume;
 	u32 verdict;			/* enum gen_verdict */
 	u64 gen_current, gen_since;	/* ours, that the verdict was based on */
-	u32 flags;			/* the same, with LOCKSTEP_FLAG_NO_DISK */
+	u32 flags;			/* the same, with LOCKSTEP_FLAG_* */
 	u64 peer_gen_current;
 	u32 peer_flags;			/* LOCKSTEP_MF_* */
 	u64 data_sect;			/* agreed */

@@ -118,7 +118,8 @@ enum lockstep_cmd {
 	/*
 	 * RES_NAME SESSION_ID EPOCH PEER_BOOT_ID PEER_ROLE STREAMS TIMEOUT_MS, and one PEER_VOLUME
 	 * nest for each volume {VOLUME VERDICT GEN_CURRENT GEN_SINCE FLAGS (ours, that the verdict
-	 * was based on; FLAGS with LOCKSTEP_FLAG_NO_DISK if ours was given up) PEER_GEN_CURRENT
+	 * was based on; FLAGS with LOCKSTEP_FLAG_NO_DISK if ours was given up, and
+	 * LOCKSTEP_FLAG_PRIMARY if we were said to be primary) PEER_GEN_CURRENT
 	 * PEER_FLAGS DATA_SECT (agreed) LOGICAL_BYTES PHYSICAL_BYTES MAX_IO_BYTES CAPS DISK (the
 	 * peer's)}: announce a session. EAGAIN when the state the verdict was based on has changed:
 	 * say hello again.
@@ -336,6 +337,7 @@ enum lockstep_attr {
 
 /* In the FLAGS of SESSION_OPEN, beside LOCKSTEP_MF_*. */
 #define LOCKSTEP_FLAG_NO_DISK	(1u << 31)
+#define LOCKSTEP_FLAG_PRIMARY	(1u << 30)
 
 enum lockstep_event {
 	LOCKSTEP_EVENT_NONE,
