@@ -301,7 +301,7 @@ void lockstep_resync_stop_locked(struct lockstep_resource *res)
 	int i;
 
 	resource_for_each_volume(res, i, vol) {
-		lockstep_verify_stop_locked(vol);
+		lockstep_verify_lose_locked(vol);
 		lockstep_engine_stop(vol);
 		vol->resync.sync = LOCKSTEP_SYNC_NONE;
 		vol->resync.pull = false;

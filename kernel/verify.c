@@ -76,15 +76,21 @@ static const char *speed(struct lockstep_volume *vol, char *buf, size_t len)
 
 #define NOTE_BITS	((1ull << 30) / LOCKSTEP_BIT_BYTES)
 
-static void note_locked(struct lockstep_volume *vol, u64 bit)
+/* In memory: whatever is stored next says it. False: nothing has changed, or may. */
+static bool set_place(struct lockstep_volume *vol, u64 bit)
 {
 	lockdep_assert_held(&vol->res->ctl);
 	if (vol->verify.end_bit != vol->data_sect / LOCKSTEP_BIT_SECT ||
 	    vol->meta.verify_bit == bit || READ_ONCE(vol->failed))
-		return;
+		return false;
 	vol->meta.verify_bit = bit;
+	return true;
+}
+
+static void note_locked(struct lockstep_volume *vol, u64 bit)
+{
 	/* If this fails it is a place further back that it goes on from. */
-	if (lockstep_metaio_store(vol))
+	if (set_place(vol, bit) && lockstep_metaio_store(vol))
 		pr_warn("%s/%u: the place of the verify could not be noted\n", vol->res->name,
 			vol->number);
 }
@@ -311,6 +317,14 @@ void lockstep_verify_stop_locked(struct lockstep_volume *vol)
 	lockstep_verify_stop(vol);
 	if (vol->verify.state == LOCKSTEP_VERIFY_STOPPED)
 		note_locked(vol, vol->verify.stopped_bit);
+}
+
+void lockstep_verify_lose_locked(struct lockstep_volume *vol)
+{
+	lockdep_assert_held(&vol->res->ctl);
+	lockstep_verify_stop(vol);
+	if (vol->verify.state == LOCKSTEP_VERIFY_STOPPED)
+		set_place(vol, vol->verify.stopped_bit);
 }
 
 void lockstep_verify_stop_all_locked(struct lockstep_resource *res)

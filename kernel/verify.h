@@ -52,6 +52,8 @@ int lockstep_verify_start_locked(struct lockstep_volume *vol, const struct locks
 				 char *why, size_t len);
 /* No new requests; those under way end by themselves. Any context that may sleep. */
 void lockstep_verify_stop(struct lockstep_volume *vol);
+/* The same at a session's end. Nothing is stored: the disk may hang. ctl held. */
+void lockstep_verify_lose_locked(struct lockstep_volume *vol);
 /* The same by command; its place is noted durably, too. ctl held. */
 void lockstep_verify_stop_locked(struct lockstep_volume *vol);
 /*
