@@ -90,6 +90,19 @@ struct compat_limits {
 	u32 zero_granularity;
 };
 
+/*
+ * Does it complete while it submits? A flag since 6.3; before, whoever could read and write single
+ * pages did.
+ */
+static inline bool compat_bdev_synchronous(struct block_device *bdev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	return bdev_synchronous(bdev);
+#else
+	return bdev->bd_disk->fops->rw_page;
+#endif
+}
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
 static inline void compat_limits_fill(struct queue_limits *q, const struct compat_limits *l)
 {

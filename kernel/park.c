@@ -184,12 +184,11 @@ void lockstep_request_resend(struct lockstep_resource *res)
 /* ---- a disk that fails ---------------------------------------------------------------------- */
 
 /* What the slab owns is not counted: then none are held, and the disk may read it in vain. */
-static bool are_countable(const struct bio *bio)
+static bool are_countable(const struct bio_vec *bv, u32 nr)
 {
-	const struct bio_vec *bv = bio->bi_io_vec;
 	u32 i, at;
 
-	for (i = 0; i < bio->bi_vcnt; i++)
+	for (i = 0; i < nr; i++)
 		for (at = 0; at < bv[i].bv_offset + bv[i].bv_len; at += PAGE_SIZE)
 			if (!sendpage_ok(bv[i].bv_page + at / PAGE_SIZE))
 				return false;
@@ -201,8 +200,8 @@ static void hold_pages(struct lockstep_request *req)
 	const struct bio_vec *bv = req->clone.bi_io_vec;
 	u32 i, at;
 
-	req->holds_pages = are_countable(&req->clone);
-	for (i = 0; req->holds_pages && i < req->clone.bi_vcnt; i++)
+	req->holds_pages = are_countable(bv, req->nr_vecs);
+	for (i = 0; req->holds_pages && i < req->nr_vecs; i++)
 		for (at = 0; at < bv[i].bv_offset + bv[i].bv_len; at += PAGE_SIZE)
 			get_page(bv[i].bv_page + at / PAGE_SIZE);
 }
@@ -212,7 +211,7 @@ static void drop_pages(struct lockstep_request *req)
 	const struct bio_vec *bv = req->clone.bi_io_vec;
 	u32 i, at;
 
-	for (i = 0; req->holds_pages && i < req->clone.bi_vcnt; i++)
+	for (i = 0; req->holds_pages && i < req->nr_vecs; i++)
 		for (at = 0; at < bv[i].bv_offset + bv[i].bv_len; at += PAGE_SIZE)
 			put_page(bv[i].bv_page + at / PAGE_SIZE);
 }
@@ -355,7 +354,7 @@ struct overdue {
 static void look_overdue(struct lockstep_request *req, struct overdue *o)
 {
 	o->any |= atomic_read(&req->local) == LOCAL_PENDING &&
-		  time_before(READ_ONCE(req->local_start), o->before);
+		  lockstep_disk_job_is_late(&req->submit.job, o->before);
 }
 
 static void look_overdue_range(struct lockstep_range *r, void *ctx)

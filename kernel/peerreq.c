@@ -30,7 +30,7 @@ struct lockstep_peer_request {
 	struct lockstep_volume *vol;
 	atomic_t where;
 	struct list_head node;		/* at_disk of the stream */
-	unsigned long since;		/* jiffies: AT_DISK */
+	unsigned long since;		/* jiffies: AT_DISK, and not waiting for a worker */
 	struct wire_msg msg;
 	struct work_struct work;	/* CSUM: read, to be summed; served: its region is there */
 	struct lockstep_region_wait region;	/* served writes */
@@ -98,7 +98,7 @@ static blk_opf_t operation(const struct wire_msg *msg)
 
 	if (wire_type_is_read(msg->type))
 		return REQ_OP_READ;
-	/* Never behind writeback, which would keep the thread that submits it: see submit.h. */
+	/* The primary waits for us: never behind writeback. */
 	if (msg->type == LOCKSTEP_WT_FLUSH)
 		return REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC | REQ_IDLE;
 	if (msg->type == LOCKSTEP_WT_ZEROES)
@@ -108,7 +108,6 @@ static blk_opf_t operation(const struct wire_msg *msg)
 		opf |= REQ_FUA;
 	if (msg->flags & LOCKSTEP_WH_PREFLUSH)
 		opf |= REQ_PREFLUSH;
-	/* The primary waits for us: not behind writeback, unless it is a resync. */
 	if (!(msg->flags & LOCKSTEP_WH_RESYNC))
 		opf |= REQ_SYNC;
 	return opf;
@@ -148,6 +147,7 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 	pr->answer.payload = NULL;
 	pr->answer.sent = answer_sent;
 	atomic_set(&pr->where, HERE);
+	lockstep_disk_job_init(&pr->submit.job, &pr->since);
 	bio->bi_iter.bi_sector = wire_type_has_extent(msg->type) ? msg->sector : 0;
 	lockstep_session_busy(st->session);
 	atomic_inc(&st->peer_requests);
@@ -311,13 +311,17 @@ u32 lockstep_peer_request_let_go(struct lockstep_stream *st, bool all)
 
 struct lockstep_volume *lockstep_peer_request_overdue(struct lockstep_stream *st, u32 ms)
 {
+	unsigned long before = jiffies - msecs_to_jiffies(ms);
 	struct lockstep_volume *vol = NULL;
 	struct lockstep_peer_request *pr;
 
 	spin_lock_irq(&st->disk_lock);
-	pr = list_first_entry_or_null(&st->at_disk, struct lockstep_peer_request, node);
-	if (pr && time_after(jiffies, pr->since + msecs_to_jiffies(ms)))
+	list_for_each_entry(pr, &st->at_disk, node) {
+		if (!lockstep_disk_job_is_late(&pr->submit.job, before))
+			continue;
 		vol = pr->vol;
+		break;
+	}
 	spin_unlock_irq(&st->disk_lock);
 	return vol;
 }
@@ -481,8 +485,5 @@ static void write_here(struct lockstep_peer_request *pr)
 		}
 		bio->bi_iter.bi_size = pr->msg.size_bytes;
 	}
-	if (pr->msg.flags & LOCKSTEP_WH_RESYNC)
-		lockstep_submit_later(&pr->submit, &pr->vol->submits, bio);
-	else
-		lockstep_submit(&pr->submit, &pr->vol->submits, bio);
+	lockstep_submit(&pr->submit, &pr->vol->submits, bio);
 }

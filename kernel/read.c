@@ -198,7 +198,8 @@ static bool alloc_part(struct lockstep_read *rd)
 	u32 left = part_sects(rd) << LOCKSTEP_SECT_SHIFT, n;
 	struct page *page;
 
-	rd->part = bio_alloc_bioset(rd->master->bi_bdev, PART_PAGES, REQ_OP_WRITE | REQ_SYNC,
+	rd->part = bio_alloc_bioset(rd->master->bi_bdev, PART_PAGES,
+				    REQ_OP_WRITE | REQ_SYNC | REQ_IDLE,
 				    GFP_NOWAIT | __GFP_NOWARN, &part_bios);
 	if (!rd->part)
 		return false;
@@ -402,6 +403,7 @@ void lockstep_read_submit(struct lockstep_volume *vol, struct bio *bio)
 	}
 	clone = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, &read_bios);
 	rd = container_of(clone, struct lockstep_read, clone);
+	lockstep_disk_job_init(&rd->submit.job, NULL);
 	rd->vol = vol;
 	rd->master = bio;
 	rd->part = NULL;

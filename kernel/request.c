@@ -595,8 +595,11 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	req->resent = false;
 	req->holds_pages = false;
 	req->shared = shared;
+	req->nr_vecs = clone->bi_vcnt;
+	lockstep_disk_job_init(&req->submit.job, &req->local_start);
 	req->parked = 0;
 	req->is_flush = !bio_sectors(bio);
+	req->flushes = bio->bi_opf & REQ_PREFLUSH;
 	req->range.ready = range_ready;
 	req->wait.go = go;
 	INIT_LIST_HEAD(&req->wait.node);

@@ -141,11 +141,8 @@ static void local(struct lockstep_run *run, blk_opf_t opf, u32 pos, u32 len, bio
 	bio->bi_vcnt = nr;
 	bio->bi_iter = iter_of(run, pos, len);
 	bio->bi_end_io = done;
-	/* These workers sum for all: none may wait for a disk, nor for writeback before us. */
-	if (opf == REQ_OP_READ)
-		lockstep_submit(&run->submit, &run->vol->submits, bio);
-	else
-		lockstep_submit_later(&run->submit, &run->vol->submits, bio);
+	/* These workers sum for all: none may wait for a disk. */
+	lockstep_submit(&run->submit, &run->vol->submits, bio);
 }
 
 static bool call(struct lockstep_run *run, u8 type, u32 pos, u32 len,
@@ -462,6 +459,7 @@ struct lockstep_run *lockstep_run_create(struct lockstep_volume *vol, u64 sect, 
 	run->len = run->nr;
 	run->single = false;
 	run->sums = NULL;
+	lockstep_disk_job_init(&run->submit.job, NULL);
 	INIT_WORK(&run->work, run_work);
 	bitmap_zero(run->differs, RUN_BITS);
 	for (i = 0; i < nr; i++) {

@@ -2,6 +2,8 @@
 #include "submit.h"
 
 #include <linux/blkdev.h>
+#include <linux/major.h>
+#include "compat.h"
 #include "resource.h"
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
@@ -23,8 +25,12 @@ static void jobs_work(struct work_struct *work)
 	struct lockstep_disk_jobs *jobs = container_of(work, struct lockstep_disk_jobs, work);
 	struct lockstep_disk_job *job;
 
-	while ((job = pop(jobs)))
+	while ((job = pop(jobs))) {
+		if (job->since)
+			WRITE_ONCE(*job->since, jiffies);
+		smp_store_release(&job->waiting, false);
 		job->run(job);
+	}
 }
 
 void lockstep_disk_jobs_init(struct lockstep_disk_jobs *jobs)
@@ -46,6 +52,7 @@ void lockstep_disk_jobs_add(struct lockstep_disk_jobs *jobs, struct lockstep_dis
 	unsigned long flags;
 
 	job->run = run;
+	WRITE_ONCE(job->waiting, true);
 	spin_lock_irqsave(&jobs->lock, flags);
 	list_add_tail(&job->node, &jobs->list);
 	/* Under the lock: once it is done, and that may be at once, the volume may go. */
@@ -93,24 +100,48 @@ static void note(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs, str
 	s->vcnt = bio->bi_vcnt;
 }
 
-void lockstep_submit(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs, struct bio *bio)
+/* Writeback throttling lets pass what has both flags. */
+static bool is_patient(const struct bio *bio)
 {
-	if (bdev_nowait(bio->bi_bdev)) {
-		note(s, jobs, bio);
-		bio->bi_opf |= REQ_NOWAIT;
-		bio->bi_end_io = ended;
-		bio->bi_private = s;
-	}
-	submit_bio_noacct(bio);
+	return bio_op(bio) == REQ_OP_WRITE &&
+	       (bio->bi_opf & (REQ_SYNC | REQ_IDLE)) != (REQ_SYNC | REQ_IDLE);
 }
 
-void lockstep_submit_later(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs,
-			   struct bio *bio)
+static bool can_refuse(const struct bio *bio)
 {
-	if (!bdev_nowait(bio->bi_bdev)) {
+	struct block_device *bdev = bio->bi_bdev;
+
+	if (!bdev_nowait(bdev))
+		return false;
+	return queue_is_mq(bdev_get_queue(bdev)) ||
+	       (!(bio->bi_opf & REQ_PREFLUSH) && bdev->bd_disk->major != MD_MAJOR);
+}
+
+void lockstep_submits_init(struct lockstep_submits *ss)
+{
+	lockstep_disk_jobs_init(&ss->prompt);
+	lockstep_disk_jobs_init(&ss->patient);
+}
+
+void lockstep_submits_exit(struct lockstep_submits *ss)
+{
+	lockstep_disk_jobs_exit(&ss->prompt);
+	lockstep_disk_jobs_exit(&ss->patient);
+}
+
+void lockstep_submit(struct lockstep_submit *s, struct lockstep_submits *ss, struct bio *bio)
+{
+	if (compat_bdev_synchronous(bio->bi_bdev)) {
 		submit_bio_noacct(bio);
 		return;
 	}
-	note(s, jobs, bio);
-	lockstep_disk_jobs_add(jobs, &s->job, submit_job);
+	note(s, is_patient(bio) ? &ss->patient : &ss->prompt, bio);
+	if (is_patient(bio) || !can_refuse(bio)) {
+		lockstep_disk_jobs_add(s->jobs, &s->job, submit_job);
+		return;
+	}
+	bio->bi_opf |= REQ_NOWAIT;
+	bio->bi_end_io = ended;
+	bio->bi_private = s;
+	submit_bio_noacct(bio);
 }

@@ -2,20 +2,34 @@
 /*
  * A bio to a local disk from somebody who must not wait for that disk.
  *
- * A block device with a queue keeps whoever submits until there is room in it, and a disk that
- * hangs makes none. An application's own thread may be kept; not so a receiving thread, which the
- * end of a session waits for, nor a worker or a command that lets others go on (P9, P10). They
- * submit without waiting, and if that is refused a worker takes over, which may sleep as long as it
- * likes. A volume has one for it, and what comes meanwhile waits behind: so a disk that hangs, with
- * all the requests there can be, takes a worker or two and none from another volume.
+ * A block device keeps whoever submits until there is room in its queue, and a disk that hangs
+ * makes none. An application's own thread may be kept; not so a receiving thread, which the end of
+ * a session waits for, nor a worker or a command that lets others go on (P9, P10). They submit
+ * without waiting where that is possible, and else a worker does it, which may sleep as long as it
+ * likes. A volume has two for it, and what comes meanwhile waits behind: so a disk that hangs, with
+ * all the requests there can be, takes a few workers and none from another volume. By device and
+ * bio:
  *
- * Devices without queues (device mapper, md, brd) either know how to refuse as well, or do not keep
- * anybody: what they cannot do at once they put aside. They get the bio directly.
+ *   device                        bio                 goes
+ *   completes while it submits    any                 directly (brd, pmem: no queue at all)
+ *   any other                     write of no hurry   by the second worker: writeback throttling
+ *                                                     keeps it, REQ_NOWAIT or not, in favour of
+ *                                                     others
+ *   blk-mq                        any other           REQ_NOWAIT; refused: by the first worker
+ *   stacked, and passes           a flush             by the first worker: split up, or one at a
+ *   REQ_NOWAIT on (dm-linear)                         time, without the flag
+ *                                 any other           REQ_NOWAIT; refused: by the first worker
+ *   stacked, else (dm-thin,       any other           by the first worker: it hands requests on in
+ *   dm-crypt; md, which takes                         the caller's context, who then waits for the
+ *   the flag and drops it)                            disk below
+ *
+ * A device that passes the flag on to one that drops it (dm-linear on md) still keeps us.
  */
 #ifndef LOCKSTEP_SUBMIT_H
 #define LOCKSTEP_SUBMIT_H
 
 #include <linux/bio.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -24,7 +38,26 @@
 struct lockstep_disk_job {
 	struct list_head node;
 	void (*run)(struct lockstep_disk_job *job);	/* process context, may sleep */
+	unsigned long *since;		/* see lockstep_disk_job_is_late */
+	bool waiting;			/* on the list */
 };
+
+/*
+ * It has not been added. Its request counts from *since (jiffies; or NULL) how long the disk has
+ * it. What waits in our own list is not at the disk: the count begins anew when its turn comes.
+ */
+static inline void lockstep_disk_job_init(struct lockstep_disk_job *job, unsigned long *since)
+{
+	job->since = since;
+	job->waiting = false;
+}
+
+/* Has the disk had it since before `before`? It may come back, or be added, meanwhile. */
+static inline bool lockstep_disk_job_is_late(const struct lockstep_disk_job *job,
+					     unsigned long before)
+{
+	return !smp_load_acquire(&job->waiting) && time_before(READ_ONCE(*job->since), before);
+}
 
 /* One after the other. */
 struct lockstep_disk_jobs {
@@ -40,9 +73,18 @@ void lockstep_disk_jobs_exit(struct lockstep_disk_jobs *jobs);
 void lockstep_disk_jobs_add(struct lockstep_disk_jobs *jobs, struct lockstep_disk_job *job,
 			    void (*run)(struct lockstep_disk_job *job));
 
+/* Of a volume. */
+struct lockstep_submits {
+	struct lockstep_disk_jobs prompt, patient;
+};
+
+void lockstep_submits_init(struct lockstep_submits *ss);
+/* As above. */
+void lockstep_submits_exit(struct lockstep_submits *ss);
+
 /* Lives as long as the bio, which it has until bi_end_io is called. */
 struct lockstep_submit {
-	struct lockstep_disk_job job;	/* free for others while there is no bio */
+	struct lockstep_disk_job job;	/* free for others while the bio is not there */
 	struct lockstep_disk_jobs *jobs;
 	/* The bio as it was: one that was refused in part is used up, and done again as a whole. */
 	struct bio *bio;
@@ -54,13 +96,10 @@ struct lockstep_submit {
 	unsigned short vcnt;
 };
 
-/* Any context in which a bio can be submitted. Everything in the bio is set. */
-void lockstep_submit(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs, struct bio *bio);
 /*
- * For what the block layer may hold back in favour of others (writes of no hurry), whether there is
- * room or not: by the worker, unless the device has no queue.
+ * Process context. Everything in the bio is set, and s->job initialised. A worker makes the bio
+ * anew: nobody else looks into it until bi_end_io is called.
  */
-void lockstep_submit_later(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs,
-			   struct bio *bio);
+void lockstep_submit(struct lockstep_submit *s, struct lockstep_submits *ss, struct bio *bio);
 
 #endif /* LOCKSTEP_SUBMIT_H */

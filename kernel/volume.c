@@ -432,7 +432,7 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	lockstep_resync_init(vol);
 	lockstep_verify_init(vol);
 	lockstep_bitmap_init(vol);
-	lockstep_disk_jobs_init(&vol->submits);
+	lockstep_submits_init(&vol->submits);
 	lockstep_disk_jobs_init(&vol->zeroes);
 	vol->meta_page = (void *)get_zeroed_page(GFP_KERNEL);
 	if (!vol->meta_page)
@@ -455,7 +455,7 @@ static void volume_free(struct lockstep_volume *vol)
 {
 	percpu_ref_exit(&vol->disk_ref);
 	percpu_ref_exit(&vol->ref);
-	lockstep_disk_jobs_exit(&vol->submits);
+	lockstep_submits_exit(&vol->submits);
 	lockstep_disk_jobs_exit(&vol->zeroes);
 	lockstep_verify_exit(vol);
 	lockstep_marks_exit(&vol->marks);

@@ -102,8 +102,8 @@ struct lockstep_volume {
 	struct lockstep_bitmap_io bitmap_io;
 	struct lockstep_resync resync;
 	struct lockstep_verify verify;
-	/* requests for which the disk has no room; zeroes, where it writes none by itself */
-	struct lockstep_disk_jobs submits, zeroes;
+	struct lockstep_submits submits;
+	struct lockstep_disk_jobs zeroes;	/* where the disk writes none by itself */
 
 	/* Counters for status; a lost update under contention is accepted. */
 	atomic_t in_flight;

@@ -45,15 +45,17 @@ struct lockstep_request {
 	atomic_t holders;		/* of the memory: the request and an abandoned bio */
 	unsigned long start;		/* for I/O accounting */
 	u64 start_ns;			/* for the pacing of what runs beside it */
-	unsigned long local_start;	/* jiffies; good while LOCAL_PENDING */
+	unsigned long local_start;	/* jiffies; good while LOCAL_PENDING: submit.job's */
 	struct lockstep_submit submit;	/* its job also: zeroes that the disk cannot write itself */
 	blk_status_t status;		/* of the local disk */
 	bool is_flush;			/* no data, no range */
+	bool flushes;			/* before its data, if it has any */
 	bool both;			/* acknowledged by the peer: may clear marks */
 	bool alone;			/* not sent to the peer */
 	bool resent;			/* in a session through which we work */
 	bool holds_pages;		/* abandoned, with a reference on each page */
 	bool shared;			/* the bio's vectors are the application's */
+	u16 nr_vecs;			/* of the clone: a worker may be making it anew */
 	struct bio clone;		/* last: the bio set puts its vectors behind it */
 };
 
