@@ -7,6 +7,7 @@
 #include "resource.h"
 #include "run.h"
 #include "session.h"
+#include "status.h"
 #include "volume.h"
 
 /* A bound for small runs; large ones are bounded by the window. */
@@ -118,6 +119,48 @@ u64 lockstep_engine_oldest_bit(struct lockstep_volume *vol, u64 otherwise)
 	bit = list_empty(&e->runs) ? otherwise : lockstep_run_first_bit(e->runs.next);
 	spin_unlock_irq(&e->lock);
 	return bit;
+}
+
+bool lockstep_engine_write_begins(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+	bool begins;
+
+	/* Under the lock under which it is stopped: who has stopped it sees us, or we see that. */
+	spin_lock_irq(&e->lock);
+	begins = e->running;
+	e->writes += begins;
+	spin_unlock_irq(&e->lock);
+	return begins;
+}
+
+void lockstep_engine_write_ended(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+	unsigned long flags;
+
+	spin_lock_irqsave(&e->lock, flags);
+	if (!--e->writes && !e->running) {
+		wake_up_all(&e->drained);
+		lockstep_status_post(vol->res, STATUS_STRAYS);
+	}
+	spin_unlock_irqrestore(&e->lock, flags);
+}
+
+u32 lockstep_engine_strays(struct lockstep_volume *vol)
+{
+	struct lockstep_engine *e = &vol->engine;
+	u32 nr;
+
+	spin_lock_irq(&e->lock);
+	nr = e->running ? 0 : e->writes;
+	spin_unlock_irq(&e->lock);
+	return nr;
+}
+
+long lockstep_engine_leave_disk(struct lockstep_volume *vol, long ticks)
+{
+	return wait_event_timeout(vol->engine.drained, !lockstep_engine_strays(vol), ticks);
 }
 
 /* ---- issuing -------------------------------------------------------------------------------- */

@@ -16,8 +16,10 @@
  *
  * An error of a disk makes the run go on block by block, so that it costs the bad ones only.
  *
- * Requests outlive their session (nobody waits for them at its end) but neither use nor disturb the
- * next one: a job begins only when all earlier runs have ended.
+ * Requests outlive their session, but neither use nor disturb the next one: a job begins only when
+ * all earlier runs have ended, and what they find out late counts for nothing. Worse is what a pull
+ * writes to our own disk: it might come after what the next session writes there, or whoever is
+ * promoted. The end of a session waits for it a moment; what is still there then is a stray [S9].
  *
  * How much is in flight: core/pace.h.
  */
@@ -79,6 +81,7 @@ struct lockstep_engine {
 	bool running;
 	u32 in_flight;			/* runs, and what the job holds */
 	u32 bytes;			/* of the runs */
+	u32 writes;			/* of a pull, at our own disk */
 	struct list_head runs;		/* in the order of the walk */
 	wait_queue_head_t drained;
 
@@ -124,6 +127,17 @@ void lockstep_engine_session_failed(struct lockstep_volume *vol);
 bool lockstep_engine_wait(struct lockstep_volume *vol, struct lockstep_session *s);
 /* The same without a session, and the work does not run after it. */
 void lockstep_engine_drain(struct lockstep_volume *vol);
+
+/*
+ * A write to our own disk begins (false: it is not to), process context; it has ended, any context:
+ * who waits for the last one after the job was stopped is told (STATUS_STRAYS).
+ */
+bool lockstep_engine_write_begins(struct lockstep_volume *vol);
+void lockstep_engine_write_ended(struct lockstep_volume *vol);
+/* How many are still there though the job was stopped? */
+u32 lockstep_engine_strays(struct lockstep_volume *vol);
+/* Wait until none is, or for `ticks`; what is left of them. */
+long lockstep_engine_leave_disk(struct lockstep_volume *vol, long ticks);
 
 /* Look for work now. Any context. */
 void lockstep_engine_kick(struct lockstep_volume *vol);

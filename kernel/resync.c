@@ -23,13 +23,22 @@ static struct lockstep_volume *volume_of(struct lockstep_resync *rs)
 
 static void clear(struct lockstep_volume *vol, u64 first, u32 count)
 {
-	struct lockstep_resync *rs = &vol->resync;
+	u64 sect = first * LOCKSTEP_BIT_SECT, nr = count * LOCKSTEP_BIT_SECT;
+	int idx;
 
-	/* It may be in a cache only: known to the region map before it is no longer marked (R4). */
-	lockstep_regions_note(vol, first * LOCKSTEP_BIT_SECT, count * LOCKSTEP_BIT_SECT);
-	lockstep_marks_clear_sleep(&vol->marks, first * LOCKSTEP_BIT_SECT,
-				   count * LOCKSTEP_BIT_SECT);
-	atomic64_add(count, &rs->settled_bits);
+	/*
+	 * Only while the session is there in which it was found out: the mark may be of the next
+	 * one, to which the peer came without its cache. A session's end waits for us, and comes
+	 * before any mark of the next.
+	 */
+	idx = srcu_read_lock(&vol->res->mode_srcu);
+	if (lockstep_engine_session(vol)) {
+		/* It may be in a cache only: known to the region map before its mark goes (R4). */
+		lockstep_regions_note(vol, sect, nr);
+		lockstep_marks_clear_sleep(&vol->marks, sect, nr);
+		atomic64_add(count, &vol->resync.settled_bits);
+	}
+	srcu_read_unlock(&vol->res->mode_srcu, idx);
 }
 
 static void same(struct lockstep_volume *vol, u64 first, u32 count)

@@ -200,6 +200,7 @@ static void write_done(struct bio *bio)
 	struct lockstep_run *run = container_of(bio, struct lockstep_run, bio);
 
 	run->local_status = bio->bi_status;
+	lockstep_engine_write_ended(run->vol);
 	next(run, STAGE_MOVED);
 }
 
@@ -243,9 +244,13 @@ static void next_part(struct lockstep_run *run, u32 from)
 	move_part(run);
 }
 
-/* What has come from the peer is written here. */
+/* What has come from the peer is written here, unless its session is over. */
 static void fetched(struct lockstep_run *run)
 {
+	if (!lockstep_engine_write_begins(run->vol)) {
+		end_run(run);
+		return;
+	}
 	local(run, REQ_OP_WRITE | REQ_IDLE, run->part, run->part_len, write_done);
 }
 

@@ -5,6 +5,7 @@
 
 #include <linux/slab.h>
 #include "diskfail.h"
+#include "engine.h"
 #include "peerreq.h"
 #include "request.h"
 #include "resource.h"
@@ -335,10 +336,16 @@ static u32 let_go(struct lockstep_session *s, bool all)
  */
 static void leave_disks(struct lockstep_session *s)
 {
+	long ticks = msecs_to_jiffies(LEAVE_MS);
+	struct lockstep_volume *vol;
 	u32 nr = 0;
+	int i;
 
 	let_go(s, false);
-	s->res->wait = "requests of the peer at the local disk";
+	s->res->wait = "requests of the session at the local disk";
+	resource_for_each_volume(s->res, i, vol)
+		if (!vol->failed)
+			ticks = lockstep_engine_leave_disk(vol, ticks);
 	lockstep_session_idle(s);
 	if (!wait_for_completion_timeout(&s->idle, msecs_to_jiffies(LEAVE_MS))) {
 		nr = let_go(s, true);
@@ -355,8 +362,8 @@ static void leave_disks(struct lockstep_session *s)
  * streams, after which the peer hears and says nothing more (see lockstep_stream_stop); (3) end the
  * calls: application writes get marked here, before anything completes (P3); they complete only
  * when the state worker has narrowed the set (P4); (4) wait for the peer's requests at our disk,
- * but not for long (P10): what is there still keeps later sessions and promotions from beginning
- * (P6; core/state.h, [S9]).
+ * and for what a resync wrote there, but not for long (P10): what is there still keeps later
+ * sessions and promotions from beginning (P6; core/state.h, [S9]).
  */
 bool lockstep_session_end_locked(struct lockstep_resource *res)
 {

@@ -9,6 +9,7 @@
 #include <lockstep/wire.h>
 #include "auto.h"
 #include "diskfail.h"
+#include "engine.h"
 #include "metaio.h"
 #include "report.h"
 #include "request.h"
@@ -646,7 +647,8 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	int err = 0;
 
 	lockdep_assert_held(&res->ctl);
-	if ((vol->failed && !lockstep_disk_is_left(vol)) || atomic_read(&vol->strays)) {
+	if ((vol->failed && !lockstep_disk_is_left(vol)) || atomic_read(&vol->strays) ||
+	    lockstep_engine_strays(vol)) {
 		snprintf(why, len, "requests are still at %s, which does not answer: remove it "
 			 "from this host, or wait until they come back", vol->backing);
 		return -EBUSY;

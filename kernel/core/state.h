@@ -93,9 +93,9 @@
  * [S7] Under a fencing policy a primary whose peer was lost while the set was BOTH completes and
  *      narrows nothing until the peer is back or its fate is known.
  * [S8] Nobody becomes primary automatically without a session while the set is BOTH.
- * [S9] While a session's requests are still at a disk of ours after its end (`strays`) no other
- *      session opens and nobody becomes primary here: what comes late would overwrite what comes
- *      next (P6).
+ * [S9] While writes of a session, the peer's or of a resync, are still at a disk of ours after its
+ *      end (`strays`) no other session opens and nobody becomes primary here: what comes late would
+ *      overwrite what comes next (P6).
  */
 #ifndef LOCKSTEP_CORE_STATE_H
 #define LOCKSTEP_CORE_STATE_H

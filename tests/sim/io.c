@@ -27,6 +27,17 @@ bool io_in_flight(const struct node *nd)
 	return false;
 }
 
+/* Of the application's, which are what a demotion waits for. */
+bool io_app_in_flight(const struct node *nd)
+{
+	int i;
+
+	for (i = 0; i < REQ_RESYNC; i++)
+		if (nd->req[i].state != REQ_FREE)
+			return true;
+	return false;
+}
+
 /* In its range, waiting or not. */
 bool io_is_in_region(const struct node *nd, u32 region)
 {

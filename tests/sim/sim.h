@@ -129,6 +129,7 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	m(NO_DRAIN, "no-drain")								\
 	/* a promotion, a session that does not wait for it */				\
 	m(PROMOTE_BESIDE_STRAYS, "promote-beside-strays")				\
+	m(COPIES_OUTLIVE, "copies-outlive")						\
 	m(OPEN_BESIDE_STRAYS, "open-beside-strays")					\
 	/* a full verdict does not make the index say so before the target gives up */	\
 	m(FULL_NOT_DURABLE, "full-not-durable")						\
@@ -477,6 +478,7 @@ void io_resend(struct node *nd);
 bool io_is_parked(const struct node *nd);
 void io_region_durable(struct node *nd);
 bool io_in_flight(const struct node *nd);
+bool io_app_in_flight(const struct node *nd);
 bool io_is_in_region(const struct node *nd, u32 region);
 void io_forget(struct node *nd);
 bool io_flush_pass(struct node *nd, bool ours, bool peers);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests of the peer that are still at our disk when their session is over [S9]. Whether they get
- * there is nobody's business any more; but what the next session, or an application here, writes
- * must not be overwritten by them (P6).
+ * Requests of the peer, and writes of our own resync, that are still at our disk when their session
+ * is over [S9]. Whether they get there is nobody's business any more; but what the next session, or
+ * an application here, writes must not be overwritten by them (P6).
  */
 #include "sim.h"
 
@@ -10,9 +10,13 @@ bool strays_any(const struct node *nd)
 {
 	u32 i;
 
-	for (i = 0; i < nd->disk.op_end; i++)
-		if (nd->disk.op[i].type != OP_NONE && nd->disk.op[i].stray && !nd->disk.op[i].gone)
+	for (i = 0; i < nd->disk.op_end; i++) {
+		const struct op *op = &nd->disk.op[i];
+
+		if (op->type != OP_NONE && op->stray && !op->gone &&
+		    (op->owner == OWN_PEER || !MUTATED(COPIES_OUTLIVE)))
 			return true;
+	}
 	return false;
 }
 
@@ -23,6 +27,20 @@ void strays_tell(struct node *nd)
 
 	if (!nd->dying && nd->st.strays != strays && !MUTATED(NO_DRAIN))
 		node_step(nd, STATE_EV_STRAYS, strays);
+}
+
+static void stray(struct op *op)
+{
+	op->stray = true;
+	if (!w.quiet)
+		op->due += roll(op->owner == OWN_REQUEST ? 800 : 200);
+	w.stat[STAT_STRAYS]++;
+}
+
+/* Of a resync, to our own disk. */
+static bool is_own_copy(const struct op *op)
+{
+	return op->owner == OWN_REQUEST && op->req->kind == REQ_COPY;
 }
 
 /*
@@ -36,14 +54,14 @@ void strays_leave(struct node *nd)
 	for (i = 0; i < nd->disk.op_end && !nd->dying; i++) {
 		struct op *op = &nd->disk.op[i];
 
+		if (op->type == OP_WRITE && is_own_copy(op))
+			stray(op);
 		if (op->type == OP_NONE || op->owner != OWN_PEER || op->stray)
 			continue;
 		if (nd->failed) {
 			op->gone = true;
 		} else if (roll(3) == 0 && !w.quiet) {
-			op->stray = true;
-			op->due += roll(200);
-			w.stat[STAT_STRAYS]++;
+			stray(op);
 		} else {
 			if (!op->waits)
 				disk_complete(&nd->disk, op);
@@ -61,5 +79,4 @@ void strays_done(struct node *nd, const struct op *op, bool ok)
 	      state_role_name(nd->st.role));
 	if (!ok)
 		diskfail_post(nd);
-	strays_tell(nd);
 }

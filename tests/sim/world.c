@@ -66,13 +66,18 @@ static void run_disk(struct node *nd)
 			net_op_done(nd, &op, ok);
 		else
 			maps_op_done(nd, &op, ok);
+		if (op.stray)
+			strays_tell(nd);
 	}
 }
 
-/* A demotion waits until nothing is in flight, then flushes both sides. */
+/*
+ * A demotion waits until nothing of the application is in flight, then flushes both sides. A resync
+ * goes on, or ends with the session.
+ */
 static void run_demotion(struct node *nd)
 {
-	if (!nd->demoting || io_in_flight(nd) || nd->dying)
+	if (!nd->demoting || io_app_in_flight(nd) || nd->dying)
 		return;
 	nd->demoting = false;
 	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY || nd->st.link == LOCKSTEP_LINK_OPENING)
