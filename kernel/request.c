@@ -114,6 +114,8 @@ static void complete_write(struct lockstep_request *req)
 {
 	struct lockstep_volume *vol = req->vol;
 
+	if (req->flushes && lockstep_disk_owes_error(vol))
+		req->status = BLK_STS_IOERR;
 	if (req->is_flush) {
 		forget_flush(req);
 	} else {
@@ -158,9 +160,17 @@ static void local_ended(struct lockstep_request *req, blk_status_t status)
 		if (req->alone) {
 			lockstep_write_put(req);
 		} else {
-			/* Reported after it is parked: whoever takes the report finds it. */
+			bool flush = req->flushes;
+
+			/*
+			 * Reported after it is parked: whoever takes the report finds it, and may
+			 * end it.
+			 */
 			lockstep_park_local(req);
-			lockstep_disk_failed(vol, "a write", blk_status_to_errno(status));
+			if (flush)
+				lockstep_disk_flush_failed(vol, blk_status_to_errno(status));
+			else
+				lockstep_disk_failed(vol, "a write", blk_status_to_errno(status));
 		}
 	}
 	percpu_ref_put(&vol->disk_ref);
