@@ -279,16 +279,33 @@ static void unfenced_problem(const struct model *m, const struct model_resource 
 		  "is back or fenced", peer);
 }
 
+/* A disk in use that has not given back what a session left there: no other one begins. */
+static const struct model_volume *left_at(const struct model_resource *r)
+{
+	for (u32 i = 0; i < r->nr_volumes; i++)
+		if (r->volume[i].stuck && r->volume[i].disk != LOCKSTEP_DISK_FAILED)
+			return &r->volume[i];
+	return NULL;
+}
+
 /* No copy within reach, though none of our disks failed: the kernel's own words say more. */
 static void frozen_problem(const struct model *m, const struct model_resource *r, struct err *ret)
 {
+	const struct model_volume *v = left_at(r);
 	const char *peer = peer_name(r);
 
 	if (r->unfenced) {
 		unfenced_problem(m, r, ret);
 		return;
 	}
-
+	if (v) {
+		err_set(ret, 0, "frozen", "reads and writes wait: requests of the last session are "
+			"still at %s, which does not answer", v->backing);
+		err_means(ret, "They are neither lost nor failed; they go on when it does");
+		err_mend(ret, "wait for the disk; or, to give it up and go on through %s: lockstep "
+			 "detach %s", peer, r->name);
+		return;
+	}
 	err_set(ret, 0, "frozen", "reads and writes wait: no copy is within reach%s%s",
 		r->wait[0] ? "; " : "", r->wait);
 	err_means(ret, "They are neither lost nor failed; they go on when %s is back", peer);

@@ -15,6 +15,7 @@ DISK_TIMEOUT_MS = 8000                 # longer than a session ends without its 
 FIO = (f"fio --name=v --filename={DEVICE} --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite "
        "--bs=4k --size=96m --time_based=1 --runtime=600 --thread=1 "
        "--minimal")
+SLOW = "delay {dev} 0 50"
 
 
 class Hangs(Mirror):
@@ -121,6 +122,28 @@ def primary(lab, m):
         m.attach(m.a)
 
 
+def pulled(lab, m):
+    """a copies from b, through which it works; their session ends with b's blocks at a's disk."""
+    m.a.sh("lockstep detach r0")
+    m.a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=80 oflag=direct", timeout=120)
+    m.map(m.a, "data", SLOW)
+    m.a.sh("lockstep attach r0")
+    lab.wait(lambda: m.volume(m.a)["sync"]["state"] == "target", 30, "a copies from b", 0.05)
+    m.hang(m.a)
+    time.sleep(1)
+    m.b.sh("lockstep disconnect r0")
+    m.wait_link(m.a, up=False)
+    waits = m.a.sh("cat /sys/kernel/debug/lockstep/r0/waits").out
+    lab.check("of a session that is over" in waits, f"nothing is at a's disk:\n{waits}")
+    m.b.sh("lockstep connect r0")
+    for x, text in ((m.a, "are still at /dev/mapper/data"), (m.b, "still at its disk")):
+        lab.wait(lambda: text in " ".join(x.sh("lockstep status r0").text.split()), 30,
+                 f"{x.name} says why it does not connect")
+    m.answer(m.a)
+    m.map(m.a, "data", LINEAR)
+    m.quiet()
+
+
 def full_queue(lab, m):
     """Whoever hands a request to the disk waits for it as well; nobody else does."""
     a = m.a
@@ -149,5 +172,6 @@ def run(lab):
     detached(lab, m)
     secondary(lab, m)
     primary(lab, m)
+    pulled(lab, m)
     full_queue(lab, m)
     m.finish()
