@@ -201,7 +201,7 @@ static int flush_both(struct lockstep_volume *vol)
 	err = lockstep_metaio_flush_data(vol);
 	if (!err)
 		return 0;
-	lockstep_disk_flush_failed(vol, err);
+	lockstep_disk_failed(vol, "a flush", err);
 	/* Whatever it says, it is not that there is no session. */
 	return -EIO;
 }

@@ -42,23 +42,9 @@ void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err
 	WRITE_ONCE(vol->disk_news, news);
 	if (READ_ONCE(vol->failed) && err != -ETIMEDOUT)
 		return;
-	/* A real error that nobody has taken yet is not forgotten over a late one. */
-	if (err == -ETIMEDOUT && READ_ONCE(vol->disk_what))
-		return;
 	WRITE_ONCE(vol->disk_err, err);
 	smp_store_release(&vol->disk_what, what);
 	lockstep_status_post(vol->res, STATUS_DISK_FAILED);
-}
-
-void lockstep_disk_flush_failed(struct lockstep_volume *vol, int err)
-{
-	WRITE_ONCE(vol->flush_failed, true);
-	lockstep_disk_failed(vol, "a flush", err);
-}
-
-bool lockstep_disk_owes_error(struct lockstep_volume *vol)
-{
-	return unlikely(READ_ONCE(vol->owes_error)) && xchg(&vol->owes_error, false);
 }
 
 void lockstep_disk_drop_locked(struct lockstep_volume *vol)
@@ -96,16 +82,6 @@ static void take_failure(struct lockstep_volume *vol, const char *what)
 	/* Late is not never. */
 	if (READ_ONCE(vol->disk_err) == -ETIMEDOUT)
 		return;
-	/*
-	 * A disk says once that it could not write what was in its cache, and forgets it: the next
-	 * flush succeeds. What it was is not known. So whoever flushes next is told, as it may not
-	 * have been the application that did (P2); and all that may differ from the peer is marked,
-	 * before a flush of both has its region cleared (P3).
-	 */
-	if (xchg(&vol->flush_failed, false)) {
-		lockstep_regions_to_marks(vol);
-		WRITE_ONCE(vol->owes_error, true);
-	}
 	lockstep_request_fail_local(vol);
 	lockstep_regions_fail_waits(vol);
 }
@@ -181,7 +157,6 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 	xchg(&vol->disk_what, NULL);
 	reinit_completion(&vol->disk_done);
 	percpu_ref_reinit(&vol->disk_ref);
-	vol->flush_failed = vol->owes_error = false;
 	smp_store_release(&vol->failed, false);
 	lockstep_bitmap_start(vol);
 	lockstep_status_copy_locked(res);

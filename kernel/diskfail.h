@@ -24,11 +24,6 @@ struct lockstep_volume;
  */
 void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err);
 
-/* The same for a flush, of whatever. */
-void lockstep_disk_flush_failed(struct lockstep_volume *vol, int err);
-/* It was kept though a flush failed, and no flush of the application has been told: one is now. */
-bool lockstep_disk_owes_error(struct lockstep_volume *vol);
-
 /* The reported failures, one by one, to the state machine. ctl held. */
 void lockstep_disk_take_failures_locked(struct lockstep_resource *res);
 

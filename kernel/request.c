@@ -114,8 +114,6 @@ static void complete_write(struct lockstep_request *req)
 {
 	struct lockstep_volume *vol = req->vol;
 
-	if (req->flushes && lockstep_disk_owes_error(vol))
-		req->status = BLK_STS_IOERR;
 	if (req->is_flush) {
 		forget_flush(req);
 	} else {
@@ -160,17 +158,9 @@ static void local_ended(struct lockstep_request *req, blk_status_t status)
 		if (req->alone) {
 			lockstep_write_put(req);
 		} else {
-			bool flush = req->flushes;
-
-			/*
-			 * Reported after it is parked: whoever takes the report finds it, and may
-			 * end it.
-			 */
+			/* Reported after it is parked: whoever takes the report finds it. */
 			lockstep_park_local(req);
-			if (flush)
-				lockstep_disk_flush_failed(vol, blk_status_to_errno(status));
-			else
-				lockstep_disk_failed(vol, "a write", blk_status_to_errno(status));
+			lockstep_disk_failed(vol, "a write", blk_status_to_errno(status));
 		}
 	}
 	percpu_ref_put(&vol->disk_ref);
@@ -609,7 +599,6 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	lockstep_disk_job_init(&req->submit.job, &req->local_start);
 	req->parked = 0;
 	req->is_flush = !bio_sectors(bio);
-	req->flushes = bio->bi_opf & REQ_PREFLUSH;
 	req->range.ready = range_ready;
 	req->wait.go = go;
 	INIT_LIST_HEAD(&req->wait.node);

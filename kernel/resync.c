@@ -5,7 +5,6 @@
 
 #include <linux/blkdev.h>
 #include <lockstep/disk.h>
-#include "diskfail.h"
 #include "engine.h"
 #include "report.h"
 #include "resource.h"
@@ -128,10 +127,8 @@ static void flush_both(struct lockstep_volume *vol)
 	int idx, err;
 
 	err = blkdev_issue_flush(vol->data.bdev);
-	if (err) {
-		lockstep_disk_flush_failed(vol, err);
+	if (err)
 		lockstep_engine_fail_session(vol, "the local disk cannot be flushed", err);
-	}
 	call->tx.payload = NULL;
 	call->done = flush_done;
 	call->soft = false;

@@ -213,7 +213,7 @@ static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 		err = vol->failed ? 0 : lockstep_metaio_flush_data(vol);
 		if (!err)
 			continue;
-		lockstep_disk_flush_failed(vol, err);
+		lockstep_disk_failed(vol, "a flush", err);
 		snprintf(why, len, "%s: flushing %s failed (error %d)", res->name, vol->backing,
 			 err);
 		break;

@@ -92,7 +92,6 @@ struct lockstep_volume {
 	bool pulled;
 	char disk_why[LOCKSTEP_WHY_BYTES];	/* what it failed; under ctl */
 	const char *disk_what;		/* the same, just reported; by exchange */
-	bool flush_failed, owes_error;	/* diskfail.c; by exchange */
 	int disk_err;
 	unsigned long disk_told;	/* jiffies: when the log had it that it hangs; 0: not yet */
 	bool disk_news;			/* the log has the last report */

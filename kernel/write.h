@@ -49,7 +49,6 @@ struct lockstep_request {
 	struct lockstep_submit submit;	/* its job also: zeroes that the disk cannot write itself */
 	blk_status_t status;		/* of the local disk */
 	bool is_flush;			/* no data, no range */
-	bool flushes;			/* before its data, if it has any */
 	bool both;			/* acknowledged by the peer: may clear marks */
 	bool alone;			/* not sent to the peer */
 	bool resent;			/* in a session through which we work */
