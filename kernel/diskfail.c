@@ -42,6 +42,9 @@ void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err
 	WRITE_ONCE(vol->disk_news, news);
 	if (READ_ONCE(vol->failed) && err != -ETIMEDOUT)
 		return;
+	/* A real error that nobody has taken yet is not forgotten over a late one. */
+	if (err == -ETIMEDOUT && READ_ONCE(vol->disk_what))
+		return;
 	WRITE_ONCE(vol->disk_err, err);
 	smp_store_release(&vol->disk_what, what);
 	lockstep_status_post(vol->res, STATUS_DISK_FAILED);
@@ -177,6 +180,21 @@ static void check_peers(struct lockstep_session *s, u32 ms)
 	}
 }
 
+/*
+ * Their workers may be kept by a request that nobody counts, of a resync for example, with the
+ * application's behind it. Throttled writes may take longer on a disk that is well.
+ */
+static bool are_jobs_stuck(const struct lockstep_volume *vol, u32 ms)
+{
+	unsigned long before = jiffies - msecs_to_jiffies(ms);
+
+	return !READ_ONCE(vol->failed) &&
+	       (lockstep_disk_jobs_are_stuck(&vol->submits.prompt, before) ||
+		lockstep_disk_jobs_are_stuck(&vol->zeroes, before) ||
+		lockstep_disk_jobs_are_stuck(&vol->submits.patient,
+					     jiffies - 4 * msecs_to_jiffies(ms)));
+}
+
 void lockstep_disk_check(struct lockstep_session *s)
 {
 	struct lockstep_resource *res = s->res;
@@ -189,7 +207,8 @@ void lockstep_disk_check(struct lockstep_session *s)
 	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++) {
 		vol = READ_ONCE(res->volume[i]);
 		if (vol && (lockstep_request_is_overdue(vol, res->disk_timeout_ms) ||
-			    lockstep_regions_is_overdue(vol, res->disk_timeout_ms)))
+			    lockstep_regions_is_overdue(vol, res->disk_timeout_ms) ||
+			    are_jobs_stuck(vol, res->disk_timeout_ms)))
 			lockstep_disk_failed(vol, "to finish a request in time", -ETIMEDOUT);
 	}
 }

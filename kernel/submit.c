@@ -29,7 +29,9 @@ static void jobs_work(struct work_struct *work)
 		if (job->since)
 			WRITE_ONCE(*job->since, jiffies);
 		smp_store_release(&job->waiting, false);
+		WRITE_ONCE(jobs->busy_since, jiffies | 1);
 		job->run(job);
+		WRITE_ONCE(jobs->busy_since, 0);
 	}
 }
 
@@ -38,6 +40,7 @@ void lockstep_disk_jobs_init(struct lockstep_disk_jobs *jobs)
 	spin_lock_init(&jobs->lock);
 	INIT_LIST_HEAD(&jobs->list);
 	INIT_WORK(&jobs->work, jobs_work);
+	jobs->busy_since = 0;
 }
 
 /* The last one may have been what its volume's end waited for: the work is on its way out. */
@@ -58,6 +61,13 @@ void lockstep_disk_jobs_add(struct lockstep_disk_jobs *jobs, struct lockstep_dis
 	/* Under the lock: once it is done, and that may be at once, the volume may go. */
 	queue_work(lockstep_disk_wq, &jobs->work);
 	spin_unlock_irqrestore(&jobs->lock, flags);
+}
+
+bool lockstep_disk_jobs_are_stuck(const struct lockstep_disk_jobs *jobs, unsigned long before)
+{
+	unsigned long since = READ_ONCE(jobs->busy_since);
+
+	return since && time_before(since, before);
 }
 
 /* ---- bios ----------------------------------------------------------------------------------- */

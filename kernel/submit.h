@@ -64,6 +64,7 @@ struct lockstep_disk_jobs {
 	spinlock_t lock;		/* interrupts off; leaf */
 	struct list_head list;
 	struct work_struct work;
+	unsigned long busy_since;	/* jiffies: the job under way; 0: none */
 };
 
 void lockstep_disk_jobs_init(struct lockstep_disk_jobs *jobs);
@@ -72,6 +73,9 @@ void lockstep_disk_jobs_exit(struct lockstep_disk_jobs *jobs);
 /* Any context. */
 void lockstep_disk_jobs_add(struct lockstep_disk_jobs *jobs, struct lockstep_disk_job *job,
 			    void (*run)(struct lockstep_disk_job *job));
+
+/* Is one at it since before `before` (jiffies)? Whoever waits behind it is not late, see above. */
+bool lockstep_disk_jobs_are_stuck(const struct lockstep_disk_jobs *jobs, unsigned long before);
 
 /* Of a volume. */
 struct lockstep_submits {
