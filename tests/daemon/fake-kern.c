@@ -361,8 +361,12 @@ static int f_session_open(void *k, const struct nl_session *s, struct err *e)
 	for (u32 i = 0; r == 0 && i < s->nr_volumes; i++) {
 		struct fake_volume *v = volume(f, s->volume[i].volume);
 
+		bool primary = s->volume[i].flags & LOCKSTEP_FLAG_PRIMARY;
+
 		if (!v || v->m.gen_current != s->volume[i].gen_current)
 			r = err_set(e, -EAGAIN, "kernel-again", "generation changed");
+		else if (primary != (f->r.role == LOCKSTEP_ROLE_PRIMARY))
+			r = err_set(e, -EAGAIN, "kernel-again", "role changed");
 		else
 			v->opened = s->volume[i];
 	}

@@ -39,6 +39,9 @@ static void test_primary_second(void **state)
 	pair_up_both(p);
 	until(p, are_connected);
 	assert_true(A->start_stamp < B->start_stamp);
+	/* The verdict was made for these roles: the kernel looks whether they are still so. */
+	assert_false(A->v[0].opened.flags & LOCKSTEP_FLAG_PRIMARY);
+	assert_true(B->v[0].opened.flags & LOCKSTEP_FLAG_PRIMARY);
 }
 
 static bool marks_merged(struct pair *p)
