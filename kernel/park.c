@@ -49,11 +49,18 @@ static struct lockstep_request *pop(struct lockstep_resource *res, struct list_h
  */
 static void resend(struct lockstep_request *req, u8 parked, struct lockstep_session *s)
 {
+	bool called = parked == PARK_LOCAL && req->call_epoch == s->epoch;
+
 	req->resent = true;
 	if (parked & PARK_LOCAL)
 		req->status = BLK_STS_OK;
 	if (!READ_ONCE(req->vol->failed))
 		lockstep_write_mark(req);
+	/* It began in this session, and its disk failed before we came by: as below. */
+	if (called) {
+		lockstep_write_put(req);
+		return;
+	}
 	/* One part is left of what was parked: the answer. */
 	if (parked == (PARK_LOCAL | PARK_PEER))
 		atomic_dec(&req->pending);
@@ -81,24 +88,26 @@ static void resume(struct lockstep_waiter *w)
 
 /*
  * The local part has ended without a result that counts. If this primary works through its peer
- * already, nobody will come for the orphans any more. What was sent again has its answer still to
- * come, or had it in such a session: nothing is left to wait for here. The rest goes there now; its
- * call is free, as the answer came in the session before.
+ * already, nobody will come for the orphans any more. What was sent in this session, for the first
+ * time or again, has its answer still to come, or had it: from a peer that has noted to be the only
+ * copy, so nothing is left to wait for here. Its call is in use, or was: never twice in a session.
+ * The rest goes there now; its call is free, as the answer came in the session before.
  */
 void lockstep_park_local(struct lockstep_request *req)
 {
 	struct lockstep_resource *res = req->vol->res;
 	unsigned long flags;
-	bool through;
+	bool through, called;
 
 	spin_lock_irqsave(&res->io_lock, flags);
 	through = res->through && READ_ONCE(req->vol->failed) && !req->parked;
+	called = req->resent || READ_ONCE(req->call_epoch) == res->through_epoch;
 	if (!through)
 		park_locked(req, PARK_LOCAL);
 	spin_unlock_irqrestore(&res->io_lock, flags);
 	if (!through)
 		return;
-	if (req->resent) {
+	if (called) {
 		req->status = BLK_STS_OK;
 		lockstep_write_put(req);
 		return;
@@ -169,10 +178,11 @@ void lockstep_request_resend(struct lockstep_resource *res)
 	lockdep_assert_held(&res->ctl);
 	spin_lock_irq(&res->io_lock);
 	res->through = through;
+	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
+	res->through_epoch = s ? s->epoch : 0;
 	list_splice_init(&res->orphans, &orphans);
 	spin_unlock_irq(&res->io_lock);
 	idx = srcu_read_lock(&res->mode_srcu);
-	s = srcu_dereference(res->session, &res->mode_srcu);
 	while ((req = pop(res, &orphans, &parked)))
 		if (through)
 			resend(req, parked, s);

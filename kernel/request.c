@@ -292,6 +292,7 @@ static void submit_local(struct lockstep_request *req, bool own_thread)
 void lockstep_write_send(struct lockstep_request *req, struct lockstep_session *s)
 {
 	message(req, s);
+	WRITE_ONCE(req->call_epoch, s->epoch);
 	req->call.done = peer_done;
 	req->call.soft = true;
 	if (!lockstep_stream_call(lockstep_session_stream(s), &req->call))
@@ -315,6 +316,8 @@ static enum begun begin_both(struct lockstep_request *req, struct lockstep_sessi
 	bool disk = percpu_ref_tryget_live(&req->vol->disk_ref);
 
 	atomic_set(&req->pending, disk ? 3 : 2);
+	/* Before it can be taken from the disk: who does that asks whether the call is made. */
+	WRITE_ONCE(req->call_epoch, s->epoch);
 	if (disk)
 		set_pending(req);
 	lockstep_write_send(req, s);
@@ -593,6 +596,7 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	req->both = false;
 	req->alone = false;
 	req->resent = false;
+	req->call_epoch = 0;
 	req->holds_pages = false;
 	req->shared = shared;
 	req->nr_vecs = clone->bi_vcnt;

@@ -109,6 +109,7 @@ struct lockstep_resource {
 	struct list_head orphans;	/* parked requests, see request.h */
 	u32 nr_held;
 	bool through;			/* the session is one through which we work (P9) */
+	u64 through_epoch;		/* which, while that is so */
 
 	/* For the state worker. */
 	unsigned long conditions;	/* bits of enum status_condition, atomic */

@@ -39,6 +39,7 @@ struct lockstep_request {
 	struct list_head orphan;	/* under io_lock */
 	u8 parked;			/* PARK_*, under io_lock */
 	struct lockstep_call call;
+	u64 call_epoch;			/* the session it was made in; 0: none */
 	/* local disk, peer, and the submitter while it starts both */
 	atomic_t pending;
 	atomic_t local;			/* enum local_state */

@@ -144,6 +144,21 @@ def pulled(lab, m):
     m.quiet()
 
 
+def again(lab, m):
+    """Given up once more while a copies from b, with writes on their way to both."""
+    fio = m.a.start(FIO.replace("iodepth=8", "iodepth=32"))
+    for _ in range(6):
+        m.a.sh("lockstep detach r0")
+        time.sleep(0.5)
+        m.a.sh("lockstep attach r0")
+        lab.wait(lambda: m.volume(m.a)["sync"]["state"] == "target", 30, "a copies from b", 0.05)
+        time.sleep(lab.random.random())
+    lab.check(fio.alive, f"the load ended: {fio.text}")
+    fio.kill()
+    fio.ended(60)
+    m.quiet()
+
+
 def full_queue(lab, m):
     """Whoever hands a request to the disk waits for it as well; nobody else does."""
     a = m.a
@@ -173,5 +188,6 @@ def run(lab):
     secondary(lab, m)
     primary(lab, m)
     pulled(lab, m)
+    again(lab, m)
     full_queue(lab, m)
     m.finish()
