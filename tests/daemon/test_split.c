@@ -99,6 +99,29 @@ static void test_facts(void **state)
 	expect_untouched(p);
 }
 
+/* Looked at as often though the two were connected before: the clock is not that phase's. */
+static void test_after_a_session(void **state)
+{
+	struct pair *p = *state;
+
+	pair_gen(p, ALICE, 0, 7, 0, GOOD);
+	pair_gen(p, BOB, 0, 7, 0, GOOD);
+	pair_up_both(p);
+	until(p, are_connected);
+	pair_must(p, ALICE, CTL_DISCONNECT);
+	pair_run(p, 300);
+	make_split(p);
+	pair_must(p, ALICE, CTL_CONNECT);
+	until(p, both_know);
+	pair_run(p, 600);
+	fake_lock(A);
+	A->v[0].m.oos_bits = 4;
+	fake_unlock(A);
+	pair_run(p, 600);
+	assert_int_equal(pair_facts(p, BOB).split.peer.marked_bytes, 4 * 4096);
+	assert_int_equal(A->surrenders + B->surrenders, 0);
+}
+
 /* Either side may be asked, for either side. */
 static void test_resolve(void **state)
 {
@@ -410,6 +433,7 @@ int main(void)
 #define TEST(fn)	cmocka_unit_test_setup_teardown(fn, pair_set_up, pair_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_facts),
+		TEST(test_after_a_session),
 		TEST(test_resolve),
 		TEST(test_refusals),
 		TEST(test_crossing),

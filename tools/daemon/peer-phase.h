@@ -134,7 +134,8 @@ struct peer {
 	enum peer_phase phase;
 	u64 phase_ms;			/* since when */
 	sd_event_source *timer;		/* deadline of the phase, or the next try */
-	sd_event_source *pinger;
+	sd_event_source *pinger;	/* while connected */
+	sd_event_source *ticker;	/* while split */
 	struct peer_job *job;		/* [T1] */
 	bool wanted;
 

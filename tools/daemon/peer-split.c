@@ -195,7 +195,7 @@ static int on_tick(sd_event_source *s, uint64_t now, void *arg)
 		return 0;
 	}
 	peer_send(p, LOCKSTEP_CT_PING, NULL, 0);
-	loop_timer(p->env->event, &p->pinger, p->env->ping_ms, on_tick, p);
+	loop_timer(p->env->event, &p->ticker, p->env->ping_ms, on_tick, p);
 	peer_split_look(p);
 	return 0;
 }
@@ -223,7 +223,7 @@ bool peer_split_enter(struct peer *p)
 	p->backoff_ms = p->env->retry_min_ms;
 	p->hasty = 0;
 	send_facts(p);
-	loop_timer(p->env->event, &p->pinger, p->env->ping_ms, on_tick, p);
+	loop_timer(p->env->event, &p->ticker, p->env->ping_ms, on_tick, p);
 	return true;
 }
 

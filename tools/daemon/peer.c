@@ -130,6 +130,7 @@ static void drop_attempt(struct peer *p)
 	p->dial = NULL;
 	peer_drop_streams(p);
 	loop_timer_off(p->pinger);
+	loop_timer_off(p->ticker);
 }
 
 static u64 retry_delay(struct peer *p)
@@ -732,6 +733,7 @@ void peer_destroy(struct peer *p)
 		p->job->peer = NULL;
 	loop_drop(&p->timer);
 	loop_drop(&p->pinger);
+	loop_drop(&p->ticker);
 	OPENSSL_cleanse(p->key, sizeof(p->key));
 	OPENSSL_cleanse(p->token, sizeof(p->token));
 	free(p->mine.v);
