@@ -130,7 +130,8 @@ class More:
     def disks(self):
         """Given up, replaced by what does not fit, and the last good one."""
         a, t = self.a, self.on_a
-        a.sh("lockstep detach r0 --volume 0")
+        # It ends the session, and the next one takes a moment.
+        a.sh("lockstep detach r0 --volume 0 && lockstep wait-connect r0")
         t.refused("lockstep resize r0 --volume 0", "volume 0 has no disk here",
                   "lockstep attach r0")
         a.sh("truncate -s 16M /run/small && losetup /dev/loop0 /run/small && "
