@@ -20,7 +20,9 @@ SLOW = "delay {dev} 0 50"
 
 class Hangs(Mirror):
     def conf_of(self, m):
-        return f"disk_timeout_ms = {DISK_TIMEOUT_MS};\n" + self.conf
+        # A full queue has to be seen before its disk is given up.
+        ms = DISK_TIMEOUT_MS * (4 if self.lab.debug else 1)
+        return f"disk_timeout_ms = {ms};\n" + self.conf
 
     def hang(self, m):
         m.sh("dmsetup suspend --nolockfs data")
