@@ -5,6 +5,7 @@
 #include <linux/major.h>
 #include "compat.h"
 #include "resource.h"
+#include "submitway.h"
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
@@ -110,21 +111,21 @@ static void note(struct lockstep_submit *s, struct lockstep_disk_jobs *jobs, str
 	s->vcnt = bio->bi_vcnt;
 }
 
-/* Writeback throttling lets pass what has both flags. */
-static bool is_patient(const struct bio *bio)
+static enum submit_way way_of(const struct bio *bio)
 {
-	return bio_op(bio) == REQ_OP_WRITE &&
-	       (bio->bi_opf & (REQ_SYNC | REQ_IDLE)) != (REQ_SYNC | REQ_IDLE);
-}
-
-static bool can_refuse(const struct bio *bio)
-{
+	const blk_opf_t both = REQ_SYNC | REQ_IDLE;
 	struct block_device *bdev = bio->bi_bdev;
+	struct submit_facts f = {
+		.synchronous = compat_bdev_synchronous(bdev),
+		.nowait = bdev_nowait(bdev),
+		.mq = queue_is_mq(bdev_get_queue(bdev)),
+		.drops_nowait = bdev->bd_disk->major == MD_MAJOR,
+		/* wbt_should_throttle() lets pass what has both flags. */
+		.throttled = bio_op(bio) == REQ_OP_WRITE && (bio->bi_opf & both) != both,
+		.flush = bio->bi_opf & REQ_PREFLUSH,
+	};
 
-	if (!bdev_nowait(bdev))
-		return false;
-	return queue_is_mq(bdev_get_queue(bdev)) ||
-	       (!(bio->bi_opf & REQ_PREFLUSH) && bdev->bd_disk->major != MD_MAJOR);
+	return submit_way(&f);
 }
 
 void lockstep_submits_init(struct lockstep_submits *ss)
@@ -141,17 +142,17 @@ void lockstep_submits_exit(struct lockstep_submits *ss)
 
 void lockstep_submit(struct lockstep_submit *s, struct lockstep_submits *ss, struct bio *bio)
 {
-	if (compat_bdev_synchronous(bio->bi_bdev)) {
-		submit_bio_noacct(bio);
-		return;
-	}
-	note(s, is_patient(bio) ? &ss->patient : &ss->prompt, bio);
-	if (is_patient(bio) || !can_refuse(bio)) {
+	enum submit_way way = way_of(bio);
+
+	note(s, way == SUBMIT_PATIENT ? &ss->patient : &ss->prompt, bio);
+	if (way == SUBMIT_PROMPT || way == SUBMIT_PATIENT) {
 		lockstep_disk_jobs_add(s->jobs, &s->job, submit_job);
 		return;
 	}
-	bio->bi_opf |= REQ_NOWAIT;
-	bio->bi_end_io = ended;
-	bio->bi_private = s;
+	if (way == SUBMIT_NOWAIT) {
+		bio->bi_opf |= REQ_NOWAIT;
+		bio->bi_end_io = ended;
+		bio->bi_private = s;
+	}
 	submit_bio_noacct(bio);
 }

@@ -7,23 +7,8 @@
  * a session waits for, nor a worker or a command that lets others go on (P9, P10). They submit
  * without waiting where that is possible, and else a worker does it, which may sleep as long as it
  * likes. A volume has two for it, and what comes meanwhile waits behind: so a disk that hangs, with
- * all the requests there can be, takes a few workers and none from another volume. By device and
- * bio:
- *
- *   device                        bio                 goes
- *   completes while it submits    any                 directly (brd, pmem: no queue at all)
- *   any other                     write of no hurry   by the second worker: writeback throttling
- *                                                     keeps it, REQ_NOWAIT or not, in favour of
- *                                                     others
- *   blk-mq                        any other           REQ_NOWAIT; refused: by the first worker
- *   stacked, and passes           a flush             by the first worker: split up, or one at a
- *   REQ_NOWAIT on (dm-linear)                         time, without the flag
- *                                 any other           REQ_NOWAIT; refused: by the first worker
- *   stacked, else (dm-thin,       any other           by the first worker: it hands requests on in
- *   dm-crypt; md, which takes                         the caller's context, who then waits for the
- *   the flag and drops it)                            disk below
- *
- * A device that passes the flag on to one that drops it (dm-linear on md) still keeps us.
+ * all the requests there can be, takes a few workers and none from another volume. Who goes which
+ * way: core/submitway.h.
  */
 #ifndef LOCKSTEP_SUBMIT_H
 #define LOCKSTEP_SUBMIT_H
