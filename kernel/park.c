@@ -7,6 +7,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/net.h>
+#include "orphan.h"
 #include "resource.h"
 #include "session.h"
 #include "volume.h"
@@ -56,7 +57,7 @@ static void resend(struct lockstep_request *req, u8 parked, struct lockstep_sess
 		req->status = BLK_STS_OK;
 	if (!READ_ONCE(req->vol->failed))
 		lockstep_write_mark(req);
-	/* It began in this session, and its disk failed before we came by: as below. */
+	/* Made in this session, before we came by, and not to be made twice: core/orphan.h. */
 	if (called) {
 		lockstep_write_put(req);
 		return;
@@ -77,7 +78,7 @@ static void resume(struct lockstep_waiter *w)
 
 	idx = srcu_read_lock(&res->mode_srcu);
 	spin_lock_irq(&res->io_lock);
-	s = res->through ? srcu_dereference(res->session, &res->mode_srcu) : NULL;
+	s = res->through_epoch ? srcu_dereference(res->session, &res->mode_srcu) : NULL;
 	if (!s)
 		park_locked(req, PARK_LOCAL);
 	spin_unlock_irq(&res->io_lock);
@@ -86,34 +87,39 @@ static void resume(struct lockstep_waiter *w)
 	srcu_read_unlock(&res->mode_srcu, idx);
 }
 
-/*
- * The local part has ended without a result that counts. If this primary works through its peer
- * already, nobody will come for the orphans any more. What was sent in this session, for the first
- * time or again, has its answer still to come, or had it: from a peer that has noted to be the only
- * copy, so nothing is left to wait for here. Its call is in use, or was: never twice in a session.
- * The rest goes there now; its call is free, as the answer came in the session before.
- */
+/* Under io_lock, under which it changes whether we work through the peer, and what is parked. */
+static enum orphan_next next_of(const struct lockstep_request *req)
+{
+	struct orphan_facts f = {
+		.through_epoch = req->vol->res->through_epoch,
+		.call_epoch = READ_ONCE(req->call_epoch),
+		.resent = req->resent,
+		.given_up = READ_ONCE(req->vol->failed),
+		.parked = req->parked,
+	};
+
+	return orphan_next(&f);
+}
+
+/* The local part has ended without a result that counts: core/orphan.h. */
 void lockstep_park_local(struct lockstep_request *req)
 {
 	struct lockstep_resource *res = req->vol->res;
+	enum orphan_next next;
 	unsigned long flags;
-	bool through, called;
 
 	spin_lock_irqsave(&res->io_lock, flags);
-	through = res->through && READ_ONCE(req->vol->failed) && !req->parked;
-	called = req->resent || READ_ONCE(req->call_epoch) == res->through_epoch;
-	if (!through)
+	next = next_of(req);
+	if (next == ORPHAN_PARK)
 		park_locked(req, PARK_LOCAL);
 	spin_unlock_irqrestore(&res->io_lock, flags);
-	if (!through)
-		return;
-	if (called) {
+	if (next == ORPHAN_SETTLE) {
 		req->status = BLK_STS_OK;
 		lockstep_write_put(req);
-		return;
+	} else if (next == ORPHAN_SEND) {
+		req->wait.go = resume;
+		lockstep_request_defer(res, &req->wait);
 	}
-	req->wait.go = resume;
-	lockstep_request_defer(res, &req->wait);
 }
 
 /*
@@ -177,9 +183,8 @@ void lockstep_request_resend(struct lockstep_resource *res)
 
 	lockdep_assert_held(&res->ctl);
 	spin_lock_irq(&res->io_lock);
-	res->through = through;
 	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
-	res->through_epoch = s ? s->epoch : 0;
+	res->through_epoch = through && s ? s->epoch : 0;
 	list_splice_init(&res->orphans, &orphans);
 	spin_unlock_irq(&res->io_lock);
 	idx = srcu_read_lock(&res->mode_srcu);

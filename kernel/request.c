@@ -512,7 +512,7 @@ void lockstep_request_hold(struct lockstep_resource *res)
 	spin_lock_irq(&res->io_lock);
 	if (res->io_mode == LOCKSTEP_IO_BOTH)
 		res->io_mode = LOCKSTEP_IO_NARROW;
-	res->through = false;
+	res->through_epoch = 0;
 	spin_unlock_irq(&res->io_lock);
 }
 
@@ -532,7 +532,7 @@ void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_m
 	res->io_mode = mode;
 	/* Set by lockstep_request_resend() alone, for as long as it is so. */
 	if (mode != LOCKSTEP_IO_BOTH || res->state.copy == STATE_COPY_UP_TO_DATE)
-		res->through = false;
+		res->through_epoch = 0;
 	if (mode == LOCKSTEP_IO_ALONE)
 		list_splice_init(&res->orphans, &orphans);
 	/* In LAZY, too: writes ask, and wait again; a read must not wait for a write. */

@@ -108,8 +108,7 @@ struct lockstep_resource {
 	struct list_head held;		/* waiters for a mode that lets them go */
 	struct list_head orphans;	/* parked requests, see request.h */
 	u32 nr_held;
-	bool through;			/* the session is one through which we work (P9) */
-	u64 through_epoch;		/* which, while that is so */
+	u64 through_epoch;		/* of the session, if we work through it (P9); else 0 */
 
 	/* For the state worker. */
 	unsigned long conditions;	/* bits of enum status_condition, atomic */
