@@ -29,7 +29,6 @@
 #include <linux/sort.h>
 #include <linux/tcp.h>
 #include <net/net_namespace.h>
-#include "engine.h"
 #include "resource.h"
 #include "session.h"
 #include "state.h"
@@ -434,7 +433,7 @@ static void look_at_volume(struct lockstep_volume *vol, struct volume_look *l)
 
 	l->is = true;
 	l->stuck = atomic_read(&vol->stuck);
-	l->strays = atomic_read(&vol->strays) + lockstep_engine_strays(vol);
+	l->strays = lockstep_volume_strays(vol);
 	l->reads = atomic_read(&vol->local_reads);
 	l->reads_ms = jiffies_to_msecs(jiffies - READ_ONCE(vol->read_progress));
 	if (smp_load_acquire(&vol->failed))

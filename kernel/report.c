@@ -6,7 +6,6 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <net/genetlink.h>
-#include "engine.h"
 #include "netlink.h"
 #include "resource.h"
 #include "session.h"
@@ -115,9 +114,8 @@ static int put_counters(struct sk_buff *skb, struct lockstep_volume *vol)
 	    put_u64(skb, LOCKSTEP_ATTR_READ_ERRORS, atomic64_read(&vol->read_errors)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_WRITE_ERRORS, atomic64_read(&vol->write_errors)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_REPAIRS, atomic64_read(&vol->repairs)) ||
-	    nla_put_u32(skb, LOCKSTEP_ATTR_STUCK, 
-			atomic_read(&vol->stuck) + atomic_read(&vol->strays) +
-			lockstep_engine_strays(vol)))
+	    nla_put_u32(skb, LOCKSTEP_ATTR_STUCK,
+			atomic_read(&vol->stuck) + lockstep_volume_strays(vol)))
 		return -EMSGSIZE;
 	return vol->disk_why[0] ? nla_put_string(skb, LOCKSTEP_ATTR_DISK_WHY, vol->disk_why) : 0;
 }

@@ -347,14 +347,17 @@ static void leave_disks(struct lockstep_session *s)
 		if (!vol->failed)
 			ticks = lockstep_engine_leave_disk(vol, ticks);
 	lockstep_session_idle(s);
-	if (!wait_for_completion_timeout(&s->idle, msecs_to_jiffies(LEAVE_MS))) {
+	if (!wait_for_completion_timeout(&s->idle, ticks)) {
 		nr = let_go(s, true);
 		wait_for_completion(&s->idle);
 	}
 	s->res->wait = NULL;
+	resource_for_each_volume(s->res, i, vol)
+		nr += vol->failed ? 0 : lockstep_engine_strays(vol);
 	if (nr)
-		pr_warn("%s: %u requests of %s are still at the local disk: it is connected again "
-			"when they have come back\n", s->res->name, nr, s->res->peer_name);
+		pr_warn("%s: %u requests of the session with %s are still at the local disk: the "
+			"next one begins when they have come back\n", s->res->name, nr,
+			s->res->peer_name);
 }
 
 /*

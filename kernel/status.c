@@ -7,7 +7,6 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include "diskfail.h"
-#include "engine.h"
 #include "metaio.h"
 #include "report.h"
 #include "request.h"
@@ -418,8 +417,7 @@ static void tell_strays(struct lockstep_resource *res)
 	int i;
 
 	resource_for_each_volume(res, i, vol)
-		any |= !vol->failed &&
-		       (atomic_read(&vol->strays) || lockstep_engine_strays(vol));
+		any |= !vol->failed && lockstep_volume_strays(vol);
 	if (res->state.strays != any)
 		lockstep_status_step_locked(res, STATE_EV_STRAYS, any, NULL, 0);
 }

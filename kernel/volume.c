@@ -194,6 +194,11 @@ int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t 
 
 /* ---- openers -------------------------------------------------------------------------------- */
 
+u32 lockstep_volume_strays(struct lockstep_volume *vol)
+{
+	return atomic_read(&vol->strays) + lockstep_engine_strays(vol);
+}
+
 int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len)
 {
 	int err = 0;
@@ -647,8 +652,7 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	int err = 0;
 
 	lockdep_assert_held(&res->ctl);
-	if ((vol->failed && !lockstep_disk_is_left(vol)) || atomic_read(&vol->strays) ||
-	    lockstep_engine_strays(vol)) {
+	if ((vol->failed && !lockstep_disk_is_left(vol)) || lockstep_volume_strays(vol)) {
 		snprintf(why, len, "requests are still at %s, which does not answer: remove it "
 			 "from this host, or wait until they come back", vol->backing);
 		return -EBUSY;

@@ -139,6 +139,9 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *backing,
 				   const char *meta_path, u64 old_sect, char *why, size_t len);
 
+/* Requests of a session that is over, the peer's and of a resync, at its disk [S9]. */
+u32 lockstep_volume_strays(struct lockstep_volume *vol);
+
 /* -EBUSY, with a sentence that names the opener, while somebody has it open. */
 int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len);
 
