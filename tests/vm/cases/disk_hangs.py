@@ -10,7 +10,7 @@ import time
 from mirror import DEVICE, LINEAR, Mirror
 from tries import Tries
 
-TIMEOUT = 600
+TIMEOUT = 900
 DISK_TIMEOUT_MS = 8000                 # longer than a session ends without its peer
 FIO = (f"fio --name=v --filename={DEVICE} --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite "
        "--bs=4k --size=96m --time_based=1 --runtime=600 --thread=1 "
@@ -161,25 +161,79 @@ def again(lab, m):
     m.quiet()
 
 
+def verified(lab, m):
+    """The end of a session says nowhere how far a verify of a disk that hangs had come."""
+    m.a.sh("lockstep demote r0")
+    m.map(m.a, "data", SLOW)
+    m.a.sh("lockstep verify r0")
+    time.sleep(1)                      # it is not at its beginning
+    m.hang(m.a)
+    m.pair.cut("both")
+    m.wait_link(m.a, up=False, seconds=20)
+    lab.check(m.volume(m.a), "a says nothing of its volume")
+    m.pair.restore("both")
+    m.answer(m.a)
+    m.map(m.a, "data", LINEAR)
+    m.quiet()
+    m.a.sh("lockstep promote r0")
+
+
+class Queue:
+    """a's disk has a queue of one, and takes a minute for it. The disk is used up after that."""
+
+    def __init__(self, m, name):
+        self.m, self.a, self.name = m, m.a, name
+        self.minute = 60 * (1000 if m.lab.debug else 250)    # in jiffies
+
+    def __enter__(self):
+        delay = "/sys/bus/pseudo/drivers/scsi_debug/delay"
+        self.a.sh("modprobe sd_mod; modprobe scsi_debug add_host=2 max_queue=1 dev_size_mb=256 "
+                  "fake_rw=1 delay=0; "
+                  f"for i in $(seq 100); do test -b /dev/{self.name} && break; sleep 0.1; done; "
+                  f"echo 600 >/sys/block/{self.name}/device/timeout; echo 0 >{delay}")
+        self.m.map(self.a, "data", f"linear /dev/{self.name} 0")
+        self.a.sh(f"echo {self.minute} >{delay}")
+        return self
+
+    def offline(self):
+        """What waits behind the one that is there fails."""
+        self.a.sh(f"echo offline >/sys/block/{self.name}/device/state")
+
+    def __exit__(self, kind, *_):
+        if kind:
+            return
+        self.offline()
+        self.m.map(self.a, "data", LINEAR)
+        self.m.lab.wait(lambda: self.a.sh("lockstep attach r0", check=False).rc == 0, 120,
+                        "attached", 0.5)
+        self.m.wait_synced()
+
+
+def given_up(lab, m):
+    lab.wait(lambda: m.volume(m.a).get("disk") == "failed", 60, "a's disk is given up")
+
+
+def stuck_worker(lab, m):
+    """Nothing of an application's is at the disk, nor does anybody count what is."""
+    with Queue(m, "sda"):
+        m.a.sh("lockstep verify r0")
+        given_up(lab, m)
+        m.write(m.a, 119).wait(60)
+
+
 def full_queue(lab, m):
     """Whoever hands a request to the disk waits for it as well; nobody else does."""
     a = m.a
-    a.sh("modprobe sd_mod; modprobe scsi_debug max_queue=1 dev_size_mb=256 fake_rw=1 delay=0; "
-         "for i in $(seq 100); do test -b /dev/sda && break; sleep 0.1; done; "
-         "echo 600 >/sys/block/sda/device/timeout")
-    m.map(a, "data", "linear /dev/sda 0")
-    a.sh("echo 15000 >/sys/bus/pseudo/drivers/scsi_debug/delay")   # a minute of stock kernels
-    fio = a.start(FIO.replace("iodepth=8", "iodepth=64") + " --numjobs=2 --offset_increment=16m")
-    lab.wait(lambda: "get_tag" in a.sh("cat /proc/[0-9]*/task/*/stack", check=False).out, 20,
-             "fio waits for room in the disk's queue")
-    lab.wait(lambda: m.volume(a).get("disk") == "failed", 30, "a's disk is given up")
-    m.write(a, 120).wait(60)
-    # What waits behind the one that is there fails then.
-    a.sh("echo offline >/sys/block/sda/device/state")
-    fio.kill()
-    fio.ended(90)
-    m.map(a, "data", LINEAR)
-    m.attach(a)
+    with Queue(m, "sdb") as queue:
+        fio = a.start(FIO.replace("iodepth=8", "iodepth=64") +
+                      " --numjobs=2 --offset_increment=16m")
+        lab.wait(lambda: "get_tag" in a.sh("cat /proc/[0-9]*/task/*/stack", check=False).out, 20,
+                 "fio waits for room in the disk's queue")
+        given_up(lab, m)
+        m.write(a, 120).wait(60)
+        queue.offline()
+        fio.kill()
+        fio.ended(90)
 
 
 def run(lab):
@@ -191,5 +245,7 @@ def run(lab):
     primary(lab, m)
     pulled(lab, m)
     again(lab, m)
+    verified(lab, m)
+    stuck_worker(lab, m)
     full_queue(lab, m)
     m.finish()
