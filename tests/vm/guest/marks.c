@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Marks blocks of a volume as out of sync, at random, as the daemon hands over the peer's marks:
- * nothing else can make hundreds of millions of them in a test's time.
+ * Marks blocks of a volume as out of sync, each with the same chance, as the daemon hands over the
+ * peer's marks: nothing else can make hundreds of millions of them in a test's time.
  *
- *	marks RESOURCE FIRST_BIT NR_BITS PERCENT RUN SEED	prints how many
- *
- * RUN: how many in a row in the mean. 1 is a coin tossed for each block, whatever PERCENT says of
- * it.
+ *	marks RESOURCE FIRST_BIT NR_BITS PERCENT SEED	prints how many
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -57,7 +54,7 @@ static void lengths_init(struct lengths *l, double p)
 	uint32_t i;
 
 	for (i = 0; i < DRAWS; i++) {
-		nr = p > 0 ? log(1 - (i + 0.5) / DRAWS) / log(p) : 0;
+		nr = log(1 - (i + 0.5) / DRAWS) / log(p);
 		l->nr[i] = nr < UINT16_MAX ? (uint16_t)nr : UINT16_MAX;
 	}
 }
@@ -81,39 +78,22 @@ static int merge(struct nl_sock *s, int family, const char *name, uint64_t first
 	return err;
 }
 
-/*
- * Chance of one more that is clear, or set: gaps and runs follow each other, and of both together
- * `share` is to be set. With runs of one tossed coin each, that is 1 - share and share.
- */
-static void chances(double share, double run, double *clear, double *set)
-{
-	double gap;
-
-	if (run <= 1)
-		run = 1 / (1 - share);
-	gap = run * (1 - share) / share;
-	*set = 1 - 1 / run;
-	*clear = gap > 1 ? 1 - 1 / gap : 0;
-}
-
 int main(int argc, char **argv)
 {
 	static struct lengths set, clear;
 	unsigned char runs[RUNS_BYTES];
 	struct nl_sock *s = nl_socket_alloc();
 	uint64_t bit, end, first, marked = 0;
-	double more_clear, more_set;
 	size_t len = 0;
 	int family;
 
-	if (argc != 7 || !s || genl_connect(s) < 0)
+	if (argc != 6 || !s || genl_connect(s) < 0)
 		return 2;
 	bit = first = strtoull(argv[2], NULL, 10);
 	end = bit + strtoull(argv[3], NULL, 10);
-	chances(atof(argv[4]) / 100, atof(argv[5]), &more_clear, &more_set);
-	lengths_init(&clear, more_clear);
-	lengths_init(&set, more_set);
-	state = strtoull(argv[6], NULL, 10) * 2654435761u + 1;
+	lengths_init(&clear, 1 - atof(argv[4]) / 100);
+	lengths_init(&set, atof(argv[4]) / 100);
+	state = strtoull(argv[5], NULL, 10) * 2654435761u + 1;
 	family = genl_ctrl_resolve(s, LOCKSTEP_GENL_NAME);
 	if (family < 0)
 		return 2;
