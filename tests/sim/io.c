@@ -17,25 +17,25 @@ static const u32 *content(struct node *nd, const struct request *r)
 	return payload;
 }
 
-bool io_in_flight(const struct node *nd)
+static bool any_of_first(const struct node *nd, int nr)
 {
 	int i;
 
-	for (i = 0; i < REQ_PASS; i++)
+	for (i = 0; i < nr; i++)
 		if (nd->req[i].state != REQ_FREE)
 			return true;
 	return false;
 }
 
+bool io_in_flight(const struct node *nd)
+{
+	return any_of_first(nd, REQ_PASS);
+}
+
 /* Of the application's, which are what a demotion waits for. */
 bool io_app_in_flight(const struct node *nd)
 {
-	int i;
-
-	for (i = 0; i < REQ_RESYNC; i++)
-		if (nd->req[i].state != REQ_FREE)
-			return true;
-	return false;
+	return any_of_first(nd, REQ_RESYNC);
 }
 
 /* In its range, waiting or not. */
