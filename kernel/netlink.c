@@ -517,6 +517,7 @@ static int session_open(struct genl_info *info, struct lockstep_resource *res, c
 {
 	u64 id = get_u64(info, LOCKSTEP_ATTR_SESSION_ID);
 	u64 epoch = get_u64(info, LOCKSTEP_ATTR_EPOCH);
+	u32 peer_role = get_u32(info, LOCKSTEP_ATTR_PEER_ROLE, LOCKSTEP_ROLE_SECONDARY);
 	struct lockstep_session *s;
 	int err;
 
@@ -527,20 +528,17 @@ static int session_open(struct genl_info *info, struct lockstep_resource *res, c
 	}
 	err = parse_peer_volumes(info, res, why) ?: check_loaded(res, why) ?:
 	      check_expected(res, why) ?: check_through(res, why) ?:
-	      lockstep_status_step_locked(res, STATE_EV_OPEN, 0, why, WHY_BYTES);
+	      lockstep_status_step_locked(res, STATE_EV_OPEN, peer_role, why, WHY_BYTES);
 	if (err)
 		return err;
 	res->fence_round++;
-	err = agree(res, get_u32(info, LOCKSTEP_ATTR_PEER_ROLE, LOCKSTEP_ROLE_SECONDARY), why) ?:
-	      mark_suspects(res, why);
+	err = agree(res, peer_role, why) ?: mark_suspects(res, why);
 	if (err) {
 		lockstep_status_step_locked(res, STATE_EV_LOST, 0, NULL, 0);
 		return err;
 	}
 	s = lockstep_session_open_locked(res, id, epoch,
-					 get_u64(info, LOCKSTEP_ATTR_PEER_BOOT_ID),
-					 get_u32(info, LOCKSTEP_ATTR_PEER_ROLE,
-						 LOCKSTEP_ROLE_SECONDARY),
+					 get_u64(info, LOCKSTEP_ATTR_PEER_BOOT_ID), peer_role,
 					 get_u32(info, LOCKSTEP_ATTR_STREAMS, 1),
 					 get_u32(info, LOCKSTEP_ATTR_TIMEOUT_MS, res->timeout_ms));
 	if (!IS_ERR(s))

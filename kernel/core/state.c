@@ -5,11 +5,11 @@
  *
  * Three choices that are not obvious:
  *
- * A promotion that was asked for ends with the peer's answer or with the session, never before.
- * Were it given up earlier and then asked for again, the old grant could be taken for the answer to
- * the new question, at a time when we have granted the peer's. (Giving it up because we grant the
- * peer's own is safe: whatever the peer granted before it asked has arrived before its question
- * did.)
+ * A promotion that was asked for ends with the peer's answer or with the session, never before,
+ * but for one reason: we grant the peer's own. The answer is still due then, and nothing is asked
+ * again until it has come. Else an answer could be taken for that to a later question: we would be
+ * primary by a grant that the peer knows for used up (`granted`), and it would not know that it
+ * leaves a primary behind.
  *
  * A session that ends during a resync leaves the source with set BOTH: the target may have finished
  * and be up to date in our generation without our knowing, and may be promoted. So we must not
@@ -72,6 +72,7 @@ static void become_primary(struct lockstep_state *s, u32 *eff)
 {
 	s->role = LOCKSTEP_ROLE_PRIMARY;
 	s->left_primary = 0;
+	s->granted = 0;
 	*eff |= STATE_EFF_META_PRIMARY | STATE_EFF_MODE | STATE_EFF_RW | STATE_EFF_NOTIFY;
 	if (is_up(s))
 		*eff |= STATE_EFF_TELL;
@@ -151,7 +152,7 @@ static enum state_refusal on_promote(struct lockstep_state *s, u32 arg, u32 *eff
 		return make_explicit(s, eff);
 	if (is_primary(s))
 		return STATE_RF_ALREADY;
-	if (s->asking)
+	if (s->answer_due)
 		return STATE_RF_ASKING;
 	s->automatic = automatic;
 	if (s->link == LOCKSTEP_LINK_OPENING)
@@ -164,7 +165,7 @@ static enum state_refusal on_promote(struct lockstep_state *s, u32 arg, u32 *eff
 		return STATE_RF_TARGET;
 	if (!is_good(s))
 		return copy_refusal(s->copy);
-	s->asking = 1;
+	s->asking = s->answer_due = 1;
 	*eff |= STATE_EFF_ASK;
 	return STATE_OK;
 }
@@ -172,24 +173,23 @@ static enum state_refusal on_promote(struct lockstep_state *s, u32 arg, u32 *eff
 static enum state_refusal on_denied(struct lockstep_state *s, u32 arg, u32 *eff)
 {
 	(void)arg;
-	if (!s->asking)
+	if (!s->answer_due)
 		return STATE_RF_ALREADY;
-	s->asking = 0;
-	*eff |= STATE_EFF_NOTIFY;
+	if (s->asking)
+		*eff |= STATE_EFF_NOTIFY;
+	s->asking = s->answer_due = 0;
 	return STATE_OK;
 }
 
 static enum state_refusal on_granted(struct lockstep_state *s, u32 arg, u32 *eff)
 {
-	if (!s->asking)
-		return STATE_RF_ALREADY;
 	/*
 	 * A peer that told us since that it is primary itself has nothing to grant, and a copy that
 	 * failed since has nothing to be primary with.
 	 */
-	if (s->peer_role == LOCKSTEP_ROLE_PRIMARY || !is_good(s))
+	if (!s->asking || s->peer_role == LOCKSTEP_ROLE_PRIMARY || !is_good(s))
 		return on_denied(s, arg, eff);
-	s->asking = 0;
+	s->asking = s->answer_due = 0;
 	become_primary(s, eff);
 	return STATE_OK;
 }
@@ -208,6 +208,8 @@ static enum state_refusal on_peer_asks(struct lockstep_state *s, u32 arg, u32 *e
 		s->asking = 0;
 		*eff |= STATE_EFF_NOTIFY;
 	}
+	/* From here on it may write, and its ROLE_TELL may be lost with the session. */
+	s->granted = 1;
 	*eff |= STATE_EFF_GRANT;
 	return STATE_OK;
 }
@@ -225,6 +227,7 @@ static enum state_refusal on_peer_role(struct lockstep_state *s, u32 role, u32 *
 			return STATE_RF_PEER_PRIMARY;
 	}
 	s->peer_role = (u8)role;
+	s->granted = 0;
 	*eff |= STATE_EFF_NOTIFY;
 	return STATE_OK;
 }
@@ -252,9 +255,8 @@ static enum state_refusal on_demote(struct lockstep_state *s, u32 arg, u32 *eff)
 	return STATE_OK;
 }
 
-static enum state_refusal on_open(struct lockstep_state *s, u32 arg, u32 *eff)
+static enum state_refusal on_open(struct lockstep_state *s, u32 peer_role, u32 *eff)
 {
-	(void)arg;
 	if (s->link != LOCKSTEP_LINK_DOWN)
 		return STATE_RF_SESSION;
 	/* The generation the verdict was based on is being replaced at this moment. */
@@ -262,6 +264,9 @@ static enum state_refusal on_open(struct lockstep_state *s, u32 arg, u32 *eff)
 		return STATE_RF_NARROWING;
 	if (s->strays)
 		return STATE_RF_STRAYS;				/* [S9] */
+	/* Heard, though the session may end before it is up. In a set of ME we are ahead of it. */
+	if (!is_primary(s) && s->set == STATE_SET_BOTH && peer_role == LOCKSTEP_ROLE_PRIMARY)
+		s->left_primary = 1;
 	s->link = LOCKSTEP_LINK_OPENING;
 	*eff |= STATE_EFF_NOTIFY;
 	return STATE_OK;
@@ -355,11 +360,12 @@ static enum state_refusal on_lost(struct lockstep_state *s, u32 in_flight, u32 *
 	if (s->sync != STATE_SYNC_NONE)
 		*eff |= STATE_EFF_SYNC_STOP;
 	if (is_up(s) && !is_primary(s))
-		s->left_primary = s->peer_role == LOCKSTEP_ROLE_PRIMARY;
+		s->left_primary = s->peer_role == LOCKSTEP_ROLE_PRIMARY || s->granted;
+	s->granted = 0;
 	s->link = LOCKSTEP_LINK_DOWN;
 	s->peer_role = LOCKSTEP_ROLE_UNKNOWN;
 	s->sync = STATE_SYNC_NONE;
-	s->asking = 0;
+	s->asking = s->answer_due = 0;
 	*eff |= STATE_EFF_MODE | STATE_EFF_NOTIFY;
 	if (!is_primary(s) || !is_good(s) || s->set != STATE_SET_BOTH)
 		return STATE_OK;
@@ -621,15 +627,14 @@ static bool is_in_range(const struct lockstep_state *s)
 	       s->set <= STATE_SET_ME && s->sync <= STATE_SYNC_TARGET &&
 	       s->copy <= STATE_COPY_UP_TO_DATE && s->narrowing <= 1 && s->asking <= 1 &&
 	       s->fencing <= 1 && s->unfenced <= 1 && s->left_primary <= 1 && s->automatic <= 1 &&
-	       s->strays <= 1;
+	       s->strays <= 1 && s->granted <= 1 && s->answer_due <= 1;
 }
 
 /* What can only be with a session: nothing of it without one, and all of it with one. */
 static bool is_session_valid(const struct lockstep_state *s)
 {
 	if (!is_up(s))
-		return s->peer_role == LOCKSTEP_ROLE_UNKNOWN && s->sync == STATE_SYNC_NONE &&
-		       !s->asking;
+		return s->peer_role == LOCKSTEP_ROLE_UNKNOWN && s->sync == STATE_SYNC_NONE;
 	if (s->peer_role == LOCKSTEP_ROLE_UNKNOWN || s->narrowing)
 		return false;
 	if (is_primary(s) && s->peer_role == LOCKSTEP_ROLE_PRIMARY)
@@ -638,7 +643,7 @@ static bool is_session_valid(const struct lockstep_state *s)
 	case STATE_SYNC_TARGET:
 		/* [S3]; FAILED: about to end, or a primary without a disk [S6] */
 		return s->copy <= STATE_COPY_INCONSISTENT && s->copy != STATE_COPY_BLANK &&
-		       s->set == STATE_SET_BOTH && !s->asking;
+		       s->set == STATE_SET_BOTH && !s->answer_due;
 	case STATE_SYNC_SOURCE:
 		return (is_good(s) || s->copy == STATE_COPY_FAILED) && s->set == STATE_SET_ME;
 	default:
@@ -647,15 +652,28 @@ static bool is_session_valid(const struct lockstep_state *s)
 	}
 }
 
+/* Who may be primary next, by a word that is on its way. A source grants nothing: it denies. */
+static bool is_question_valid(const struct lockstep_state *s)
+{
+	bool given_up = s->answer_due && !s->asking;
+
+	if ((s->answer_due || s->granted) && (is_primary(s) || !is_up(s)))
+		return false;
+	if ((s->asking && !s->answer_due) || (s->granted && s->sync == STATE_SYNC_SOURCE))
+		return false;
+	/* A primary that works through its source was one before, and that is not asked then. */
+	if (s->asking && s->sync == STATE_SYNC_SOURCE && s->peer_role == LOCKSTEP_ROLE_PRIMARY)
+		return false;
+	return !given_up || !(s->smaller_id || s->sync == STATE_SYNC_SOURCE);
+}
+
 bool state_valid(const struct lockstep_state *s)
 {
-	if (!is_in_range(s) || !is_session_valid(s))
+	if (!is_in_range(s) || !is_session_valid(s) || !is_question_valid(s))
 		return false;
 	if (s->narrowing && !(is_primary(s) && s->link == LOCKSTEP_LINK_DOWN &&
 			      s->set == STATE_SET_BOTH))
 		return false;				/* [S2] */
-	if (s->asking && is_primary(s))
-		return false;
 	if (s->automatic && !s->asking && !is_primary(s))
 		return false;
 	if (s->unfenced && !(s->fencing && is_primary(s) && is_good(s) && !is_up(s) &&

@@ -67,6 +67,8 @@
  *
  *   the session ended, and         heard last     closed then, and attached alone
  *   the peer was primary           left_primary   UNSURE: it may have gone on
+ *   we had granted it, and not     left_primary   likewise: its word may be lost with the session
+ *   heard since (`granted`)
  *   the peer was secondary         -              as it was: nobody wrote after it
  *   it was promoted here since     -              as it was: we took over, and know what is ours
  *   we were primary                -              as it was: the peer was none
@@ -133,21 +135,22 @@ struct lockstep_state {
 	u8 copy;
 	u8 narrowing;		/* bool: EFF_META_NARROW is under way */
 	u8 asking;		/* bool: ROLE_ASK sent, no answer yet */
+	u8 answer_due;		/* bool: likewise, though we may have given it up since */
 	u8 smaller_id;		/* bool, fixed: our node id is the smaller one */
 	u8 fencing;		/* bool: there is a fencing policy */
 	u8 unfenced;		/* bool: primary, and the fate of the peer it lost is unknown */
 	u8 left_primary;	/* bool: secondary, and the peer was primary when it was lost */
 	u8 automatic;		/* bool: primary, or asking, because somebody opened it */
 	u8 strays;		/* bool: requests of an ended session are at our disk */
+	u8 granted;		/* bool: the peer may be primary by our word, and has not told */
 };
 
 enum state_event {
 	STATE_EV_PROMOTE,	/* arg: STATE_PROMOTE_* */
 	/*
-	 * Peer's answer to ROLE_ASK. ALREADY: we are not asking (any more), ignore it. Whoever
-	 * waits for a promotion looks at `asking` after each step: gone without role PRIMARY means
-	 * refused, be it by DENIED, LOST, or because we granted the peer's own ROLE_ASK that
-	 * crossed ours.
+	 * Peer's answer to ROLE_ASK. ALREADY: nothing was asked, ignore it. Whoever waits for a
+	 * promotion looks at `asking` after each step: gone without role PRIMARY means refused, be
+	 * it by DENIED, LOST, or because we granted the peer's own ROLE_ASK that crossed ours.
 	 */
 	STATE_EV_GRANTED,
 	STATE_EV_DENIED,
@@ -155,7 +158,7 @@ enum state_event {
 	STATE_EV_PEER_ROLE,	/* peer's ROLE_TELL; arg: its role */
 	/* caller has made sure that nobody has it open and nothing is in flight */
 	STATE_EV_DEMOTE,
-	STATE_EV_OPEN,		/* SESSION_OPEN */
+	STATE_EV_OPEN,		/* SESSION_OPEN; arg: the peer's role in its hello */
 	/*
 	 * SESSION_START; arg: STATE_START(verdict, peer's role), for a target with its worst copy
 	 * in this session. With several volumes the verdict

@@ -323,6 +323,7 @@ void check_promoted(struct node *nd, bool forced)
 {
 	u32 sect = 0, i;
 
+	w.lost_primary[nd->n] = false;
 	if (forced) {
 		w.beside_primary[nd->n] = false;
 		/* What is there is what counts from now on. */

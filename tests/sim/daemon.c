@@ -279,7 +279,7 @@ static void open_session(struct node *nd)
 		step_down(nd);
 		return;
 	}
-	if (!node_step(nd, STATE_EV_OPEN, 0))
+	if (!node_step(nd, STATE_EV_OPEN, w.daemon.role[!nd->n]))
 		return;
 	memset(s, 0, sizeof(*s));
 	s->id = w.daemon.session_id;

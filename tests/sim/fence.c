@@ -91,13 +91,27 @@ void fence_promote(struct node *nd, bool force)
 		w.forced = true;
 }
 
-/* Before the session ends. */
+static void loses(const struct node *nd)
+{
+	const struct node *peer = other(nd);
+
+	if (nd->s.id && nd->s.id == peer->s.id && nd->st.link != LOCKSTEP_LINK_DOWN &&
+	    nd->st.role == LOCKSTEP_ROLE_SECONDARY && peer->st.role == LOCKSTEP_ROLE_PRIMARY)
+		w.lost_primary[nd->n] = true;
+}
+
+/*
+ * Before the session ends, for whichever of the two notices first: what the other one is counts,
+ * not what it has told.
+ */
+void fence_loses(struct node *nd)
+{
+	loses(nd);
+	loses(other(nd));
+}
+
 void fence_closes(struct node *nd)
 {
-	struct node *peer = other(nd);
-
-	if (nd->s.id && nd->s.id == peer->s.id && is_awake(peer) &&
-	    peer->st.role == LOCKSTEP_ROLE_PRIMARY && nd->st.link == LOCKSTEP_LINK_UP &&
-	    nd->st.peer_role == LOCKSTEP_ROLE_PRIMARY)
+	if (w.lost_primary[nd->n])
 		w.beside_primary[nd->n] = true;
 }

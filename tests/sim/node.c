@@ -365,6 +365,8 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	if (rf)
 		return false;
 	CHECK(state_valid(&nd->st), "state of node %d is not valid", nd->n);
+	if (MUTATED(GRANT_FORGOTTEN))
+		nd->st.granted = 0;
 	if (MUTATED(CUT_RESYNC_ALONE) && ev == STATE_EV_LOST && old.sync == STATE_SYNC_SOURCE) {
 		nd->st.set = STATE_SET_ME;
 		nd->st.narrowing = 0;
@@ -388,7 +390,7 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	/* Before the first write that goes to the peer too. */
 	if (ev == STATE_EV_START) {
 		regions_session_begins(&nd->regions);
-		w.beside_primary[nd->n] = false;
+		w.lost_primary[nd->n] = w.beside_primary[nd->n] = false;
 	}
 	if (ev == STATE_EV_OPEN)
 		nd->fence_round++;
@@ -551,17 +553,13 @@ void node_reap(struct node *nd)
  */
 void node_close(struct node *nd)
 {
-	bool before = w.beside_primary[nd->n], clean;
+	bool clean;
 
-	fence_closes(nd);
 	if (nd->s.id)
 		node_lose_session(nd);
-	if (!nd->dying && (io_in_flight(nd) || strays_any(nd))) {
-		w.beside_primary[nd->n] = before;	/* refused: it stays */
-		return;
-	}
-	if (nd->dying)
-		return;
+	if (nd->dying || io_in_flight(nd) || strays_any(nd))
+		return;			/* refused: it stays */
+	fence_closes(nd);
 	trace("%d closes", nd->n);
 	clean = !nd->failed && maps_close(nd) && node_flush(nd);
 	if (clean) {
@@ -583,6 +581,7 @@ void node_lose_session(struct node *nd)
 	int i;
 
 	trace("%d notices the end of session %llu", nd->n, (unsigned long long)nd->s.id);
+	fence_loses(nd);
 	strays_leave(nd);
 	net_break();
 	regions_session_ended(&nd->regions);

@@ -180,7 +180,9 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	/* the peer is back: what was in flight counts as acknowledged, and is not sent */ \
 	m(AGAIN_UNSENT, "again-unsent")							\
 	/* closed beside a primary, and not noted */					\
-	m(LEFT_FORGOTTEN, "left-forgotten")
+	m(LEFT_FORGOTTEN, "left-forgotten")						\
+	/* the peer may be primary by our word: forgotten while it has not told */	\
+	m(GRANT_FORGOTTEN, "grant-forgotten")
 
 #define MUTATION_ENUM(name, text)	MUT_##name,
 enum mutation { MUT_NONE, MUTATIONS(MUTATION_ENUM) MUT_NR };
@@ -374,7 +376,8 @@ struct world {
 	u64 made_good[2];		/* the generation in which it was copied over since */
 	bool fencing;			/* there is a policy, on both */
 	bool constraint[2];		/* fenced by power: the cluster promotes it only by force */
-	bool beside_primary[2];		/* closed while the other one was primary with it */
+	bool lost_primary[2];		/* the other one was primary when their session ended */
+	bool beside_primary[2];		/* and then it was closed */
 	u32 touched;			/* blocks that changed on a disk since the last check */
 	u32 differ;			/* blocks of which the two views differ */
 	struct {
@@ -514,6 +517,7 @@ void daemon_reset(void);
 /* fence.c */
 void fence_advance(struct node *nd);
 void fence_promote(struct node *nd, bool force);
+void fence_loses(struct node *nd);
 void fence_closes(struct node *nd);
 
 /* check.c */
