@@ -765,6 +765,8 @@ static int marks_merge(struct lockstep_volume *vol, struct genl_info *info, char
 	struct nlattr *runs = info->attrs[LOCKSTEP_ATTR_RUNS];
 	int err;
 
+	if (!session_of(info, vol->res, why))
+		return -ENOTCONN;
 	err = need(info, LOCKSTEP_ATTR_RUNS) ?: need(info, LOCKSTEP_ATTR_FIRST_BIT);
 	if (err)
 		return err;
@@ -787,8 +789,11 @@ static int sync_start(struct lockstep_volume *vol, struct genl_info *info, char 
 	struct lockstep_session *s;
 	int err;
 
-	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
-	if (!s || vol->resync.sync == LOCKSTEP_SYNC_NONE) {
+	/* By its number: in another one the marks of the two may not be united yet (P3). */
+	s = session_of(info, res, why);
+	if (!s)
+		return -ENOTCONN;
+	if (vol->resync.sync == LOCKSTEP_SYNC_NONE) {
 		snprintf(why, WHY_BYTES, "volume %u is not being synchronised", vol->number);
 		return -EINVAL;
 	}

@@ -477,14 +477,24 @@ static int f_marks_get(void *k, const char *name, u32 number, u64 first_bit, str
 	return leave(f, r);
 }
 
-static int f_marks_merge(void *k, const char *name, u32 number, u64 first_bit, const void *runs,
-			 u32 run_bytes, struct err *e)
+/* Jobs outlive sessions: each names its own. */
+static int not_now(struct fake *f, u64 session_id, struct err *e)
+{
+	if (f->r.link == LOCKSTEP_LINK_UP && f->r.session_id == session_id)
+		return 0;
+	return err_set(e, -ENOTCONN, "kernel-refused", "no such session");
+}
+
+static int f_marks_merge(void *k, const char *name, u64 session_id, u32 number, u64 first_bit,
+			 const void *runs, u32 run_bytes, struct err *e)
 {
 	struct fake *f = enter(k);
 	int r = missing(f, name, e);
 	struct fake_volume *v = volume(f, number);
 
 	(void)first_bit;
+	if (r == 0)
+		r = not_now(f, session_id, e);
 	if (r == 0 && (!v || v->m.sync != LOCKSTEP_SYNC_SOURCE_WAIT))
 		r = err_set(e, -EINVAL, "kernel-refused", "not now");
 	if (r == 0 && v->merged_bytes + run_bytes <= sizeof(v->merged)) {
@@ -495,12 +505,14 @@ static int f_marks_merge(void *k, const char *name, u32 number, u64 first_bit, c
 	return leave(f, r);
 }
 
-static int f_sync_start(void *k, const char *name, u32 number, struct err *e)
+static int f_sync_start(void *k, const char *name, u64 session_id, u32 number, struct err *e)
 {
 	struct fake *f = enter(k);
 	int r = missing(f, name, e);
 	struct fake_volume *v = volume(f, number);
 
+	if (r == 0)
+		r = not_now(f, session_id, e);
 	if (r == 0 && v) {
 		v->sync_starts++;
 		if (v->m.sync == LOCKSTEP_SYNC_SOURCE_WAIT)

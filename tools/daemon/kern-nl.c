@@ -124,15 +124,15 @@ static int k_marks_get(void *k, const char *name, u32 volume, u64 first_bit,
 	return CALL(nl_marks_get, name, volume, first_bit, ret);
 }
 
-static int k_marks_merge(void *k, const char *name, u32 volume, u64 first_bit,
+static int k_marks_merge(void *k, const char *name, u64 session_id, u32 volume, u64 first_bit,
 			 const void *runs, u32 run_bytes, struct err *e)
 {
-	return CALL(nl_marks_merge, name, volume, first_bit, runs, run_bytes);
+	return CALL(nl_marks_merge, name, session_id, volume, first_bit, runs, run_bytes);
 }
 
-static int k_sync_start(void *k, const char *name, u32 volume, struct err *e)
+static int k_sync_start(void *k, const char *name, u64 session_id, u32 volume, struct err *e)
 {
-	return CALL(nl_sync_start, name, volume);
+	return CALL(nl_sync_start, name, session_id, volume);
 }
 
 static int k_load(void *k, struct err *e)

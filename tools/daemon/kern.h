@@ -34,9 +34,10 @@ struct kern_ops {
 	int (*session_close)(void *k, const char *name, u64 session_id, struct err *e);
 	int (*marks_get)(void *k, const char *name, u32 volume, u64 first_bit,
 			 struct nl_marks *ret, struct err *e);
-	int (*marks_merge)(void *k, const char *name, u32 volume, u64 first_bit,
+	/* Of this session, not of one that came after it: -ENOTCONN. */
+	int (*marks_merge)(void *k, const char *name, u64 session_id, u32 volume, u64 first_bit,
 			   const void *runs, u32 run_bytes, struct err *e);
-	int (*sync_start)(void *k, const char *name, u32 volume, struct err *e);
+	int (*sync_start)(void *k, const char *name, u64 session_id, u32 volume, struct err *e);
 	/* Load the module if it is not there. */
 	int (*load)(void *k, struct err *e);
 	/* Loop only. (Re)open the event socket; returns its descriptor, which stays the kern's. */

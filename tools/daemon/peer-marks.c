@@ -182,8 +182,9 @@ static u8 *take(struct peer *p, const u8 *body, size_t len, struct wire_marks *r
 
 static int run_merge(struct peer_job *j)
 {
-	return j->kern->ops->marks_merge(j->kern->arg, j->name, j->volume, j->marks->first_bit,
-					 j->marks->runs, j->marks->run_bytes, &j->e);
+	return j->kern->ops->marks_merge(j->kern->arg, j->name, j->session_id, j->volume,
+					 j->marks->first_bit, j->marks->runs,
+					 j->marks->run_bytes, &j->e);
 }
 
 static void merged(struct peer *p, struct peer_job *j)
@@ -210,6 +211,7 @@ void peer_on_marks(struct peer *p, const u8 *body, size_t len)
 		no_memory(p);
 		return;
 	}
+	j->session_id = p->session_id;
 	j->volume = w.volume;
 	j->marks->first_bit = w.first_bit;
 	j->marks->run_bytes = w.run_bytes;
@@ -219,7 +221,7 @@ void peer_on_marks(struct peer *p, const u8 *body, size_t len)
 
 static int run_sync(struct peer_job *j)
 {
-	return j->kern->ops->sync_start(j->kern->arg, j->name, j->volume, &j->e);
+	return j->kern->ops->sync_start(j->kern->arg, j->name, j->session_id, j->volume, &j->e);
 }
 
 void peer_on_marks_done(struct peer *p, const u8 *body, size_t len)
@@ -239,6 +241,8 @@ void peer_on_marks_done(struct peer *p, const u8 *body, size_t len)
 	}
 	log_info("%s: volume %u: both sides' marks are united, copying begins", p->conf->name,
 		 w.volume);
+	/* The job may outlive us, and the session: of the next one the marks are not united yet. */
+	j->session_id = p->session_id;
 	j->volume = w.volume;
 	peer_job_start(p, j);
 }

@@ -153,12 +153,6 @@ int nl_resize(struct nl *nl, const char *name, u32 volume, u64 data_sect, bool f
 			  "take up the disk's size", e);
 }
 
-int nl_sync_start(struct nl *nl, const char *name, u32 volume, struct err *e)
-{
-	return nl_command(nl, LOCKSTEP_CMD_SYNC_START, name, fill_number, &volume, 0,
-			  "start the resync", e);
-}
-
 static int fill_promote(struct nl_msg *msg, const void *arg)
 {
 	const struct nl_promotion *p = arg;
@@ -364,30 +358,43 @@ int nl_marks_get(struct nl *nl, const char *name, u32 volume, u64 first_bit,
 }
 
 struct merge {
+	u64 session_id;
 	u32 volume, run_bytes;
 	u64 first_bit;
-	const void *runs;
+	const void *runs;		/* NULL: they are united */
 };
 
 static int fill_merge(struct nl_msg *msg, const void *arg)
 {
 	const struct merge *m = arg;
 
-	if (nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, m->volume) < 0 ||
-	    nla_put_u64(msg, LOCKSTEP_ATTR_FIRST_BIT, m->first_bit) < 0)
+	if (nla_put_u64(msg, LOCKSTEP_ATTR_SESSION_ID, m->session_id) < 0 ||
+	    nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, m->volume) < 0)
+		return -1;
+	if (!m->runs)
+		return 0;
+	if (nla_put_u64(msg, LOCKSTEP_ATTR_FIRST_BIT, m->first_bit) < 0)
 		return -1;
 	return nla_put(msg, LOCKSTEP_ATTR_RUNS, (int)m->run_bytes, m->runs);
 }
 
-int nl_marks_merge(struct nl *nl, const char *name, u32 volume, u64 first_bit, const void *runs,
-		   u32 run_bytes, struct err *e)
+int nl_marks_merge(struct nl *nl, const char *name, u64 session_id, u32 volume, u64 first_bit,
+		   const void *runs, u32 run_bytes, struct err *e)
 {
-	struct merge m = { volume, run_bytes, first_bit, runs };
+	struct merge m = { session_id, volume, run_bytes, first_bit, runs };
 
 	if (run_bytes > NL_RUNS_BYTES)
 		return err_set(e, -EMSGSIZE, "netlink", "a chunk of marks is too long");
 	return nl_command(nl, LOCKSTEP_CMD_MARKS_MERGE, name, fill_merge, &m, run_bytes,
 			  "take the peer's marks", e);
+}
+
+int nl_sync_start(struct nl *nl, const char *name, u64 session_id, u32 volume, struct err *e)
+{
+	struct merge m = { .session_id = session_id, .volume = volume };
+
+	return nl_command(nl, LOCKSTEP_CMD_SYNC_START, name, fill_merge, &m, 0,
+			  "start the resync", e);
 }
 
 /* ---- verify */

@@ -149,9 +149,9 @@ struct nl_marks {
 
 int nl_marks_get(struct nl *nl, const char *name, u32 volume, u64 first_bit,
 		 struct nl_marks *ret, struct err *e);
-int nl_marks_merge(struct nl *nl, const char *name, u32 volume, u64 first_bit,
+int nl_marks_merge(struct nl *nl, const char *name, u64 session_id, u32 volume, u64 first_bit,
 		   const void *runs, u32 run_bytes, struct err *e);
-int nl_sync_start(struct nl *nl, const char *name, u32 volume, struct err *e);
+int nl_sync_start(struct nl *nl, const char *name, u64 session_id, u32 volume, struct err *e);
 
 /* ---- verify */
 

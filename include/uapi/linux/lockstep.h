@@ -146,9 +146,15 @@ enum lockstep_cmd {
 	 * kernel/core/rle.h.
 	 */
 	LOCKSTEP_CMD_MARKS_GET,
-	/* RES_NAME VOLUME FIRST_BIT RUNS: the peer's marks, to be united with ours. */
+	/*
+	 * RES_NAME SESSION_ID VOLUME FIRST_BIT RUNS: the peer's marks, to be united with ours.
+	 * ENOTCONN, here and below: there is no such session any more.
+	 */
 	LOCKSTEP_CMD_MARKS_MERGE,
-	/* RES_NAME VOLUME: as source: the marks are united, go. No error when already running. */
+	/*
+	 * RES_NAME SESSION_ID VOLUME: as source: the marks are united, go. No error when already
+	 * running.
+	 */
 	LOCKSTEP_CMD_SYNC_START,
 	/*
 	 * Multicast only. EVENT SEQ RES_NAME [VOLUME], and the status attributes of what changed.
