@@ -34,8 +34,15 @@ COMPAT_OPEN(volume_open, disk, for_write)
 	int err = 0;
 
 	snprintf(why, sizeof(why), "this side is secondary; lockstep promote %s", vol->res->name);
+again:
 	waited = for_write && lockstep_auto_enter(vol, why, sizeof(why));
 	mutex_lock(&vol->open_lock);
+	/* It was in use when we came, and whoever closed it last has had it demoted since. */
+	if (for_write && !waited && !vol->writable && !vol->going &&
+	    READ_ONCE(vol->res->by_open.on)) {
+		mutex_unlock(&vol->open_lock);
+		goto again;
+	}
 	if (vol->going) {
 		err = -ENXIO;
 	} else if (for_write && !vol->writable) {
