@@ -161,6 +161,11 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 	reinit_completion(&vol->disk_done);
 	percpu_ref_reinit(&vol->disk_ref);
 	smp_store_release(&vol->failed, false);
+	/*
+	 * Whoever still saw it failed, and so asked for no region, leaves before a session can let
+	 * it write: on this disk its region would not be in the map (R1).
+	 */
+	synchronize_srcu(&res->mode_srcu);
 	lockstep_bitmap_start(vol);
 	lockstep_status_copy_locked(res);
 	pr_info("%s/%u: %s is attached\n", res->name, vol->number, backing);

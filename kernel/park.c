@@ -125,14 +125,15 @@ void lockstep_park_local(struct lockstep_request *req)
 /*
  * The session ended with this one unanswered: it may be on the peer's disk or not. Marked now, and
  * kept from completing: the marks of the orphans are what the narrowed generation is about (P3,
- * P4). Not by a primary without a good copy, whose marks would say that the peer lacks something:
- * it sends it again.
+ * P4). By a primary that has a disk again and copies from its peer, too, though it sends it again:
+ * the mark costs it a copy; and that copying may be done at this moment, with a copy that is good
+ * from then on, and narrows. A disk that was given up has no map that counts.
  */
 void lockstep_park_peer(struct lockstep_request *req)
 {
 	struct lockstep_resource *res = req->vol->res;
 
-	if (READ_ONCE(res->state.copy) == STATE_COPY_UP_TO_DATE)
+	if (!READ_ONCE(req->vol->failed))
 		lockstep_write_mark(req);
 	spin_lock_irq(&res->io_lock);
 	park_locked(req, PARK_PEER);

@@ -488,9 +488,8 @@ void io_session_lost(struct node *nd)
 			look_done(nd, r);
 			continue;
 		}
-		/* Whoever has no good copy sends it again: the peer lacks nothing. */
-		if (r->kind == REQ_WRITE && !MUTATED(NO_ORPHAN_MARK) &&
-		    nd->st.copy == STATE_COPY_UP_TO_DATE)
+		/* Whoever has no disk sends it again: there is nothing to mark it in. */
+		if (r->kind == REQ_WRITE && !MUTATED(NO_ORPHAN_MARK) && !nd->failed)
 			node_mark(nd, r->first, r->nr);
 		r->state = REQ_ORPHAN;
 		if (MUTATED(COMPLETE_BEFORE_NARROW)) {
