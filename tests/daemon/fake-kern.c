@@ -110,8 +110,10 @@ static int f_status(void *k, const char *name, struct model *ret, struct err *e)
 		r->in_kernel = true;
 		r->volume = NULL;
 		r->nr_volumes = 0;
-		for (u32 i = 0; i < f->volumes_made; i++)
+		r->kernel_volumes = f->volumes_made;
+		for (u32 i = 0; i + !!f->untold < f->volumes_made; i++)
 			*model_volume(r, f->v[i].m.number) = f->v[i].m;
+		f->untold -= !!f->untold;
 	}
 	if (f->after_status && f->exists)
 		f->after_status(f);

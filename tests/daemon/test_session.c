@@ -107,6 +107,38 @@ static void test_two_volumes(void **state)
 	assert_memory_equal(B->v[1].merged, want, sizeof(want));
 }
 
+/* A kernel that has no time to tell of its volumes: no hello says that there are none. */
+static void test_untold(void **state)
+{
+	struct pair *p = *state;
+
+	pair_gen(p, ALICE, 0, 7, 0, GOOD);
+	pair_gen(p, BOB, 0, 7, 0, GOOD);
+	pair_start(p, ALICE);
+	pair_start(p, BOB);
+	pair_must(p, ALICE, CTL_UP);
+	fake_lock(A);
+	A->untold = 1000000;
+	fake_unlock(A);
+	pair_must(p, BOB, CTL_UP);
+	while (!pair_has_problem(p, ALICE, "kernel-again"))
+		pair_run(p, 20);
+	assert_string_equal(pair_facts(p, ALICE).problem, "the kernel is busy with r0, and tells "
+			    "of only 0 of its 1 volumes");
+	assert_int_equal(A->opens + B->opens, 0);
+	fake_lock(A);
+	A->untold = 0;
+	fake_unlock(A);
+	until(p, are_connected);
+	assert_string_equal(pair_facts(p, ALICE).problem, "");
+	/* Nor does `up` take them for new. */
+	fake_lock(A);
+	A->untold = 5;
+	strcpy(A->refuse_volume, "it is there already");
+	fake_unlock(A);
+	assert_string_equal(pair_ask(p, ALICE, CTL_UP, false).text, "r0 is up already");
+}
+
 /* What the kernel knows better than the hello costs another hello and no more. */
 static void test_again(void **state)
 {
@@ -268,6 +300,7 @@ int main(void)
 		TEST(test_primary_second),
 		TEST(test_marks),
 		TEST(test_two_volumes),
+		TEST(test_untold),
 		TEST(test_again),
 		TEST(test_lost_here),
 		TEST(test_rebooted),

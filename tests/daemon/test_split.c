@@ -99,6 +99,26 @@ static void test_facts(void **state)
 	expect_untouched(p);
 }
 
+/* A kernel that is too busy to say says nothing: what was shown goes on being so. */
+static void test_untold(void **state)
+{
+	struct pair *p = *state;
+	u64 id;
+
+	split(p);
+	id = pair_facts(p, BOB).split.id;
+	fake_lock(A);
+	A->untold = 1000000;
+	fake_unlock(A);
+	for (int i = 0; i < 30; i++) {
+		pair_run(p, 20);
+		assert_true(both_know(p));
+	}
+	assert_true(pair_facts(p, BOB).split.id == id);
+	assert_int_equal(pair_facts(p, BOB).split.peer.marked_bytes, 3 * 4096);
+	expect_untouched(p);
+}
+
 /* Looked at as often though the two were connected before: the clock is not that phase's. */
 static void test_after_a_session(void **state)
 {
@@ -433,6 +453,7 @@ int main(void)
 #define TEST(fn)	cmocka_unit_test_setup_teardown(fn, pair_set_up, pair_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_facts),
+		TEST(test_untold),
 		TEST(test_after_a_session),
 		TEST(test_resolve),
 		TEST(test_refusals),

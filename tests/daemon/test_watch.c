@@ -127,11 +127,40 @@ static void test_passing(void **state)
 	assert_int_equal(watch_last_seq(watch, "r07"), watch_seq(watch));
 }
 
+/* What a dump had no time to tell has not gone; what one that is whole lacks has. */
+static void test_untold(void **state)
+{
+	struct model_resource *r;
+	struct model kernel;
+
+	(void)state;
+	model_init(&kernel);
+	r = model_resource(&kernel, "r00");
+	r->in_kernel = true;
+	r->kernel_volumes = 2;
+	assert_non_null(model_volume(r, 0));
+	assert_non_null(model_volume(r, 3));
+	watch_kernel_model(watch, &kernel);
+	assert_non_null(strstr(heard, "appeared r00"));
+	heard[0] = '\0';
+	for (u32 told = 0; told < 2; told++) {
+		r->nr_volumes = told;
+		watch_kernel_model(watch, &kernel);
+		assert_null(strstr(heard, "r00"));
+		assert_int_equal(model_find(watch_model(watch), "r00")->nr_volumes, 2);
+	}
+	r->nr_volumes = r->kernel_volumes = 1;
+	watch_kernel_model(watch, &kernel);
+	assert_non_null(strstr(heard, "gone r00"));
+	model_free(&kernel);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_steady, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_passing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_untold, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,20 @@ static void test_less(void **state)
 	model_free(m);
 }
 
+static void test_untold(void **state)
+{
+	struct model m;
+	struct model_resource *r;
+
+	(void)state;
+	model_init(&m);
+	r = up_resource(&m, "r0");
+	r->kernel_volumes = 2;
+	expect(&m, r, "primary here, connected to bob, too busy to tell of all its volumes", "",
+	       "");
+	model_free(&m);
+}
+
 static void test_headlines(void **state)
 {
 	struct model m;
@@ -689,6 +703,7 @@ static void print_all_words(void)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_untold),
 		cmocka_unit_test(test_headlines),
 		cmocka_unit_test(test_less),
 		cmocka_unit_test(test_sync),

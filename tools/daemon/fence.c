@@ -331,7 +331,7 @@ static bool is_in_sync(const struct model_resource *r)
 		    r->volume[i].peer_disk != LOCKSTEP_DISK_UP_TO_DATE ||
 		    r->volume[i].sync != LOCKSTEP_SYNC_NONE)
 			return false;
-	return r->nr_volumes && r->link == LOCKSTEP_LINK_UP;
+	return r->nr_volumes && !model_is_partial(r) && r->link == LOCKSTEP_LINK_UP;
 }
 
 static void no_program(struct fence *f)

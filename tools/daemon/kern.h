@@ -9,6 +9,7 @@
 #define LOCKSTEPD_KERN_H
 
 #include "nl.h"
+#include "whole.h"
 
 struct kern_ops {
 	int (*status)(void *k, const char *name, struct model *ret, struct err *e);
@@ -50,6 +51,13 @@ struct kern {
 	const struct kern_ops *ops;
 	void *arg;
 };
+
+/* status() with all volumes of that resource, see whole.h; -EAGAIN: it is busy. */
+static inline int kern_status_whole(const struct kern *k, const char *name, u32 wait_ms,
+				    struct model *ret, struct err *e)
+{
+	return whole_status(k->ops->status, k->arg, name, wait_ms, ret, e);
+}
 
 /* The real one. One per process. */
 extern struct kern kern_netlink;

@@ -17,6 +17,9 @@
 
 /* ---- facts */
 
+/* Less than a peer waits for a hello: it is said again, later. */
+#define FACTS_WAIT_MS	1000
+
 /* A session that is open and not started is the rest of an attempt that a dead daemon made [T2]. */
 static int run_facts(struct peer_job *j)
 {
@@ -26,7 +29,7 @@ static int run_facts(struct peer_job *j)
 
 	for (int round = 0; round < 2; round++) {
 		model_free(&j->model);
-		ret = ops->status(j->kern->arg, j->name, &j->model, &j->e);
+		ret = kern_status_whole(j->kern, j->name, FACTS_WAIT_MS, &j->model, &j->e);
 		if (ret < 0)
 			return ret;
 		r = model_find(&j->model, j->name);

@@ -168,7 +168,7 @@ static int run_resize(struct peer_job *j)
 
 	ret = j->kern->ops->resize(j->kern->arg, j->name, j->volume, j->data_sect, j->force, &j->e);
 	if (ret == 0)
-		ret = j->kern->ops->status(j->kern->arg, j->name, &j->model, &j->e);
+		ret = kern_status_whole(j->kern, j->name, WHOLE_WAIT_MS, &j->model, &j->e);
 	r = ret == 0 ? model_find(&j->model, j->name) : NULL;
 	if (r)
 		sizes_note(j->state_dir, r);

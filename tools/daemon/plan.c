@@ -153,7 +153,7 @@ void plan_note_sizes(const struct kern *k, const char *name, const char *state_d
 	const struct model_resource *r;
 	struct model m;
 
-	if (k->ops->status(k->arg, name, &m, NULL) < 0)
+	if (kern_status_whole(k, name, WHOLE_WAIT_MS, &m, NULL) < 0)
 		return;
 	r = model_find(&m, name);
 	if (r)
@@ -207,7 +207,7 @@ int plan_attach(const struct plan *p, const struct kern *k, const char *state_di
 	int ret;
 
 	*ret_nr = 0;
-	ret = k->ops->status(k->arg, p->conf->name, &m, e);
+	ret = kern_status_whole(k, p->conf->name, WHOLE_WAIT_MS, &m, e);
 	if (ret < 0)
 		return ret;
 	r = model_find(&m, p->conf->name);
@@ -231,7 +231,7 @@ int plan_apply(const struct plan *p, const struct kern *k, const char *state_dir
 
 	ret = k->ops->load(k->arg, e);
 	if (ret == 0)
-		ret = k->ops->status(k->arg, p->conf->name, &m, e);
+		ret = kern_status_whole(k, p->conf->name, WHOLE_WAIT_MS, &m, e);
 	if (ret < 0)
 		return ret;
 	r = model_find(&m, p->conf->name);

@@ -158,7 +158,7 @@ static int run_resize(struct request *r)
 		err_mend(&r->e, "ask for less, or make the disk larger on both hosts first, then: "
 			 "lockstep resize %s", r->name);
 	if (ret == 0)
-		ret = r->kern->ops->status(r->kern->arg, r->name, &m, &r->e);
+		ret = kern_status_whole(r->kern, r->name, WHOLE_WAIT_MS, &m, &r->e);
 	if (ret < 0)
 		return ret;
 	res = model_find(&m, r->name);

@@ -279,6 +279,28 @@ void watch_kernel_event(struct watch *w, const struct nl_event *ev)
 	update(w);
 }
 
+/* What a dump had no time to tell is as it was: a volume that is missing in it has not gone. */
+static int keep_untold(struct model *next, const struct model *old)
+{
+	const struct model_resource *was;
+	struct model_volume *v;
+
+	for (u32 i = 0; i < next->nr_resources; i++) {
+		struct model_resource *r = &next->resource[i];
+
+		was = model_find(old, r->name);
+		for (u32 k = 0; was && k < was->nr_volumes && model_is_partial(r); k++) {
+			if (model_find_volume(r, was->volume[k].number))
+				continue;
+			v = model_volume(r, was->volume[k].number);
+			if (!v)
+				return -ENOMEM;
+			*v = was->volume[k];
+		}
+	}
+	return 0;
+}
+
 void watch_kernel_model(struct watch *w, const struct model *m)
 {
 	struct event ev = { .kind = EVENT_RESYNC };
@@ -286,6 +308,10 @@ void watch_kernel_model(struct watch *w, const struct model *m)
 
 	if (model_copy(&copy, m) < 0)
 		return;
+	if (keep_untold(&copy, &w->kernel) < 0) {
+		model_free(&copy);
+		return;
+	}
 	model_free(&w->kernel);
 	w->kernel = copy;
 	update(w);

@@ -181,7 +181,9 @@ static void add_copies(char *text, const struct model_resource *r, const struct 
 
 	if (s->has_progress && s->progress.total_bytes)
 		snprintf(percent, sizeof(percent), " (%u %%)", s->progress.permille / 10);
-	if (!r->nr_volumes)
+	if (model_is_partial(r))
+		add(text, "too busy to tell of all its volumes");
+	else if (!r->nr_volumes)
 		add(text, "no volumes");
 	else if (s->sync == LOCKSTEP_SYNC_SOURCE)
 		add(text, "synchronising %s's copy%s", peer, percent);

@@ -108,6 +108,11 @@ struct model_volume *model_volume(struct model_resource *r, u32 number)
 	return &v[at];
 }
 
+bool model_is_partial(const struct model_resource *r)
+{
+	return r->in_kernel && r->nr_volumes < r->kernel_volumes;
+}
+
 u64 model_volume_sect(const struct model_volume *v)
 {
 	return v->data_sect ? v->data_sect : v->data_max_sect;

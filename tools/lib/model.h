@@ -132,6 +132,8 @@ struct model_resource {
 	bool automatic;		/* primary because of that */
 	char wait[MODEL_TEXT_BYTES];		/* empty: nothing waits */
 	char link_lost[MODEL_TEXT_BYTES];	/* empty: no session ended yet */
+	/* More than nr_volumes: it was too busy to tell of all. */
+	u32 kernel_volumes;
 	/* Sorted by number. */
 	struct model_volume *volume;
 	u32 nr_volumes;
@@ -151,6 +153,9 @@ int model_copy(struct model *to, const struct model *from);
 
 struct model_resource *model_find(const struct model *m, const char *name);
 struct model_volume *model_find_volume(const struct model_resource *r, u32 number);
+
+/* Are there volumes that the kernel had no time to tell of? Nothing is known of them then. */
+bool model_is_partial(const struct model_resource *r);
 
 /* Size of a volume: the agreed one, and before any agreement all that its disk gives. */
 u64 model_volume_sect(const struct model_volume *v);

@@ -394,6 +394,7 @@ static void parse_resource(struct model_resource *r, struct nlattr **a)
 	get_u64(&r->boot_id, a[LOCKSTEP_ATTR_BOOT_ID]);
 	get_u64(&r->peer_boot_id, a[LOCKSTEP_ATTR_PEER_BOOT_ID]);
 	get_u32(&r->streams, a[LOCKSTEP_ATTR_STREAMS]);
+	get_u32(&r->kernel_volumes, a[LOCKSTEP_ATTR_NR_VOLUMES]);
 	get_u32(&r->held, a[LOCKSTEP_ATTR_HELD]);
 	get_u32(&r->fencing, a[LOCKSTEP_ATTR_FENCING]);
 	get_u32(&r->fence_round, a[LOCKSTEP_ATTR_FENCE_ROUND]);

@@ -37,7 +37,7 @@ void nl_shut(struct nl *nl);		/* NULL is fine */
 /*
  * What there is, of one resource or (name NULL) of all. *ret is initialised here and to be given
  * to model_free(). A name that is not there is no error: the model is empty then. has_module is
- * set.
+ * set. Of a resource that is busy volumes may be missing: model_is_partial(), and whole.h.
  */
 int nl_status(struct nl *nl, const char *name, struct model *ret, struct err *e);
 
