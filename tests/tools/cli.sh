@@ -550,6 +550,17 @@ if [ "$(id -u)" = 0 ]; then
 	typed "volume 0 is not compared after 1 s; it goes on" "lockstep status r0" \
 		verify r0 --wait --timeout 1
 
+	# A kernel that is too busy to tell of all volumes: nothing is decided about the rest.
+	is volumes 2
+	typed "the kernel is busy with r0, and tells of only 1 of its 2 volumes" \
+		"lockstep status r0, then this again" resolve r0 --keep peer --save "$work/saved" --yes
+	typed "r0 is not there after 1 s: .* too busy to tell of all its volumes" "lockstep status r0" \
+		wait-sync r0 --timeout 1
+	( sleep 0.5; is volumes 1 ) &
+	typed "lockstepd does not run, and the peer has to agree" "systemctl start lockstepd" \
+		resolve r0 --keep peer --save "$work/saved" --yes
+	[ ! -e "$work/saved" ] || fail "something was saved"
+
 	# A terminal, and somebody who thinks better of it.
 	: > "$work/state"
 	side='"role":1,"heard":true,"crashed":false,"marks_known":true,"marked_bytes":4096,'

@@ -48,6 +48,7 @@ static void whole(struct model_resource *r)
 	struct model_volume *v = model_volume(r, 0);
 
 	r->in_kernel = true;
+	r->kernel_volumes = 1;
 	strcpy(r->node, "alice");
 	strcpy(r->peer, "bob");
 	r->role = LOCKSTEP_ROLE_PRIMARY;
@@ -71,6 +72,8 @@ static void change(struct model_resource *r, const char *word, u64 number)
 		v->writes = number;
 	else if (!strcmp(word, "verify"))
 		v->verify = (u32)number;
+	else if (!strcmp(word, "volumes"))
+		r->kernel_volumes = (u32)number;
 	else
 		abort();
 }

@@ -55,7 +55,8 @@ static void refused(void **state)
 		{ .number = 3, .flags = LOCKSTEP_MF_MARKS_VALID, .backing = "/dev/vdb",
 		  .loading = true },
 	};
-	struct model_resource r = { .name = "r0", .volume = v, .nr_volumes = 2 };
+	struct model_resource r = { .name = "r0", .in_kernel = true, .volume = v,
+				    .nr_volumes = 2, .kernel_volumes = 2 };
 	struct err e;
 
 	(void)state;
@@ -70,6 +71,18 @@ static void refused(void **state)
 			    "are not complete");
 	assert_string_equal(e.mend,
 			    "save all of /dev/vdb by other means, then this without --save");
+	/* Nor if there is more than was told, not even of none at all. */
+	v[1].flags = LOCKSTEP_MF_MARKS_VALID;
+	for (r.kernel_volumes = 3; r.nr_volumes; r.nr_volumes--) {
+		assert_int_equal(save_changes(&r, "/nonexistent/x", &e), -EAGAIN);
+		assert_non_null(strstr(e.what, "of its 3 volumes"));
+	}
+	assert_int_equal(save_changes(&r, "/nonexistent/x", &e), -EAGAIN);
+	strcpy(r.wait, "metadata on the local disk");
+	assert_int_equal(save_changes(&r, "/nonexistent/x", &e), -EAGAIN);
+	assert_string_equal(e.what, "the kernel is busy with r0, and tells of only 0 of its 3 "
+			    "volumes; it waits for metadata on the local disk");
+	assert_string_equal(e.mend, "lockstep status r0, then this again");
 }
 
 int main(void)

@@ -260,7 +260,7 @@ static int pick_volume(struct ctl_request *r, u64 *ret_sect, struct err *e)
 	const struct model_volume *v;
 	const struct model_resource *res;
 	struct model m;
-	int err = gather_kernel(r->resource, &m, e);
+	int err = gather_kernel(r->resource, true, &m, e);
 
 	if (err)
 		return err;

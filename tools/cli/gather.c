@@ -7,11 +7,17 @@
 #include "conf.h"
 #include "ctl.h"
 #include "nl.h"
+#include "whole.h"
 
 #define STATUS_TIMEOUT_MS	3000
 
+static int ask_nl(void *nl, const char *name, struct model *ret, struct err *e)
+{
+	return nl_status(nl, name, ret, e);
+}
+
 /* A module that is not loaded is a fact and no failure. */
-static int ask_kernel(const char *name, struct model *ret, struct err *e)
+static int ask_kernel(const char *name, bool whole, struct model *ret, struct err *e)
 {
 	struct nl *nl;
 	int err;
@@ -20,7 +26,10 @@ static int ask_kernel(const char *name, struct model *ret, struct err *e)
 	err = nl_open(&nl, e);
 	if (err)
 		return err == -ENOPKG ? 0 : err;
-	err = nl_status(nl, name, ret, e);
+	if (whole)
+		err = whole_status(ask_nl, nl, name, WHOLE_WAIT_MS, ret, e);
+	else
+		err = nl_status(nl, name, ret, e);
 	nl_shut(nl);
 	return err;
 }
@@ -78,9 +87,10 @@ static int not_there(const char *name, struct err *e)
 	return -ENOENT;
 }
 
-int gather(const char *name, const char *socket, struct model *ret, struct err *e)
+static int gather_both(const char *name, bool whole, const char *socket, struct model *ret,
+		       struct err *e)
 {
-	int err = ask_kernel(name, ret, e);
+	int err = ask_kernel(name, whole, ret, e);
 
 	if (err)
 		return err;
@@ -94,9 +104,19 @@ int gather(const char *name, const char *socket, struct model *ret, struct err *
 	return err;
 }
 
-int gather_kernel(const char *name, struct model *ret, struct err *e)
+int gather(const char *name, const char *socket, struct model *ret, struct err *e)
 {
-	int err = ask_kernel(name, ret, e);
+	return gather_both(name, false, socket, ret, e);
+}
+
+int gather_whole(const char *name, const char *socket, struct model *ret, struct err *e)
+{
+	return gather_both(name, true, socket, ret, e);
+}
+
+int gather_kernel(const char *name, bool whole, struct model *ret, struct err *e)
+{
+	int err = ask_kernel(name, whole, ret, e);
 	const struct model_resource *r;
 
 	if (err)

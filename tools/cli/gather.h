@@ -15,7 +15,13 @@
  */
 int gather(const char *name, const char *socket, struct model *ret, struct err *e);
 
-/* The kernel's part alone; -ENOENT when it does not have that resource. */
-int gather_kernel(const char *name, struct model *ret, struct err *e);
+/* The same of one that is decided upon: with all its volumes, or refused (whole.h). */
+int gather_whole(const char *name, const char *socket, struct model *ret, struct err *e);
+
+/*
+ * The kernel's part alone; -ENOENT when it does not have that resource. Whole: with all its
+ * volumes, or refused.
+ */
+int gather_kernel(const char *name, bool whole, struct model *ret, struct err *e);
 
 #endif /* LOCKSTEP_GATHER_H */

@@ -44,7 +44,7 @@ static void set_copies(struct row *row)
 		here = min(here, r->volume[i].disk);
 		peer = min(peer, r->volume[i].peer_disk);
 	}
-	row->is_degraded = r->link != LOCKSTEP_LINK_UP || !r->nr_volumes ||
+	row->is_degraded = r->link != LOCKSTEP_LINK_UP || !r->nr_volumes || model_is_partial(r) ||
 			   here != LOCKSTEP_DISK_UP_TO_DATE || peer != LOCKSTEP_DISK_UP_TO_DATE;
 	if (r->link == LOCKSTEP_LINK_UP)
 		other = text_disk(peer);
@@ -98,7 +98,8 @@ static void set_row(struct row *row, const struct model *m, const struct model_r
 	for (int i = VOLUMES; i < STATE; i++)
 		snprintf(row->cell[i], CELL_BYTES, "-");
 	if (r->in_kernel) {
-		snprintf(row->cell[VOLUMES], CELL_BYTES, "%u", r->nr_volumes);
+		snprintf(row->cell[VOLUMES], CELL_BYTES, "%u",
+			 max(r->nr_volumes, r->kernel_volumes));
 		snprintf(row->cell[ROLES], CELL_BYTES, "%s/%s", text_role(r->role),
 			 r->link == LOCKSTEP_LINK_UP ? text_role(r->peer_role) : "-");
 		snprintf(row->cell[LINK], CELL_BYTES, "%s", text_link(r->link));

@@ -145,7 +145,7 @@ int cmd_resolve(const struct opts *o)
 		cmd_refuse(&e);
 		return CMD_USAGE;
 	}
-	err = gather(o->operand, o->socket, &m, &e);
+	err = gather_whole(o->operand, o->socket, &m, &e);
 	if (err)
 		return cmd_refuse(&e);
 	r = model_find(&m, o->operand);

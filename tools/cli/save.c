@@ -15,6 +15,7 @@
 #include "nl.h"
 #include "rle.h"
 #include "text.h"
+#include "whole.h"
 #include <lockstep/disk.h>
 
 #define BLOCK_BYTES	4096u
@@ -320,6 +321,9 @@ int save_changes(const struct model_resource *r, const char *path, struct err *e
 	struct nl *nl = NULL;
 	int err = list ? 0 : no_memory(e);
 
+	/* What is not known here would be thrown away unsaved. */
+	if (!err)
+		err = whole_check(r, e);
 	for (u32 i = 0; i < r->nr_volumes && !err; i++)
 		err = save_check(&r->volume[i], e);
 	if (!err)

@@ -124,22 +124,23 @@ static int end_peer(struct trace_run *t, struct err *e)
 
 /* ---- ours ----------------------------------------------------------------------------------- */
 
-/* Writes that have ended so far, of all volumes. */
+/* Writes that have ended so far, of all volumes; *ret stays if those are not all told. */
 static int count_writes(struct trace_run *t, u64 *ret, struct err *e)
 {
 	const struct model_resource *r;
 	struct model m;
+	u64 writes = 0;
 	int err = nl_status(t->nl, t->r->name, &m, e);
 
 	if (err)
 		return err;
 	r = model_find(&m, t->r->name);
-	*ret = 0;
-	if (r)
-		for (u32 i = 0; i < r->nr_volumes; i++)
-			*ret += r->volume[i].writes;
-	else
+	if (!r)
 		err = err_set(e, -ENOENT, "not-up", "%s is not up any more", t->r->name);
+	for (u32 i = 0; r && i < r->nr_volumes; i++)
+		writes += r->volume[i].writes;
+	if (r && !model_is_partial(r))
+		*ret = writes;
 	model_free(&m);
 	return err;
 }
@@ -147,7 +148,7 @@ static int count_writes(struct trace_run *t, u64 *ret, struct err *e)
 static int wait_writes(struct trace_run *t, struct err *e)
 {
 	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
-	u64 end = now_ms() + (u64)t->timeout_s * 1000, first, now;
+	u64 end = now_ms() + (u64)t->timeout_s * 1000, first = 0, now;
 	struct progress p = { 0 };
 	int err = count_writes(t, &first, e);
 
@@ -223,7 +224,7 @@ int cmd_trace_write(const struct opts *o)
 
 	if (err)
 		return cmd_refuse(&e);
-	err = gather_kernel(o->operand, &m, &e);
+	err = gather_kernel(o->operand, true, &m, &e);
 	if (err)
 		return cmd_refuse(&e);
 	t.r = model_find(&m, o->operand);

@@ -88,24 +88,27 @@ static int start(struct verify *v, const struct model_volume *vol, struct err *e
 	return nl_verify_start(v->nl, v->r->name, &q, e);
 }
 
-/* One look. 1: it runs, 0: it is over and *ret says how. */
+/* One look. 1: it runs, as far as is known; 0: it is over and *ret says how. */
 static int look(struct verify *v, u32 number, struct model_volume *ret, struct err *e)
 {
 	const struct model_volume *vol = NULL;
+	const struct model_resource *r;
 	struct model m;
+	bool untold;
 	int err = nl_status(v->nl, v->r->name, &m, e);
 
 	if (err)
 		return err;
-	if (model_find(&m, v->r->name))
-		vol = model_find_volume(model_find(&m, v->r->name), number);
+	r = model_find(&m, v->r->name);
+	vol = r ? model_find_volume(r, number) : NULL;
+	untold = r && !vol && model_is_partial(r);
 	if (vol)
 		*ret = *vol;
-	else
+	else if (!untold)
 		err = err_set(e, -ENOENT, "no-volume", "%s has no volume %u any more", v->r->name,
 			      number);
 	model_free(&m);
-	return err ? err : ret->verify == LOCKSTEP_VERIFY_RUNNING;
+	return err ? err : untold || ret->verify == LOCKSTEP_VERIFY_RUNNING;
 }
 
 static void show(struct progress *p, const struct model_volume *vol)
@@ -175,7 +178,7 @@ static int run_start(struct verify *v, struct err *e)
 {
 	bool wait = v->o->given & CMD_OPT_WAIT;
 	u64 end = v->o->timeout_s ? now_ms() + (u64)v->o->timeout_s * 1000 : UINT64_MAX;
-	struct model_volume now;
+	struct model_volume now = { 0 };
 	struct err first = { 0 };
 	int err = 0, differ = 0;
 
@@ -283,7 +286,7 @@ int cmd_verify(const struct opts *o)
 
 	if (err)
 		return cmd_refuse(&e);
-	err = gather_kernel(o->operand, &v.m, &e);
+	err = gather_kernel(o->operand, true, &v.m, &e);
 	if (err)
 		return cmd_refuse(&e);
 	v.r = model_find(&v.m, o->operand);

@@ -34,7 +34,7 @@ static bool is_synced(const struct model_resource *r)
 		    v->peer_disk != LOCKSTEP_DISK_UP_TO_DATE)
 			return false;
 	}
-	return is_connected(r) && r->nr_volumes;
+	return is_connected(r) && r->nr_volumes && !model_is_partial(r);
 }
 
 /*
@@ -49,7 +49,7 @@ static bool is_promotable(const struct model_resource *r)
 		if (r->volume[i].disk != LOCKSTEP_DISK_UP_TO_DATE ||
 		    r->volume[i].sync == LOCKSTEP_SYNC_TARGET)
 			return false;
-	return r->nr_volumes && r->link != LOCKSTEP_LINK_OPENING &&
+	return r->nr_volumes && !model_is_partial(r) && r->link != LOCKSTEP_LINK_OPENING &&
 	       r->peer_role != LOCKSTEP_ROLE_PRIMARY;
 }
 
@@ -106,7 +106,7 @@ static int wait_for(const struct opts *o, reached_fn reached, show_fn show)
 	bool done = false;
 
 	while (!err && !done) {
-		err = gather_kernel(o->operand, &m, &e);
+		err = gather_kernel(o->operand, false, &m, &e);
 		if (err)
 			break;
 		r = model_find(&m, o->operand);
