@@ -5,6 +5,18 @@
 #include "role.h"
 #include "volume.h"
 
+/*
+ * Nothing durable need change when a primary writes alone: the generation is the same, and what is
+ * marked already is marked once. But only a primary is written, and what makes it one, or ends it,
+ * is a write of the metadata. So the sequence says it exactly, of a secondary.
+ */
+static bool is_as_known(const struct meta *m, struct nlattr **a)
+{
+	return m->current_gen.id == nla_get_u64(a[LOCKSTEP_ATTR_GEN_CURRENT]) &&
+	       m->peer[LOCKSTEP_PEER].since.id == nla_get_u64(a[LOCKSTEP_ATTR_GEN_SINCE]) &&
+	       m->sequence == nla_get_u64(a[LOCKSTEP_ATTR_META_SEQ]);
+}
+
 /* Is this volume what whoever decided took it for? */
 static int check_volume(struct genl_info *info, const struct nlattr *nest,
 			struct lockstep_resource *res, unsigned long *seen, char *why)
@@ -18,14 +30,13 @@ static int check_volume(struct genl_info *info, const struct nlattr *nest,
 	if (err)
 		return err;
 	if (!a[LOCKSTEP_ATTR_VOLUME] || !a[LOCKSTEP_ATTR_GEN_CURRENT] ||
-	    !a[LOCKSTEP_ATTR_GEN_SINCE])
+	    !a[LOCKSTEP_ATTR_GEN_SINCE] || !a[LOCKSTEP_ATTR_META_SEQ])
 		return -EINVAL;
 	number = nla_get_u32(a[LOCKSTEP_ATTR_VOLUME]);
 	vol = res->volume[number];
 	if (!vol || __test_and_set_bit(number, seen))
 		return -EINVAL;
-	if (vol->meta.current_gen.id == nla_get_u64(a[LOCKSTEP_ATTR_GEN_CURRENT]) &&
-	    vol->meta.peer[LOCKSTEP_PEER].since.id == nla_get_u64(a[LOCKSTEP_ATTR_GEN_SINCE]))
+	if (is_as_known(&vol->meta, a))
 		return 0;
 	snprintf(why, WHY_BYTES, "volume %u has changed since: look again", number);
 	return -EAGAIN;

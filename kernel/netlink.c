@@ -49,6 +49,7 @@ static const struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_DATA_SECT] = { .type = NLA_U64 },
 	[LOCKSTEP_ATTR_GEN_CURRENT] = { .type = NLA_U64 },
 	[LOCKSTEP_ATTR_GEN_SINCE] = { .type = NLA_U64 },
+	[LOCKSTEP_ATTR_META_SEQ] = { .type = NLA_U64 },
 	[LOCKSTEP_ATTR_LOGICAL_BYTES] = { .type = NLA_U32 },
 	[LOCKSTEP_ATTR_PHYSICAL_BYTES] = { .type = NLA_U32 },
 	[LOCKSTEP_ATTR_MAX_IO_BYTES] = { .type = NLA_U32 },

@@ -94,6 +94,7 @@ static int put_generations(struct sk_buff *skb, const struct meta *m)
 	    nla_put(skb, LOCKSTEP_ATTR_GEN_HISTORY, nr * sizeof(u64), history) ||
 	    nla_put_u32(skb, LOCKSTEP_ATTR_FLAGS, m->flags) ||
 	    put_u64(skb, LOCKSTEP_ATTR_LAST_BOOT_ID, m->peer[LOCKSTEP_PEER].boot_id) ||
+	    put_u64(skb, LOCKSTEP_ATTR_META_SEQ, m->sequence) ||
 	    put_u64(skb, LOCKSTEP_ATTR_WRITTEN_S, m->written_s) ||
 	    put_u64(skb, LOCKSTEP_ATTR_PRIMARY_S, m->primary_s))
 		return -EMSGSIZE;

@@ -224,7 +224,11 @@ struct lockstep_ctl_volume {
 	__le64	data_sect;
 	__le64	data_max_sect;	/*  48 what this side could give */
 	__le64	oos_bits;	/*  56 blocks marked out of sync here */
-	__le64	written_s;	/*  64 last change, wall clock, for people */
+	/*
+	 * 64: the sequence of the metadata: changes with each write of it, so with each change of
+	 * role. (From an older release: the wall clock of the last write, in seconds.)
+	 */
+	__le64	meta_seq;
 	__le32	logical_bytes;	/*  72 limits of the backing device */
 	__le32	physical_bytes;	/*  76 */
 	__le32	max_io_bytes;	/*  80 */

@@ -48,7 +48,7 @@ ASSERT_AT(lockstep_ctl_volume, peer_boot_id, 32);
 ASSERT_AT(lockstep_ctl_volume, data_sect, 40);
 ASSERT_AT(lockstep_ctl_volume, data_max_sect, 48);
 ASSERT_AT(lockstep_ctl_volume, oos_bits, 56);
-ASSERT_AT(lockstep_ctl_volume, written_s, 64);
+ASSERT_AT(lockstep_ctl_volume, meta_seq, 64);
 ASSERT_AT(lockstep_ctl_volume, logical_bytes, 72);
 ASSERT_AT(lockstep_ctl_volume, physical_bytes, 76);
 ASSERT_AT(lockstep_ctl_volume, max_io_bytes, 80);
@@ -229,7 +229,7 @@ static void put_volume(const struct wire_hello_volume *v, struct lockstep_ctl_vo
 	w->data_sect = cpu_to_le64(v->data_sect);
 	w->data_max_sect = cpu_to_le64(v->data_max_sect);
 	w->oos_bits = cpu_to_le64(v->oos_bits);
-	w->written_s = cpu_to_le64(v->written_s);
+	w->meta_seq = cpu_to_le64(v->meta_seq);
 	w->logical_bytes = cpu_to_le32(v->logical_bytes);
 	w->physical_bytes = cpu_to_le32(v->physical_bytes);
 	w->max_io_bytes = cpu_to_le32(v->max_io_bytes);
@@ -253,7 +253,7 @@ static void get_volume(const struct lockstep_ctl_volume *w, struct wire_hello_vo
 	v->data_sect = le64_to_cpu(w->data_sect);
 	v->data_max_sect = le64_to_cpu(w->data_max_sect);
 	v->oos_bits = le64_to_cpu(w->oos_bits);
-	v->written_s = le64_to_cpu(w->written_s);
+	v->meta_seq = le64_to_cpu(w->meta_seq);
 	v->logical_bytes = le32_to_cpu(w->logical_bytes);
 	v->physical_bytes = le32_to_cpu(w->physical_bytes);
 	v->max_io_bytes = le32_to_cpu(w->max_io_bytes);

@@ -72,7 +72,7 @@ struct wire_ctl {
 struct wire_hello_volume {
 	u32 volume, flags;
 	u64 current_id, current_nr, since_id, peer_boot_id;
-	u64 data_sect, data_max_sect, oos_bits, written_s;
+	u64 data_sect, data_max_sect, oos_bits, meta_seq;
 	u32 logical_bytes, physical_bytes, max_io_bytes, caps;
 	u32 disk, sync;
 	u64 history[LOCKSTEP_HISTORY];

@@ -94,6 +94,12 @@ static struct fake_volume *volume(struct fake *f, u32 number)
 	return NULL;
 }
 
+static void write_metadata(struct fake *f)
+{
+	for (u32 i = 0; i < f->nr_volumes; i++)
+		f->v[i].m.meta_seq++;
+}
+
 static int f_status(void *k, const char *name, struct model *ret, struct err *e)
 {
 	struct fake *f = enter(k);
@@ -248,6 +254,7 @@ static int f_promote(void *k, const char *name, const struct nl_promotion *p, st
 		r = err_set(e, -ENOTUNIQ, "kernel-refused", "bob is not connected");
 	if (r == 0) {
 		f->r.role = LOCKSTEP_ROLE_PRIMARY;
+		write_metadata(f);
 		notify(f, LOCKSTEP_EVENT_STATE, NULL);
 	}
 	return leave(f, r);
@@ -262,6 +269,7 @@ static int f_demote(void *k, const char *name, struct err *e)
 		r = err_set(e, -EBUSY, "kernel-busy", "/dev/lockstep0 is open (fio)");
 	if (r == 0) {
 		f->r.role = LOCKSTEP_ROLE_SECONDARY;
+		write_metadata(f);
 		notify(f, LOCKSTEP_EVENT_STATE, NULL);
 	}
 	return leave(f, r);
@@ -284,12 +292,17 @@ static int f_surrender(void *k, const char *name, const struct nl_surrender_volu
 	for (u32 i = 0; r == 0 && i < nr; i++) {
 		struct model_volume *m = &volume(f, v[i].volume)->m;
 
-		if (m->gen_current != v[i].gen_current || m->gen_since != v[i].gen_since)
-			r = err_set(e, -EAGAIN, "kernel-again", "generation changed");
+		m->meta_seq += f->primary_meanwhile ? 2 : 0;
+		if (m->gen_current != v[i].gen_current || m->gen_since != v[i].gen_since ||
+		    m->meta_seq != v[i].meta_seq)
+			r = err_set(e, -EAGAIN, "kernel-again",
+				    "volume %u has changed since: look again", v[i].volume);
 	}
+	f->primary_meanwhile = false;
 	for (u32 i = 0; r == 0 && i < nr; i++) {
 		struct model_volume *m = &volume(f, v[i].volume)->m;
 
+		m->meta_seq++;
 		if (!(m->flags & LOCKSTEP_MF_CONSISTENT))
 			continue;
 		m->gen_current = m->gen_since;
@@ -437,6 +450,7 @@ static int f_session_start(void *k, const char *name, u64 id, struct err *e)
 	if (r == 0) {
 		f->r.link = LOCKSTEP_LINK_UP;
 		f->r.unfenced = false;
+		write_metadata(f);
 		f->r.io_mode = f->r.role == LOCKSTEP_ROLE_PRIMARY ? LOCKSTEP_IO_BOTH : 0;
 		f->start_stamp = __atomic_add_fetch(&stamps, 1, __ATOMIC_SEQ_CST);
 		for (u32 i = 0; i < f->nr_volumes; i++)
@@ -613,6 +627,7 @@ void fake_init(struct fake *f, u64 boot_id)
 		m->max_io_bytes = LOCKSTEP_MAX_IO_BYTES;
 		m->caps = LOCKSTEP_VC_ZEROES;
 		m->disk = LOCKSTEP_DISK_UP_TO_DATE;
+		m->meta_seq = 2;
 	}
 }
 

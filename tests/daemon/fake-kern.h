@@ -41,6 +41,7 @@ struct fake {
 	u32 eagain_opens, eagain_starts, promote_ms;
 	char refuse_open[64], refuse_volume[64], refuse_attach[64], refuse_resize[64];
 	char refuse_surrender[64];
+	bool primary_meanwhile;	/* and secondary again, just before the next SURRENDER */
 	u32 untold;		/* so many dumps have no time for the last volume */
 	/* Between what a dump says and the moment the daemon hears of it; the lock is held. */
 	void (*after_status)(struct fake *f);

@@ -229,6 +229,74 @@ static void test_refusals(void **state)
 	assert_int_equal(A->surrenders + B->surrenders, 0);
 }
 
+static void refused_to_look(struct pair *p, int asked, enum ctl_keep keep, const char *what)
+{
+	u64 id = pair_facts(p, asked).split.id;
+	struct reply r;
+
+	B->primary_meanwhile = true;
+	r = resolve(p, asked, keep);
+	assert_string_equal(r.e.what, what);
+	assert_non_null(strstr(r.e.mend, "lockstep resolve r0 again"));
+	until(p, both_know);
+	assert_true(pair_facts(p, asked).split.id != id);
+	expect_untouched(p);
+}
+
+/* Bob was primary after it was looked at: whatever it wrote then, nobody has seen it. */
+static void test_written_meanwhile(void **state)
+{
+	struct pair *p = *state;
+	struct ctl_request q;
+	struct reply r;
+
+	split(p);
+	/* So shortly before that no daemon has noticed. */
+	refused_to_look(p, ALICE, CTL_KEEP_HERE,
+			"bob refuses: volume 0 has changed since: look again");
+	refused_to_look(p, BOB, CTL_KEEP_PEER, "volume 0 has changed since: look again");
+	/* While somebody still reads what was shown. */
+	q = question(p, ALICE, CTL_KEEP_HERE);
+	pair_must(p, BOB, CTL_PROMOTE);
+	fake_lock(B);
+	B->v[0].m.oos_bits = 6;
+	fake_unlock(B);
+	pair_must(p, BOB, CTL_DEMOTE);
+	while (pair_facts(p, ALICE).split.peer.marked_bytes != 6 * 4096)
+		pair_run(p, 20);
+	until(p, both_know);
+	r = pair_request(p, ALICE, &q);
+	assert_string_equal(r.e.code, "split-changed");
+	assert_non_null(strstr(r.e.mend, "lockstep resolve r0 again"));
+	expect_untouched(p);
+	/* Whoever looks again gets through. */
+	assert_string_equal(resolve(p, ALICE, CTL_KEEP_HERE).e.what, "");
+	until(p, are_connected);
+	assert_int_equal(B->surrenders, 1);
+}
+
+/* A new hello about the same names the same split: nobody is told to look again for nothing. */
+static void test_same_again(void **state)
+{
+	struct pair *p = *state;
+	struct ctl_request q;
+
+	split(p);
+	q = question(p, ALICE, CTL_KEEP_HERE);
+	for (int side = 0; side < 2; side++) {
+		pair_kill(p, side);
+		pair_start(p, side);
+		until(p, both_know);
+	}
+	/* Who is kept may go on writing. */
+	fake_lock(A);
+	A->v[0].m.oos_bits = 300;
+	fake_unlock(A);
+	pair_run(p, 200);
+	assert_string_equal(pair_request(p, ALICE, &q).e.what, "");
+	until(p, are_connected);
+}
+
 struct crossing {
 	struct reply r[2];
 };
@@ -457,6 +525,8 @@ int main(void)
 		TEST(test_after_a_session),
 		TEST(test_resolve),
 		TEST(test_refusals),
+		TEST(test_written_meanwhile),
+		TEST(test_same_again),
 		TEST(test_crossing),
 		TEST(test_dies),
 		TEST(test_half),

@@ -17,6 +17,7 @@
 static struct nl kernel;
 static u32 newest;			/* the last attribute that it knows */
 static bool is_full;			/* and another thing that it refuses */
+static u32 asked;			/* how often */
 
 int __wrap_nl_command(struct nl *nl, u8 cmd, const char *name, nl_fill_fn fill, const void *arg,
 		      size_t extra, const char *what, struct err *e);
@@ -31,7 +32,9 @@ int __wrap_nl_command(struct nl *nl, u8 cmd, const char *name, nl_fill_fn fill, 
 
 	(void)extra;
 	assert_string_equal(name, "r0");
-	assert_true(cmd == LOCKSTEP_CMD_RES_ADD || cmd == LOCKSTEP_CMD_RES_SET);
+	assert_true(cmd == LOCKSTEP_CMD_RES_ADD || cmd == LOCKSTEP_CMD_RES_SET ||
+		    cmd == LOCKSTEP_CMD_SURRENDER);
+	asked++;
 	assert_non_null(msg);
 	assert_non_null(nlmsg_put(msg, 0, 0, 0, 0, 0));
 	assert_int_equal(fill(msg, arg), 0);
@@ -93,11 +96,33 @@ static void test_set(void **state)
 	is_too_old(nl_res_set(&kernel, "r0", &p, &e), &e);
 }
 
+/* One that does not name its sequence would give up what was written after a look at it. */
+static void test_surrender(void **state)
+{
+	struct nl_surrender_volume v[2] = { { 0, 21, 10, 5 }, { 1, 21, 10, 0 } };
+	struct err e;
+
+	(void)state;
+	newest = LOCKSTEP_ATTR_MAX;
+	is_full = false;
+	asked = 0;
+	assert_int_equal(nl_surrender(&kernel, "r0", v, 2, &e), -EOPNOTSUPP);
+	assert_int_equal(asked, 0);
+	assert_string_equal(e.code, "kernel-lacks");
+	assert_string_equal(e.what, "the kernel module that is loaded cannot tell whether volume 1 "
+			    "was written meanwhile");
+	assert_string_equal(e.mend, "modinfo lockstep; install module and tools of one release");
+	v[1].meta_seq = 7;
+	assert_int_equal(nl_surrender(&kernel, "r0", v, 2, &e), 0);
+	assert_int_equal(asked, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_surrender),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static void fill_volume(const struct model_volume *m, struct wire_hello_volume *
 	v->data_sect = m->data_sect;
 	v->data_max_sect = m->data_max_sect;
 	v->oos_bits = m->oos_bits;
-	v->written_s = m->written_s;
+	v->meta_seq = m->meta_seq;
 	v->logical_bytes = m->logical_bytes;
 	v->physical_bytes = m->physical_bytes;
 	v->max_io_bytes = m->max_io_bytes;
@@ -268,6 +268,7 @@ u64 agree_split_id(const struct hello *mine, const struct hello *theirs, bool di
 		for (u32 i = 0; i < side[s]->h.nr_volumes; i++) {
 			h = mix(h, side[s]->v[i].current_id);
 			h = mix(h, side[s]->v[i].since_id);
+			h = mix(h, side[s]->v[i].meta_seq);
 		}
 	}
 	return h ? h : 1;

@@ -56,8 +56,9 @@ void agree_fill_hello(const struct model_resource *r, const struct agree_self *s
 		      struct hello *ret);
 
 /*
- * What is split, as one number: it changes with any generation and role of either side. Never 0;
- * the same with the arguments swapped and `dialler` too.
+ * What is split, as one number: it changes with any generation and role of either side and with
+ * each write of the metadata. So a side that is secondary has not been written for as long as it is
+ * the same. Never 0; the same with the arguments swapped and `dialler` too.
  */
 u64 agree_split_id(const struct hello *mine, const struct hello *theirs, bool dialler);
 

@@ -6,8 +6,14 @@
  * Giving up needs the other side's yes, because two that both gave up would have nothing left that
  * anybody calls good. Whoever says yes gives up nothing itself for as long as this connection
  * lasts, and a new one begins with new hellos, in which the other one is not split any more or
- * everything is as it was. Two questions that cross are both answered no. What is given up is what
- * the hellos of this connection named: the kernel looks whether that is still so (SURRENDER).
+ * everything is as it was. Two questions that cross are both answered no.
+ *
+ * What is given up is what somebody has looked at, and saved perhaps. The split's number, which the
+ * question brings, has in it the sequence of all metadata, as the hellos of this connection named
+ * it (agree.h); and the kernel of whoever gives up looks whether its own is still so (SURRENDER).
+ * Who was primary in between, and may have been written, has another one: then the answer is to
+ * look again. Nothing but a change of role or of disks writes the metadata of a secondary without a
+ * session, so whoever looks again gets through.
  *
  * A side that dies over it has given up nothing, or some volumes, or all: the next hello is a split
  * again, which is resolved by the same command, or is none.
@@ -143,7 +149,8 @@ static bool is_as_said(const struct peer *p, const struct model_resource *r)
 		const struct model_volume *v = &r->volume[i];
 
 		if (v->number != m->volume || v->gen_current != m->current_id ||
-		    v->gen_since != m->since_id || v->flags != m->flags || v->disk != m->disk)
+		    v->gen_since != m->since_id || v->meta_seq != m->meta_seq ||
+		    v->flags != m->flags || v->disk != m->disk)
 			return false;
 	}
 	return true;
@@ -267,7 +274,8 @@ static bool give_up(struct peer *p, void (*next)(struct peer *p, struct peer_job
 	j->nr_given_up = p->mine.h.nr_volumes;
 	for (u32 i = 0; i < j->nr_given_up; i++)
 		j->given_up[i] = (struct nl_surrender_volume){
-			p->mine.v[i].volume, p->mine.v[i].current_id, p->mine.v[i].since_id };
+			p->mine.v[i].volume, p->mine.v[i].current_id, p->mine.v[i].since_id,
+			p->mine.v[i].meta_seq };
 	log_notice("%s: giving up what was written here: %s's copy is to count", p->conf->name,
 		   p->other->name);
 	peer_job_start(p, j);
@@ -277,8 +285,8 @@ static bool give_up(struct peer *p, void (*next)(struct peer *p, struct peer_job
 static void hint_surrender(const struct peer *p, struct err *e)
 {
 	if (!e->mend[0])
-		err_mend(e, "on %s: lockstep status %s, then lockstep resolve %s again",
-			 p->me->name, p->conf->name, p->conf->name);
+		err_mend(e, "lockstep resolve %s again, which shows what there is now",
+			 p->conf->name);
 }
 
 /* Ours are given up, or not: either way all begins again, which takes back the peer's yes. */
@@ -365,7 +373,8 @@ void peer_on_resolve_done(struct peer *p, const u8 *body, size_t len)
 		return;		/* late: the person has been told */
 	if (d.refused) {
 		err_set(&e, -EREMOTEIO, "peer-refused", "%s refuses: %s", p->other->name, d.text);
-		err_mend(&e, "lockstep status %s, on both hosts", p->conf->name);
+		err_mend(&e, "lockstep status %s, on both hosts; then lockstep resolve %s again",
+			 p->conf->name, p->conf->name);
 		reply(p, &e, NULL);
 	} else if (p->split.asked == RESOLVE_KEEP_HERE) {
 		snprintf(text, sizeof(text), "%s follows %s now; lockstep wait-sync %s waits until "

@@ -56,7 +56,7 @@ struct model_volume {
 	u64 gen_history[LOCKSTEP_HISTORY];	/* newest first, 0: unused */
 	u32 gen_history_nr;
 	u64 last_boot_id;
-	u64 written_s;
+	u64 meta_seq;			/* 0: an older module, which does not say */
 	u64 write_s, primary_s;		/* last application write, last promotion here; 0: never */
 	/* Use. */
 	u32 openers;

@@ -297,9 +297,25 @@ static int fill_surrender(struct nl_msg *msg, const void *arg)
 
 		if (!nest || nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, s->v[i].volume) < 0 ||
 		    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_CURRENT, s->v[i].gen_current) < 0 ||
-		    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_SINCE, s->v[i].gen_since) < 0)
+		    nla_put_u64(msg, LOCKSTEP_ATTR_GEN_SINCE, s->v[i].gen_since) < 0 ||
+		    nla_put_u64(msg, LOCKSTEP_ATTR_META_SEQ, s->v[i].meta_seq) < 0)
 			return -1;
 		nla_nest_end(msg, nest);
+	}
+	return 0;
+}
+
+/* A module that does not say how often it wrote its metadata would look at the generations only. */
+static int check_sequences(const struct nl_surrender_volume *v, u32 nr, struct err *e)
+{
+	for (u32 i = 0; i < nr; i++) {
+		if (v[i].meta_seq)
+			continue;
+		err_set(e, -EOPNOTSUPP, "kernel-lacks", "the kernel module that is loaded cannot "
+			"tell whether volume %u was written meanwhile", v[i].volume);
+		err_means(e, "It is older than the tools");
+		err_mend(e, "modinfo lockstep; install module and tools of one release");
+		return -EOPNOTSUPP;
 	}
 	return 0;
 }
@@ -308,9 +324,10 @@ int nl_surrender(struct nl *nl, const char *name, const struct nl_surrender_volu
 		 struct err *e)
 {
 	struct surrender s = { v, nr };
+	int err = check_sequences(v, nr, e);
 
-	return nl_command(nl, LOCKSTEP_CMD_SURRENDER, name, fill_surrender, &s, nr * 64u,
-			  "give up what was written here", e);
+	return err ? err : nl_command(nl, LOCKSTEP_CMD_SURRENDER, name, fill_surrender, &s,
+				      nr * 64u, "give up what was written here", e);
 }
 
 /* ---- marks */

@@ -79,7 +79,7 @@ static struct nla_policy policy[LOCKSTEP_ATTR_MAX + 1] = {
 	[LOCKSTEP_ATTR_GEN_HISTORY]	= BIN(LOCKSTEP_HISTORY * sizeof(u64)),
 	[LOCKSTEP_ATTR_FLAGS]		= U32,
 	[LOCKSTEP_ATTR_LAST_BOOT_ID]	= U64,
-	[LOCKSTEP_ATTR_WRITTEN_S]	= U64,
+	[LOCKSTEP_ATTR_META_SEQ]	= U64,
 	[LOCKSTEP_ATTR_LOGICAL_BYTES]	= U32,
 	[LOCKSTEP_ATTR_PHYSICAL_BYTES]	= U32,
 	[LOCKSTEP_ATTR_MAX_IO_BYTES]	= U32,
@@ -479,7 +479,7 @@ static void parse_volume(struct model_volume *v, struct nlattr **a)
 	get_u64(&v->gen_nr, a[LOCKSTEP_ATTR_GEN_NR]);
 	get_u64(&v->gen_since, a[LOCKSTEP_ATTR_GEN_SINCE]);
 	get_u64(&v->last_boot_id, a[LOCKSTEP_ATTR_LAST_BOOT_ID]);
-	get_u64(&v->written_s, a[LOCKSTEP_ATTR_WRITTEN_S]);
+	get_u64(&v->meta_seq, a[LOCKSTEP_ATTR_META_SEQ]);
 	get_u64(&v->write_s, a[LOCKSTEP_ATTR_WRITE_S]);
 	get_u64(&v->primary_s, a[LOCKSTEP_ATTR_PRIMARY_S]);
 	if (history) {

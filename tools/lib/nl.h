@@ -73,12 +73,13 @@ int nl_resize(struct nl *nl, const char *name, u32 volume, u64 data_sect, bool f
 
 struct nl_surrender_volume {
 	u32 volume;
-	u64 gen_current, gen_since;	/* ours, as whoever decided knew them */
+	u64 gen_current, gen_since, meta_seq;	/* ours, as whoever decided knew them */
 };
 
 /*
- * Split brain: give up what was written here. -EAGAIN: a generation has changed. -EBUSY: it is
- * primary, or there is a session.
+ * Split brain: give up what was written here. -EAGAIN: it has changed since, or was primary and may
+ * have been written. -EBUSY: it is primary, or there is a session. -EOPNOTSUPP: the module is too
+ * old to tell.
  */
 int nl_surrender(struct nl *nl, const char *name, const struct nl_surrender_volume *v, u32 nr,
 		 struct err *e);

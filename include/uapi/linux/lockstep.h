@@ -193,10 +193,11 @@ enum lockstep_cmd {
 	 */
 	LOCKSTEP_CMD_RESIZE,
 	/*
-	 * RES_NAME, and one PEER_VOLUME nest for each volume {VOLUME GEN_CURRENT GEN_SINCE (ours,
-	 * as whoever decided knew them)}: give up what was written here beside the peer, durably,
-	 * on all volumes: each is inconsistent then, and keeps its marks. EBUSY while primary or
-	 * with a session; EAGAIN when a generation has changed. May be repeated.
+	 * RES_NAME, and one PEER_VOLUME nest for each volume {VOLUME GEN_CURRENT GEN_SINCE META_SEQ
+	 * (ours, as whoever decided knew them)}: give up what was written here beside the peer,
+	 * durably, on all volumes: each is inconsistent then, and keeps its marks. EBUSY while
+	 * primary or with a session; EAGAIN when any of the three has changed, so also when it was
+	 * primary in between and may have been written. May be repeated, with what is so then.
 	 */
 	LOCKSTEP_CMD_SURRENDER,
 	/*
@@ -337,6 +338,11 @@ enum lockstep_attr {
 	/* u32, of a resource, 0 or 1: opening it for writing promotes, the last close demotes */
 	LOCKSTEP_ATTR_AUTO_PROMOTE,
 	LOCKSTEP_ATTR_AUTOMATIC,	/* flag: primary because of that */
+	/*
+	 * u64, of a volume: one more at each write of its metadata, so at each change of its role;
+	 * never 0. A secondary without a session whose number is the same has not been written.
+	 */
+	LOCKSTEP_ATTR_META_SEQ,
 	__LOCKSTEP_ATTR_MAX
 };
 #define LOCKSTEP_ATTR_MAX	(__LOCKSTEP_ATTR_MAX - 1)
