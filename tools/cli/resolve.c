@@ -2,7 +2,9 @@
 /*
  * A split brain is resolved by throwing away what one side wrote. So it is said first what that is,
  * and asked; and the daemon gets the number of the split that was shown, so that nothing is thrown
- * away that was not.
+ * away that was not. The side that gives up has to be secondary from before it is shown: the number
+ * changes with each change of role, so with whatever it could have written after, and what is saved
+ * after it was shown is all there is.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -64,7 +66,9 @@ static int check_loser(const struct opts *o, const struct model_resource *r, enu
 	const struct model_split *s = &r->daemon.split;
 	const struct model_split_side *loser = keep == CTL_KEEP_HERE ? &s->peer : &s->here;
 
-	if (loser->role == LOCKSTEP_ROLE_PRIMARY) {
+	/* By our own kernel's word as well: what is in use would change while it is saved. */
+	if (loser->role == LOCKSTEP_ROLE_PRIMARY ||
+	    (keep == CTL_KEEP_PEER && r->role == LOCKSTEP_ROLE_PRIMARY)) {
 		err_set(e, -EBUSY, "primary", "%s is primary on %s, and what is in use cannot be "
 			"given up", r->name, loser->node);
 		err_mend(e, "on %s: stop what uses it, then lockstep demote %s; then this again",
@@ -158,8 +162,12 @@ int cmd_resolve(const struct opts *o)
 	}
 	if (!err && o->save)
 		err = save_changes(r, o->save, &e);
-	if (!err)
+	if (!err) {
 		err = call(o, r, keep, &e);
+		if (err && o->save && !e.means[0])
+			err_means(&e, "What was saved stays in %s; another file is needed then",
+				  o->save);
+	}
 	model_free(&m);
 	return err ? cmd_refuse(&e) : CMD_OK;
 }

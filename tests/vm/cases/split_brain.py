@@ -5,7 +5,7 @@ import os
 
 from mirror import DEVICE, MIB, Mirror
 
-TIMEOUT = 500
+TIMEOUT = 600
 KIB = 1024
 # Where each side writes, and how much: some of it the other one writes, too.
 WRITES = {
@@ -151,12 +151,56 @@ def crashed(lab, m):
     check_file(lab, m.b, DEVICE, m.b, 2)
 
 
+LATE = (50 * MIB, 8 * KIB)
+
+
+def write_late(m, machine):
+    """Primary for a moment, by the kernel alone: no daemon is asked, or could tell anybody."""
+    for cmd in ("promote", f"dd if=/run/late of={DEVICE} bs=4k seek={LATE[0] // 4096} "
+                "oflag=direct conv=notrunc 2>&1", "demote"):
+        if not cmd.startswith("dd "):
+            cmd = f"LOCKSTEP_SOCKET=/run/nobody lockstep {cmd} r0"
+        m.type(machine, cmd)
+
+
+def written_since(lab, m):
+    """The loser writes more between the preview and its yes: that is neither lost nor unsaved."""
+    wrote = make_split(lab, m, 3)
+    m.b.put(os.urandom(LATE[1]), "/run/late")
+    m.type(m.b, "lockstep demote r0")
+    lab.wait(lambda: (split_of(m, m.a) or {}).get("peer", {}).get("role") == "secondary", 30,
+             "a knows that b is demoted")
+    shown = split_of(m, m.a)
+    lab.check(shown["peer"]["own_bytes"] == wrote["b"], f"b wrote {wrote}: {shown}")
+    # Its daemon sees nothing until it is asked.
+    m.b.sh("kill -STOP $(cat /run/lockstepd.pid)")
+    write_late(m, m.b)
+    m.b.sh("(sleep 4; kill -CONT $(cat /run/lockstepd.pid)) > /dev/null 2>&1 &")
+    refused(lab, m.a, "lockstep resolve r0 --keep here --yes", "-> ", "lockstep")
+    for x, side in ((m.a, "peer"), (m.b, "here")):
+        lab.wait(lambda: (split_of(m, x) or {}).get(side, {}).get("own_bytes") ==
+                 wrote["b"] + LATE[1], 30, f"{x.name} knows what b wrote meanwhile")
+        lab.check(split_of(m, x)["id"] != shown["id"], f"{x.name}: another split by now")
+    lab.wait(lambda: (split_of(m, m.b) or {}).get("peer", {}).get("written_s"), 30,
+             "b has heard what a has")
+    # Looked at again it goes, and nothing is missing in what is saved.
+    m.type(m.b, "lockstep resolve r0 --keep peer --save /run/late.img --yes")
+    m.wait_synced()
+    lines = m.b.sh("grep -v '^#' /run/late.img.map").out.split("\n")[:-1]
+    lab.check(lines == [f"{at} {size}" for at, size in WRITES["b"] + [LATE]], f"saved: {lines}")
+    check_file(lab, m.b, "/run/late.img", m.b, 3)
+    m.b.sh(f"dd if=/run/late.img of=/run/found bs=4k skip={LATE[0] // 4096} "
+           f"count={LATE[1] // 4096} 2>&1 && cmp /run/found /run/late")
+    check_file(lab, m.a, DEVICE, m.a, 3)
+
+
 def run(lab):
     m = Mirror(lab, size_mib=64, timeout_ms=2000)
     m.form()
     keep_here(lab, m)
     keep_peer(lab, m)
     crashed(lab, m)
+    written_since(lab, m)
     for x in (m.a, m.b):
         lab.check(split_of(m, x) is None, f"{x.name} still speaks of a split")
     m.finish()
