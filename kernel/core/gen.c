@@ -28,6 +28,12 @@ static bool is_crashed(const struct gen_view *v)
 	return has(v, LOCKSTEP_MF_CRASHED_PRIMARY);
 }
 
+/* Now: at attach it becomes is_crashed(). */
+static bool is_primary(const struct gen_view *v)
+{
+	return has(v, LOCKSTEP_MF_PRIMARY);
+}
+
 static bool is_unclean(const struct gen_view *v)
 {
 	return has(v, LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY);
@@ -217,21 +223,41 @@ static struct gen_result compare_restarted(const struct gen_view *s, const struc
 	return to_peer(knows_marks(s) && knows_regions(s), GEN_RULE_RESTART_PEER);
 }
 
+/*
+ * Equal generations, marks are left, and neither lost anything: each side has all that was
+ * completed. So the direction is free, and is the one that a primary can go along with.
+ */
+static bool is_marked_source(const struct gen_view *s, const struct gen_view *p)
+{
+	if (is_primary(s) != is_primary(p))
+		return is_primary(s);
+	if (has_marks(s) != has_marks(p))
+		return has_marks(s);
+	return s->node_id < p->node_id;
+}
+
+static struct gen_result compare_marked(const struct gen_view *s, const struct gen_view *p)
+{
+	bool source = is_marked_source(s, p);
+	bool s_known = knows_marks(s) || (!source && !has_marks(s));
+	bool p_known = knows_marks(p) || (source && !has_marks(p));
+	enum gen_rule rule = GEN_RULE_MARKS_BOTH;
+
+	if (!has_marks(p))
+		rule = GEN_RULE_MARKS_SELF;
+	else if (!has_marks(s))
+		rule = GEN_RULE_MARKS_PEER;
+	return source ? to_peer(s_known && p_known, rule) : from_peer(s_known && p_known, rule);
+}
+
 static struct gen_result compare_equal(const struct gen_view *s, const struct gen_view *p)
 {
-	bool both = knows_marks(s) && knows_marks(p);
-
 	if (is_crashed(s) || is_crashed(p))
 		return compare_crashed(s, p);
 	if (is_unclean(s) || is_unclean(p))
 		return compare_restarted(s, p);
-	if (has_marks(s) && has_marks(p))
-		return s->node_id < p->node_id ? to_peer(both, GEN_RULE_MARKS_BOTH) :
-						 from_peer(both, GEN_RULE_MARKS_BOTH);
-	if (has_marks(s))
-		return to_peer(knows_marks(s), GEN_RULE_MARKS_SELF);
-	if (has_marks(p))
-		return from_peer(knows_marks(p), GEN_RULE_MARKS_PEER);
+	if (has_marks(s) || has_marks(p))
+		return compare_marked(s, p);
 	return answer(GEN_NONE, GEN_RULE_EQUAL);
 }
 

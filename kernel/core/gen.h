@@ -68,12 +68,12 @@
  *                     primary then (demoted without the    and R(both)
  *                     peer, whose cache then lost what
  *                     ours had flushed)
- *   marks-self/peer   one has marks left (the end of a     the one with marks is the source; needs
- *                     resync was not noted); MARKS_VALID   M(source)
- *                     unset counts as marks only if its
+ *   marks-self/peer   one has marks left (the end of a     the primary is the source, without
+ *                     resync was not noted); MARKS_VALID   one the side with marks; needs M(source)
+ *                     unset counts as marks only if its    and M(the one with marks)
  *                     since is set
- *   marks-both        both have                            smaller node id is the source; needs
- *                                                          M(both)
+ *   marks-both        both have                            the primary is the source, without one
+ *                                                          the smaller node id; needs M(both)
  *   equal             none of these                        NONE
  *   -- different current --
  *   since-peer        P.since == S.current                 target; needs M(P); S CRASHED_PRIMARY:
@@ -182,7 +182,8 @@ enum gen_rule {
  */
 #define GEN_FLAGS	(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_MARKS_VALID |	\
 			 LOCKSTEP_MF_REGIONS_VALID | LOCKSTEP_MF_UNCLEAN |		\
-			 LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_SERVING)
+			 LOCKSTEP_MF_CRASHED_PRIMARY | LOCKSTEP_MF_PRIMARY |	\
+			 LOCKSTEP_MF_SERVING)
 
 /* One side's facts about one volume, in host order. */
 struct gen_view {

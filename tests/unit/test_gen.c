@@ -12,10 +12,11 @@
 #define M	LOCKSTEP_MF_MARKS_VALID
 #define R	LOCKSTEP_MF_REGIONS_VALID
 #define CLEAN	LOCKSTEP_MF_CLEAN
+#define NOW	LOCKSTEP_MF_PRIMARY
 
 static const u32 flag_sets[] = {
 	C | M, C, C | M | R, C | U, C | U | M, C | U | M | R, C | P, C | P | M, C | P | M | R,
-	M, 0, U | M, P | M, P | M | R, U | M | R, CLEAN, CLEAN | C | M,
+	M, 0, U | M, P | M, P | M | R, U | M | R, CLEAN, CLEAN | C | M, NOW | C | M, NOW | C,
 };
 
 #define SERVING	LOCKSTEP_MF_SERVING
@@ -49,6 +50,10 @@ static void check_pair(const struct gen_view *a, const struct gen_view *b)
 	if (a->no_disk || b->no_disk)
 		assert_true(gen_verdict_is_source(x.verdict) || gen_verdict_is_target(x.verdict) ||
 			    x.verdict == GEN_INCONSISTENT);
+	/* A primary with all of it is no target for marks alone, whoever has them. */
+	if (!gen_verdict_is_source(x.verdict) && a->flags & NOW && !(b->flags & NOW))
+		assert_true(x.rule != GEN_RULE_MARKS_SELF && x.rule != GEN_RULE_MARKS_PEER &&
+			    x.rule != GEN_RULE_MARKS_BOTH);
 	/* Nothing is silently thrown away: two lines of life after a common point never merge. */
 	if (!a->no_disk && !b->no_disk &&
 	    a->flags & b->flags & C && !((a->flags | b->flags) & CLEAN) && a->since_id &&
@@ -198,6 +203,35 @@ static void rows(void **state)
 	assert_int_equal(gen_compare(&table[1].self, &table[1].peer).adopt_id, 7);
 }
 
+/* Marks are left, and one of the two is primary: it has all that was completed, like the other. */
+static void marks_beside_a_primary(void **state)
+{
+	const struct row table[] = {
+		{ V1(5, 4, 0, C | M, 3), V2(5, 0, 0, C | M | NOW, 0), GEN_RULE_MARKS_SELF,
+		  GEN_TARGET },
+		{ V1(5, 4, 0, C | M, 3), V2(5, 0, 0, C | NOW, 0), GEN_RULE_MARKS_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(5, 4, 0, C, 3), V2(5, 0, 0, C | M | NOW, 0), GEN_RULE_MARKS_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(5, 4, 0, C | M | NOW, 3), V2(5, 0, 0, C, 0), GEN_RULE_MARKS_SELF, GEN_SOURCE },
+		{ V1(5, 0, 0, C | M, 1), V2(5, 0, 0, C | M | NOW, 1), GEN_RULE_MARKS_BOTH,
+		  GEN_TARGET },
+		{ V1(5, 0, 0, C | M, 1), V2(5, 4, 0, C | NOW, 0), GEN_RULE_MARKS_BOTH,
+		  GEN_TARGET_FULL },
+	};
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		struct gen_result r = gen_compare(&table[i].self, &table[i].peer);
+
+		if (r.rule != table[i].rule || r.verdict != table[i].verdict)
+			fail_msg("row %u: %s, %s", i, gen_rule_name(r.rule),
+				 gen_verdict_name(r.verdict));
+		check_pair(&table[i].self, &table[i].peer);
+	}
+}
+
 /* What is left of a copy that gave up what it wrote; how far it went back and what it lost. */
 static void surrendered(void **state)
 {
@@ -295,6 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows),
+		cmocka_unit_test(marks_beside_a_primary),
 		cmocka_unit_test(surrendered),
 		cmocka_unit_test(without_a_disk),
 		cmocka_unit_test(every_pair_mirrors),
