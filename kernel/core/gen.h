@@ -72,8 +72,8 @@
  *                     resync was not noted); MARKS_VALID   one the side with marks; needs M(source)
  *                     unset counts as marks only if its    and M(the one with marks)
  *                     since is set
- *   marks-both        both have                            the primary is the source, without one
- *                                                          the smaller node id; needs M(both)
+ *   marks-both        both have (the volume has become     the primary is the source, without one
+ *                     larger: volsize.h)                   the smaller node id; needs M(both)
  *   equal             none of these                        NONE
  *   -- different current --
  *   since-peer        P.since == S.current                 target; needs M(P); S CRASHED_PRIMARY:
