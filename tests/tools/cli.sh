@@ -265,7 +265,7 @@ expect 0 "lockstep up r0" init r0
 expect 0 "in order" check-meta r0
 expect 0 "not in use yet" check-meta --device "$disk"
 refuse 1 "goes with --device only" check-meta r0 --meta "$disk"
-poke()	# PYTHON: with f, m (as dump-meta has it), at(sector, byte), set_flags(bits)
+poke()	# PYTHON: with f, m (as dump-meta has it), at(sector, byte), set_flags(bits), set_size(sectors)
 {
 	"$LOCKSTEP" dump-meta r0 --json > "$work/dump"
 	python3 - "$disk" "$work/dump" "$here/poke.py" "$1" <<-'END'
@@ -281,7 +281,9 @@ poke 'at("index_sect", 0, 1)'
 expect 0 "marked .*31.[0-9] MiB; .* 1 full" check-meta r0
 poke 'at("index_sect", 0, 2); at("bitmap_sect", 0, 7)'
 expect 0 "marked .*12.0 KiB; .* 1 stored" check-meta r0
-poke 'at("bitmap_sect", 4095, 128)'
+poke 'set_size(16384); at("bitmap_sect", 375, 1)'
+expect 0 "marks 1 blocks beyond the volume" check-meta r0
+poke 'set_size(0); at("bitmap_sect", 375, 0); at("bitmap_sect", 4095, 128)'
 refuse 1 "marks 1 blocks beyond the volume" check-meta r0
 poke 'at("index_sect", 0, 3)'
 refuse 1 "knows nothing of page 0" check-meta r0

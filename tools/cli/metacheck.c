@@ -138,12 +138,23 @@ static void check_regions(struct metacheck *c, const struct device *d, const str
 		     beyond);
 }
 
+/*
+ * Marks beyond the end of the volume come before it becomes larger (volsize.h), which a crash may
+ * have prevented. Beyond what the disk can give there is nothing to be marked.
+ */
+static u64 room_bits(const struct meta *m)
+{
+	return (m->data_max_sect + LOCKSTEP_BIT_SECT - 1) / LOCKSTEP_BIT_SECT;
+}
+
 /* A page of the bitmap that counts. */
 static void check_page(struct metacheck *c, const struct device *d, const struct meta *m, u64 page,
 		       u64 bits)
 {
 	u64 left = min(bits - page * MAP_BITS, (u64)MAP_BITS), beyond;
+	u64 room = min(room_bits(m) - page * MAP_BITS, (u64)MAP_BITS);
 	u8 block[LOCKSTEP_SB_BYTES];
+	bool lost;
 
 	if (!read_block(c, d, m->bitmap_sect, "bitmap", page, block)) {
 		c->marked_blocks += left;
@@ -151,8 +162,9 @@ static void check_page(struct metacheck *c, const struct device *d, const struct
 	}
 	beyond = left < MAP_BITS ? count_from(block, (u32)left) : 0;
 	c->marked_blocks += count_bits(block) - beyond;
+	lost = room < MAP_BITS && count_from(block, (u32)room);
 	if (beyond)
-		find(c, true, "page %" PRIu64 " of the bitmap marks %" PRIu64 " blocks beyond the "
+		find(c, lost, "page %" PRIu64 " of the bitmap marks %" PRIu64 " blocks beyond the "
 		     "volume's end", page, beyond);
 }
 
@@ -184,6 +196,7 @@ static void check_marks(struct metacheck *c, const struct device *d, const struc
 {
 	u64 bits = (data_sect + LOCKSTEP_BIT_SECT - 1) / LOCKSTEP_BIT_SECT, beyond = 0, left;
 	u8 block[LOCKSTEP_SB_BYTES];
+	bool lost = false;
 
 	c->pages = oosmap_pages(bits);
 	for (u64 i = 0; i < m->index_4k; i++) {
@@ -195,14 +208,16 @@ static void check_marks(struct metacheck *c, const struct device *d, const struc
 		for (u32 n = 0; n < LOCKSTEP_INDEX_PAGES; n++) {
 			u32 entry = block[n / 4] >> 2 * (n % 4) & 3;
 
-			if (n < left)
+			if (n < left) {
 				check_entry(c, d, m, first + n, entry, bits);
-			else
-				beyond += entry != LOCKSTEP_INDEX_EMPTY;
+			} else if (entry != LOCKSTEP_INDEX_EMPTY) {
+				beyond++;
+				lost |= first + n >= oosmap_pages(room_bits(m));
+			}
 		}
 	}
 	if (beyond)
-		find(c, true, "the index names %" PRIu64 " pages of the bitmap beyond the volume's "
+		find(c, lost, "the index names %" PRIu64 " pages of the bitmap beyond the volume's "
 		     "end", beyond);
 }
 
