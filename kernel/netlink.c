@@ -417,18 +417,13 @@ static int check_expected(struct lockstep_resource *res, char *why)
 	return 0;
 }
 
-static int agree(struct lockstep_resource *res, u32 peer_role, char *why)
+static int agree(struct lockstep_resource *res, char *why)
 {
 	struct lockstep_volume *vol;
 	int i, err = 0;
-	u64 old;
 
 	resource_for_each_volume(res, i, vol) {
-		old = vol->meta.data_sect;
 		err = lockstep_volume_agree_locked(vol, why, WHY_BYTES);
-		/* Before the new size is durable, which it is from the session's start on. */
-		if (!err && old)
-			err = lockstep_resize_mark_locked(vol, old, peer_role);
 		if (err)
 			break;
 	}
@@ -533,7 +528,7 @@ static int session_open(struct genl_info *info, struct lockstep_resource *res, c
 	if (err)
 		return err;
 	res->fence_round++;
-	err = agree(res, peer_role, why) ?: mark_suspects(res, why);
+	err = agree(res, why) ?: mark_suspects(res, why);
 	if (err) {
 		lockstep_status_step_locked(res, STATE_EV_LOST, 0, NULL, 0);
 		return err;

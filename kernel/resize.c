@@ -7,9 +7,11 @@
 #include <linux/sched.h>
 #include <linux/lockstep.h>
 #include "bitmapio.h"
+#include "diskfail.h"
 #include "marks.h"
 #include "metaio.h"
 #include "resource.h"
+#include "volsize.h"
 #include "volume.h"
 
 /* ---- moving the metadata -------------------------------------------------------------------- */
@@ -255,15 +257,69 @@ int lockstep_resize_check_locked(struct lockstep_volume *vol, u64 data_sect, boo
 	return -ENOSPC;
 }
 
-int lockstep_resize_mark_locked(struct lockstep_volume *vol, u64 old_sect, u32 peer_role)
+static int resize_map(struct lockstep_volume *vol, u64 sect)
 {
-	const struct lockstep_resource *res = vol->res;
-	bool ours = res->state.role == LOCKSTEP_ROLE_PRIMARY ||
-		    (peer_role != LOCKSTEP_ROLE_PRIMARY && res->node_id < res->peer_node_id);
+	int err;
 
-	lockdep_assert_held(&res->ctl);
-	if (!ours || vol->data_sect <= old_sect)
+	/* A job that saves marks must not see it half done. */
+	mutex_lock(&vol->bitmap_io.lock);
+	err = lockstep_marks_resize(&vol->marks, sect);
+	mutex_unlock(&vol->bitmap_io.lock);
+	return err;
+}
+
+static int store_size(struct lockstep_volume *vol, u64 sect)
+{
+	u64 old = vol->meta.data_sect;
+	int err;
+
+	vol->meta.data_sect = sect;
+	err = lockstep_metaio_store(vol);
+	if (!err)
 		return 0;
-	lockstep_marks_set(&vol->marks, old_sect, vol->data_sect - old_sect);
-	return lockstep_bitmap_save(vol);
+	vol->meta.data_sect = old;
+	lockstep_disk_failed(vol, "a metadata write", err);
+	return err;
+}
+
+static int run_step(struct lockstep_volume *vol, const struct volsize_facts *f,
+		    enum volsize_step step)
+{
+	switch (step) {
+	case VOLSIZE_ROOM:
+	case VOLSIZE_TRIM:
+		return resize_map(vol, f->agreed_sect);
+	case VOLSIZE_MARK:
+		lockstep_marks_set(&vol->marks, f->disk_sect, f->agreed_sect - f->disk_sect);
+		return lockstep_bitmap_save(vol);
+	case VOLSIZE_STORE:
+		return store_size(vol, f->agreed_sect);
+	case VOLSIZE_TAKE:
+		vol->meta.data_sect = f->agreed_sect;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+int lockstep_resize_agreed_locked(struct lockstep_volume *vol, u64 sect, char *why, size_t len)
+{
+	struct volsize_facts f = {
+		.disk_sect = vol->meta.data_sect,
+		.map_sect = vol->marks.bitmap.nr_bits * LOCKSTEP_BIT_SECT,
+		.agreed_sect = sect,
+		.no_disk = vol->failed,
+	};
+	enum volsize_step step = VOLSIZE_BEGIN;
+	int err = 0;
+
+	lockdep_assert_held(&vol->res->ctl);
+	vol->res->wait = "metadata on the local disk";
+	while (!err && (step = volsize_next(&f, step)) != VOLSIZE_DONE)
+		err = run_step(vol, &f, step);
+	vol->res->wait = NULL;
+	if (err)
+		snprintf(why, len, "volume %u: its new size could not be noted (error %d)",
+			 vol->number, err);
+	return err;
 }

@@ -8,7 +8,7 @@
  * it, which a primary does under its users.
  *
  * Then, on request, both sides agree on a new size with a new session (lockstep_volume_agree_locked
- * is told), and one of them marks what is new, so that it is copied.
+ * is told), and each marks what it has got, so that it is copied (core/volsize.h).
  */
 #ifndef LOCKSTEP_RESIZE_H
 #define LOCKSTEP_RESIZE_H
@@ -33,9 +33,10 @@ int lockstep_resize_check_locked(struct lockstep_volume *vol, u64 data_sect, boo
 				 size_t len);
 
 /*
- * The session that is being opened has made the volume larger than `old_sect`: mark what is new,
- * durably, if it is this side's to do: the primary's, or without one the smaller node id's.
+ * The session that is being opened gives the volume this size: what is new is marked, and the size
+ * noted, on stable storage, before users see it. -errno with a sentence: it keeps the one it has.
+ * ctl held; nobody has it open if it becomes smaller, so nobody marks what goes.
  */
-int lockstep_resize_mark_locked(struct lockstep_volume *vol, u64 old_sect, u32 peer_role);
+int lockstep_resize_agreed_locked(struct lockstep_volume *vol, u64 sect, char *why, size_t len);
 
 #endif /* LOCKSTEP_RESIZE_H */

@@ -158,12 +158,44 @@ static int in_use(const struct lockstep_volume *vol, const char *what, char *why
 	return -EBUSY;
 }
 
-/* Size first from the agreement, else from before, else what we have. */
-int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t len)
+static void set_size(struct lockstep_volume *vol, u64 sect)
+{
+	lockdep_assert_held(&vol->open_lock);
+	if (vol->data_sect == sect)
+		return;
+	vol->data_sect = sect;
+	set_capacity_and_notify(vol->disk, sect);
+}
+
+/* As far as users go. Who comes meanwhile is not given what goes away, nor yet what is new. */
+static int agree_users(struct lockstep_volume *vol, u64 sect, char *why, size_t len)
 {
 	struct compat_limits l;
-	u64 sect = vol->peer.data_sect;
 	int err = 0;
+
+	derive_limits(vol, &l);
+	mutex_lock(&vol->open_lock);
+	if (vol->openers && sect < vol->data_sect)
+		err = in_use(vol, "it cannot become smaller now", why, len);
+	else if (vol->openers && l.logical_bytes != queue_logical_block_size(vol->disk->queue))
+		err = in_use(vol, "its block size cannot change now", why, len);
+	err = err ?: compat_disk_limits(vol->disk, &l);
+	if (!err) {
+		vol->meta.block_bytes = l.logical_bytes;
+		set_size(vol, min(sect, vol->data_sect));
+	}
+	mutex_unlock(&vol->open_lock);
+	return err;
+}
+
+/*
+ * Size first from the agreement, else from before, else what we have. The disk is written without
+ * open_lock, for which open() and status wait.
+ */
+int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t len)
+{
+	u64 sect = vol->peer.data_sect, old = vol->data_sect;
+	int err;
 
 	lockdep_assert_held(&vol->res->ctl);
 	if (sect < LOCKSTEP_MIN_DATA_SECT || sect > vol->data_max_sect) {
@@ -171,30 +203,12 @@ int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t 
 			 sect, vol->backing, vol->data_max_sect);
 		return -EINVAL;
 	}
-	derive_limits(vol, &l);
+	err = agree_users(vol, sect, why, len);
+	if (err)
+		return err;
+	err = lockstep_resize_agreed_locked(vol, sect, why, len);
 	mutex_lock(&vol->open_lock);
-	if (vol->openers && sect < vol->data_sect)
-		err = in_use(vol, "it cannot become smaller now", why, len);
-	else if (vol->openers && l.logical_bytes != queue_logical_block_size(vol->disk->queue))
-		err = in_use(vol, "its block size cannot change now", why, len);
-	/*
-	 * Nobody has it open if it becomes smaller, so nobody marks what goes. A job that saves
-	 * marks must not see it half done.
-	 */
-	if (!err && vol->data_sect != sect) {
-		mutex_lock(&vol->bitmap_io.lock);
-		err = lockstep_marks_resize(&vol->marks, sect);
-		mutex_unlock(&vol->bitmap_io.lock);
-	}
-	if (!err) {
-		vol->meta.data_sect = sect;
-		vol->meta.block_bytes = l.logical_bytes;
-		err = compat_disk_limits(vol->disk, &l);
-	}
-	if (!err && vol->data_sect != sect) {
-		vol->data_sect = sect;
-		set_capacity_and_notify(vol->disk, sect);
-	}
+	set_size(vol, err ? old : sect);
 	mutex_unlock(&vol->open_lock);
 	return err;
 }

@@ -151,8 +151,8 @@ int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len);
 int lockstep_volume_set_writable(struct lockstep_volume *vol, bool writable, char *why, size_t len);
 
 /*
- * Take over what the session agreed on: size and limits. -EBUSY (in use) or -EINVAL with a
- * sentence. ctl held.
+ * Take over what the session agreed on: limits, and the size, which is on the disk on return.
+ * -EBUSY (in use) or what else it is, with a sentence. ctl held.
  */
 int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t len);
 

@@ -5,8 +5,8 @@
  * Whoever was asked has its disk looked at first (request.c), then asks the peer for the same
  * (RESIZE), so that both could hold the new size before anything changes. Then it closes the
  * session and says hello with the new size in the place of its own; agree() takes the larger of
- * the two, and each kernel makes it durable before replication is on again. One of them has marked
- * what is new by then; the hello after that one finds the marks, and has them copied. To become
+ * the two, and each kernel marks what is new to it, and makes both durable, before replication is
+ * on again (volsize.h); the hello after that one finds the marks, and has them copied. To become
  * smaller both must say so, so there the peer keeps the size in mind as well.
  *
  * A side that dies anywhere in this leaves two sizes at worst, and the next hello mends that.
