@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""both disks grow: metadata moves to the new end, the volume grows in use and is copied"""
+"""both disks grow: metadata moves to the new end, the volume grows in use and is copied, or dies"""
 
 from mirror import DEVICE, MIB, Mirror
 
-OLD, NEW = 64 * MIB, 128 * MIB
+TIMEOUT = 500
+
+OLD, NEW, SMALL = 64 * MIB, 128 * MIB, 40 * MIB
 
 
 def table(m, size):
@@ -22,6 +24,26 @@ def size_of(m):
 
 def content(m, size):
     return m.sh(f"head -c {size} {DEVICE} | sha256sum").out
+
+
+def cut_off(m):
+    """The primary dies over a growth that only the other side has noted, and comes back as a
+    secondary that has the old size, beside a new primary that has the new one."""
+    m.a.sh(f"lockstep resize r0 --size {SMALL // MIB}M --shrink", timeout=90)
+    m.wait_synced()
+    for x in (m.a, m.b):
+        m.lab.check(size_of(x) == SMALL, f"{x.name}: {size_of(x)} bytes after shrinking")
+        # What lies beyond is nobody's, and differs.
+        x.sh(f"dd if=/dev/urandom of=/dev/mapper/data bs=1M count=8 seek={OLD // MIB} oflag=direct")
+    m.map(m.a, "data", "delay {dev} 0 3000")
+    job = m.b.start("lockstep resize r0")
+    m.lab.wait(lambda: size_of(m.b) > SMALL, 60, "b has the new size")
+    m.a.kill()
+    m.promote(m.b)
+    job.wait(90, check=False)
+    m.reboot(m.a)
+    m.wait_synced()
+    m.lab.check(size_of(m.a) == size_of(m.b) > OLD, f"{size_of(m.a)} and {size_of(m.b)} bytes")
 
 
 def run(lab):
@@ -72,6 +94,8 @@ def run(lab):
     # It is at the new end for good, also after a crash.
     m.b.kill()
     m.reboot(m.b)
+    m.wait_synced()
+    cut_off(m)
     m.finish()
     for x in (m.a, m.b):
         x.sh("lockstep check-meta r0")
