@@ -488,6 +488,34 @@ static void test_outdate(void **state)
 	assert_int_equal(B->v[0].m.disk, LOCKSTEP_DISK_OUTDATED);
 }
 
+/*
+ * Asked before the daemon has looked at the kernel, and of what it never took up: the answer is the
+ * kernel's, and "not up" only where that has nothing.
+ */
+static void test_outdate_unseen(void **state)
+{
+	struct pair *p = *state;
+	struct reply r;
+
+	configure(p, "fence", "7");
+	pair_gen(p, BOB, 0, 7, 0, GOOD);
+	pair_start(p, BOB);
+	r = pair_ask(p, BOB, CTL_OUTDATE, false);
+	assert_string_equal(r.e.code, "not-up");
+	pair_must(p, BOB, CTL_UP);
+	pair_kill(p, BOB);
+	pair_start(p, BOB);
+	pair_must(p, BOB, CTL_OUTDATE);
+	assert_int_equal(B->v[0].m.disk, LOCKSTEP_DISK_OUTDATED);
+	pair_kill(p, BOB);
+	fake_lock(B);
+	B->r.role = LOCKSTEP_ROLE_PRIMARY;
+	fake_unlock(B);
+	pair_start(p, BOB);
+	r = pair_ask(p, BOB, CTL_OUTDATE, false);
+	assert_string_equal(r.e.code, "outdate-primary");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, pair_set_up, pair_tear_down)
@@ -498,6 +526,7 @@ int main(void)
 		T(test_peer_is_primary), T(test_hangs), T(test_daemon_killed),
 		T(test_late_outcome), T(test_promotion), T(test_unfence), T(test_unfence_fails),
 		T(test_policy_changes), T(test_auto_promote), T(test_outdate),
+		T(test_outdate_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -449,7 +449,8 @@ static int at_once(struct manager *m, const struct ctl_request *q, struct err *e
 {
 	struct resource *res = find(m, q->resource);
 
-	if (q->command == CTL_UP || q->command == CTL_DOWN)
+	/* A fencing program goes by the answer, and the kernel may have what we do not know yet. */
+	if (q->command == CTL_UP || q->command == CTL_DOWN || q->command == CTL_OUTDATE)
 		return 1;
 	if (!res)
 		return not_up(q->resource, e);

@@ -29,11 +29,11 @@ static void hint_busy(struct request *r, const char *then)
 			 "%s", then, r->name);
 }
 
-static void hint_unknown(struct request *r)
+static void hint_unknown(struct request *r, int ret)
 {
-	if (!is_unknown(r->ret) || r->ret == -ENOPKG)
+	if (!is_unknown(ret) || ret == -ENOPKG)
 		return;
-	err_set(&r->e, r->ret, "not-up", "%s is not up on this host", r->name);
+	err_set(&r->e, ret, "not-up", "%s is not up on this host", r->name);
 	err_mend(&r->e, "lockstep up %s", r->name);
 }
 
@@ -94,12 +94,17 @@ static int run_resume(struct request *r)
 	return ret;
 }
 
-/* The other side of a fencing program asks what became of it: the code says so. */
+/*
+ * The other side of a fencing program asks what became of it: the code says so. "not-up" is the
+ * kernel's word for a name that it does not have; one that has no volumes yet is on its way up.
+ */
 static int run_outdate(struct request *r)
 {
 	int ret = r->kern->ops->outdate(r->kern->arg, r->name, &r->e);
 
-	if (ret == -EPERM)
+	if (ret == -ENOENT)
+		hint_unknown(r, ret);
+	else if (ret == -EPERM)
 		snprintf(r->e.code, sizeof(r->e.code), "outdate-primary");
 	else if (ret == -EUCLEAN)
 		snprintf(r->e.code, sizeof(r->e.code), "outdate-inconsistent");
@@ -191,12 +196,12 @@ static void work(struct job *job)
 		break;
 	case CTL_PROMOTE:
 		r->ret = run_promote(r);
-		hint_unknown(r);
+		hint_unknown(r, r->ret);
 		break;
 	case CTL_DEMOTE:
 		r->ret = r->kern->ops->demote(r->kern->arg, r->name, &r->e);
 		hint_busy(r, "lockstep demote");
-		hint_unknown(r);
+		hint_unknown(r, r->ret);
 		break;
 	case CTL_DISCONNECT:
 		r->ret = run_disconnect(r);
@@ -215,11 +220,10 @@ static void work(struct job *job)
 		break;
 	case CTL_RESUME:
 		r->ret = run_resume(r);
-		hint_unknown(r);
+		hint_unknown(r, r->ret);
 		break;
 	case CTL_OUTDATE:
 		r->ret = run_outdate(r);
-		hint_unknown(r);
 		break;
 	default:
 		r->ret = err_set(&r->e, -EINVAL, "internal", "no such command");
