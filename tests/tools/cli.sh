@@ -349,6 +349,27 @@ fi
 rm -f "$huge"
 
 # ---- in use: loop devices, where the host can
+claim()	# by a program that says so nowhere
+{
+	python3 -c 'import os, sys, time
+os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)
+print("claimed", flush=True)
+time.sleep(60)' "$loop" > "$work/claim" &
+	claim=$!
+	for _ in $(seq 100); do
+		grep -q claimed "$work/claim" && break
+		sleep 0.1
+	done
+}
+unclaim()
+{
+	kill $claim
+	wait $claim
+}
+outdates()	# CODE PATTERN: of a resource that the kernel does not have
+{
+	FAKED_STATE=/nonexistent LOCKSTEP=$FAKED expect "$@" outdate r0
+}
 if [ "$(id -u)" = 0 ] && command -v mkfs.ext4 > /dev/null && blank &&
    loop=$(losetup -f --show "$disk" 2>/dev/null); then
 	conf r0 "$loop"
@@ -360,21 +381,17 @@ if [ "$(id -u)" = 0 ] && command -v mkfs.ext4 > /dev/null && blank &&
 		umount "$work/mnt"
 	fi
 	refuse 1 "holds an ext4 file system" init r0
-	# Claimed by a program that says so nowhere.
-	python3 -c 'import os, sys, time
-os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)
-print("claimed", flush=True)
-time.sleep(60)' "$loop" > "$work/claim" &
-	claim=$!
-	for _ in $(seq 100); do
-		grep -q claimed "$work/claim" && break
-		sleep 0.1
-	done
+	claim
 	expect 1 "$loop is in use\$" init r0 --force
 	grep -q -- "-> lsblk $loop; fuser -v $loop" "$work/out" || fail "who claims it"
-	kill $claim
-	wait $claim
+	unclaim
 	expect 0 "$loop is now alice's copy" init r0 --force
+	# What holds it may be changing it: a resource of another network namespace, for example.
+	outdates 3 "its copy would not be promoted"
+	claim
+	outdates 1 "$loop is in use\$"
+	unclaim
+	outdates 3 "its copy would not be promoted"
 	expect 0 "this one counts" dump-meta r0
 else
 	loop=
@@ -562,6 +579,32 @@ if [ "$(id -u)" = 0 ]; then
 	typed "lockstepd does not run, and the peer has to agree" "systemctl start lockstepd" \
 		resolve r0 --keep peer --save "$work/saved" --yes
 	[ ! -e "$work/saved" ] || fail "something was saved"
+
+	# What the daemon does not have the kernel may; the disk is asked when neither has it.
+	blank
+	expect 0 "is now alice's copy" init r0
+	unseen='{"version":1,"ok":false,"code":"not-up","error":"not up","means":"","hint":"up"}'
+	for how in "ask(); c.sendall(b'$unseen\n')" "ask()" ""; do
+		outdate()	# CODE PATTERN
+		{
+			[ -z "$how" ] || daemon "$how"
+			LOCKSTEP=$FAKED expect "$@" outdate r0
+			[ -z "$how" ] || ended
+		}
+		export LOCKSTEP_SOCKET=/nonexistent/no-daemon
+		: > "$work/state"
+		outdate 6 "it is primary"
+		is role 1
+		outdate 1 "it is connected"
+		is role 1 link 0
+		outdate 4 "the copy of r0 here is outdated"
+		is role 1 link 0 disk 2
+		outdate 3 "it is inconsistent"
+		is role 1 link 0 volumes 0
+		outdate 1 "r0 has no volumes"
+		rm "$work/state"
+		outdate 3 "not up here, and its copy would not be promoted"
+	done
 
 	# A terminal, and somebody who thinks better of it.
 	: > "$work/state"

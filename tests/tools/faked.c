@@ -29,6 +29,8 @@ int __wrap_rmdir(const char *path);
 int __real_mkdir(const char *path, mode_t mode);
 int __real_rmdir(const char *path);
 
+int __wrap_nl_outdate(struct nl *nl, const char *name, struct err *e);
+
 static struct nl only;
 
 int __wrap_nl_open(struct nl **ret, struct err *e)
@@ -72,10 +74,14 @@ static void change(struct model_resource *r, const char *word, u64 number)
 		v->writes = number;
 	else if (!strcmp(word, "verify"))
 		v->verify = (u32)number;
+	else if (!strcmp(word, "disk"))
+		v->disk = (u32)number;
 	else if (!strcmp(word, "volumes"))
 		r->kernel_volumes = (u32)number;
 	else
 		abort();
+	if (!r->kernel_volumes)
+		r->nr_volumes = 0;
 }
 
 int __wrap_nl_status(struct nl *nl, const char *name, struct model *ret, struct err *e)
@@ -107,6 +113,29 @@ int __wrap_nl_verify_start(struct nl *nl, const char *name, const struct nl_veri
 	if (nl != &only || strcmp(name, "r0") || v->volume)
 		abort();
 	return 0;
+}
+
+/* As the module refuses: no such name, none of its volumes, primary, connected, inconsistent. */
+int __wrap_nl_outdate(struct nl *nl, const char *name, struct err *e)
+{
+	const struct model_resource *r;
+	struct model m;
+	int ret = 0;
+
+	__wrap_nl_status(nl, name, &m, e);
+	r = model_find(&m, name);
+	if (!r)
+		ret = err_set(e, -ENOENT, "kernel-unknown", "r0 is not up here");
+	else if (!r->nr_volumes)
+		ret = err_set(e, -ENODEV, "kernel-unknown", "r0 has no volumes");
+	else if (r->role == LOCKSTEP_ROLE_PRIMARY)
+		ret = err_set(e, -EPERM, "no-permission", "r0: it is primary");
+	else if (r->link == LOCKSTEP_LINK_UP)
+		ret = err_set(e, -EBUSY, "kernel-busy", "r0: it is connected");
+	else if (r->volume[0].disk == LOCKSTEP_DISK_INCONSISTENT)
+		ret = err_set(e, -EUCLEAN, "kernel-refused", "r0: it is inconsistent");
+	model_free(&m);
+	return ret;
 }
 
 /* ---- tracefs */

@@ -15,7 +15,7 @@ static bool files_allowed(enum device_mode mode)
 {
 	const char *env = getenv("LOCKSTEP_ALLOW_FILES");
 
-	return mode == DEVICE_READ || (env && !strcmp(env, "1"));
+	return mode != DEVICE_CLAIM || (env && !strcmp(env, "1"));
 }
 
 static int open_failed(const char *path, int err, const struct stat *st, struct err *e)
@@ -75,9 +75,9 @@ int device_open(const char *path, enum device_mode mode, struct device *ret, str
 			err_mend(e, "losetup --find --show %s", path);
 		return -ENOTBLK;
 	}
-	flags |= mode == DEVICE_READ ? O_RDONLY : O_RDWR;
+	flags |= mode == DEVICE_CLAIM ? O_RDWR : O_RDONLY;
 	/* On a block device, without O_CREAT: fails if anybody has claimed it, and claims it. */
-	if (mode == DEVICE_CLAIM && S_ISBLK(st.st_mode))
+	if (mode != DEVICE_READ && S_ISBLK(st.st_mode))
 		flags |= O_EXCL;
 	d.fd = open(path, flags | O_DIRECT);
 	if (d.fd < 0 && errno == EINVAL)

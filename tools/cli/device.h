@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A block device while init and dump-meta look at it: opening, size, whole blocks in and out. With
- * LOCKSTEP_ALLOW_FILES=1 in the environment a regular file passes for a device (tests, images).
+ * A block device while init, dump-meta or outdate look at it: opening, size, whole blocks in and
+ * out. With LOCKSTEP_ALLOW_FILES=1 in the environment a regular file passes for a device (tests,
+ * images).
  */
 #ifndef LOCKSTEP_DEVICE_H
 #define LOCKSTEP_DEVICE_H
@@ -20,6 +21,7 @@ struct device {
 
 enum device_mode {
 	DEVICE_READ,		/* dump: files are always allowed */
+	DEVICE_LOOK,		/* outdate: the same, refused while anybody uses it */
 	DEVICE_CLAIM,		/* init: for writing, refused while anybody uses it */
 };
 

@@ -56,6 +56,24 @@ static int kernel_outdate(struct nl *nl, const struct ctl_request *r, struct err
 }
 
 /*
+ * Asked once more, past the daemon: what that does not have may be in use all the same. It looks at
+ * the kernel a moment after its own start, and what it cannot take up it only shows.
+ */
+static int ask_kernel(const struct ctl_request *r, struct err *e)
+{
+	struct nl *nl;
+	int err = nl_open(&nl, e);
+
+	if (err)
+		return err;
+	err = kernel_outdate(nl, r, e);
+	nl_shut(nl);
+	if (!err)
+		printf("the copy of %s here is outdated\n", r->resource);
+	return err;
+}
+
+/*
  * A copy that is not up. Nothing is written to it: what is on it may say by itself that it would
  * not be promoted without --force once it is. One volume suffices, because they go together.
  */
@@ -72,14 +90,23 @@ static int look_at_disk(const struct meta *m)
 	return CMD_FAILED;
 }
 
-static int look_at_volume(const struct conf_volume *v, int self)
+/*
+ * -EBUSY: somebody has it. Be it a resource of ours that another network namespace has up, where
+ * the one we asked does not see it: what is on the disk then is not what counts.
+ */
+static int look_at_volume(const struct conf_volume *v, int self, struct err *e)
 {
 	bool external = v->meta[self][0];
 	struct metafile *f = malloc(sizeof(*f));
-	int ret = CMD_FAILED;
+	int ret = CMD_FAILED, err;
 	struct device d;
 
-	if (f && !device_open(external ? v->meta[self] : v->disk[self], DEVICE_READ, &d, NULL)) {
+	if (!f)
+		return ret;
+	err = device_open(external ? v->meta[self] : v->disk[self], DEVICE_LOOK, &d, e);
+	if (err == -EBUSY)
+		ret = err;
+	if (!err) {
 		metafile_read(&d, external, 0, f);
 		if (f->picked >= 0)
 			ret = look_at_disk(&f->copy[f->picked].meta);
@@ -89,18 +116,38 @@ static int look_at_volume(const struct conf_volume *v, int self)
 	return ret;
 }
 
+/* All are looked at, also when the first suffices: one that is in use speaks for the others. */
+static int look_at_volumes(const struct conf *c, int self, struct err *e)
+{
+	int ret = CMD_FAILED;
+
+	for (u32 i = 0; self >= 0 && i < c->nr_volumes; i++) {
+		int one = look_at_volume(&c->volume[i], self, e);
+
+		if (one == -EBUSY)
+			return one;
+		if (ret == CMD_FAILED)
+			ret = one;
+	}
+	return ret;
+}
+
+/* `e` says that it is not up, and is the refusal if its disks say no more than that. */
 static int outdate_offline(const struct opts *o, struct err *e)
 {
-	int ret = CMD_FAILED, self;
 	struct conf *c;
 	struct err why;
+	int ret;
 
 	if (conf_load_name(o->operand, &c, &why))
 		return cmd_refuse(e);
-	self = conf_self(c, o->node, &why);
-	for (u32 i = 0; self >= 0 && i < c->nr_volumes && ret == CMD_FAILED; i++)
-		ret = look_at_volume(&c->volume[i], self);
+	ret = look_at_volumes(c, conf_self(c, o->node, &why), &why);
 	conf_free(c);
+	if (ret == -EBUSY) {
+		err_means(&why, "Whatever uses it may be changing what it says, so nothing follows "
+			  "from that for %s", o->operand);
+		return cmd_refuse(&why);
+	}
 	if (ret == CMD_FAILED) {
 		err_means(e, "Its copy, as far as it can be read, would be promoted once it is up");
 		err_mend(e, "lockstep up %s && lockstep outdate %s", o->operand, o->operand);
@@ -111,10 +158,16 @@ static int outdate_offline(const struct opts *o, struct err *e)
 	return ret;
 }
 
-static bool is_not_up(const struct err *e)
+/* Has the daemon not said what the kernel says? Then it was not asked, or could not answer. */
+static bool is_open(const struct err *e)
 {
-	return !strcmp(e->code, "not-up") || !strcmp(e->code, "kernel-unknown") ||
-	       !strcmp(e->code, "no-module");
+	static const char *const code[] = { "not-up", "no-module", "kernel-unknown", "no-daemon",
+					    "ctl-io", "ctl-timeout", "ctl-path" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(code); i++)
+		if (!strcmp(e->code, code[i]))
+			return true;
+	return false;
 }
 
 int cmd_outdate(const struct opts *o)
@@ -125,12 +178,14 @@ int cmd_outdate(const struct opts *o)
 
 	if (!err)
 		err = cmd_call(o, &r, &e);
-	if (err == -ECONNREFUSED)
-		err = cmd_call_kernel(&r, kernel_outdate, &e);
+	if (err && is_open(&e)) {
+		err = ask_kernel(&r, &e);
+		/* It has no such resource, or there is no module to have one. */
+		if (err == -ENOENT || err == -ENOPKG)
+			return outdate_offline(o, &e);
+	}
 	if (!err)
 		return EXIT_OUTDATED;
-	if (is_not_up(&e))
-		return outdate_offline(o, &e);
 	refuse(o, &e);
 	if (!strcmp(e.code, "outdate-primary"))
 		return EXIT_PRIMARY;
