@@ -206,12 +206,23 @@ static int flush_both(struct lockstep_volume *vol)
 	return -EIO;
 }
 
+/*
+ * Clean is the claim that whoever acknowledged something here has it here. A write or a flush that
+ * has failed, and that the state worker has not taken yet (it waits for the ctl which we hold),
+ * belies it: the peer may believe, by what was acknowledged before, that nothing differs, and it
+ * compares its regions only with a copy that is not clean. So then the superblock stays as it is,
+ * as after a crash. Nobody is to come any more who could report: whatever reports does so before it
+ * gives back vol->disk_ref or vol->ref, or, of the peer, before its session is idle. All of them
+ * have been waited for, our own work was stopped, and the flush, the last that can fail, is made.
+ */
 static int write_super(struct lockstep_volume *vol)
 {
 	int err = lockstep_metaio_flush_data(vol);
 
 	if (err)
 		return err;
+	if (lockstep_disk_has_erred(vol))
+		return -EIO;
 	meta_close(&vol->meta, vol->res->state.left_primary);
 	return lockstep_metaio_store(vol);
 }

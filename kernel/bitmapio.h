@@ -47,7 +47,10 @@ bool lockstep_bitmap_is_loading(struct lockstep_volume *vol);
  * What has changed, on stable storage on return. May be called with ctl held; waits for disks only.
  */
 int lockstep_bitmap_save(struct lockstep_volume *vol);
-/* After lockstep_bitmap_stop(): everything is stable, then the superblock says closed. */
+/*
+ * After lockstep_bitmap_stop(), and with nothing at the disk any more: everything is stable, then
+ * the superblock says closed. Not if the disk has failed anything that nobody has looked at: -EIO.
+ */
 int lockstep_bitmap_close(struct lockstep_volume *vol);
 
 /* Something is dirty: have a pass within ten seconds. Any context. */

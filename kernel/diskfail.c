@@ -50,6 +50,11 @@ void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err
 	lockstep_status_post(vol->res, STATUS_DISK_FAILED);
 }
 
+bool lockstep_disk_has_erred(const struct lockstep_volume *vol)
+{
+	return smp_load_acquire(&vol->disk_what) && READ_ONCE(vol->disk_err) != -ETIMEDOUT;
+}
+
 void lockstep_disk_drop_locked(struct lockstep_volume *vol)
 {
 	lockdep_assert_held(&vol->res->ctl);

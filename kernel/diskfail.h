@@ -24,6 +24,12 @@ struct lockstep_volume;
  */
 void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err);
 
+/*
+ * Has an error been reported that nobody has taken yet? Not of one that is only late: it may come
+ * back well, and whoever waits for it finds out.
+ */
+bool lockstep_disk_has_erred(const struct lockstep_volume *vol);
+
 /* The reported failures, one by one, to the state machine. ctl held. */
 void lockstep_disk_take_failures_locked(struct lockstep_resource *res);
 

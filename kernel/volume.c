@@ -386,10 +386,8 @@ static int take_up(struct lockstep_volume *vol, char *why, size_t len)
 /* Closed cleanly: data and maps are stable, then the superblock says so. */
 static void close_metadata(struct lockstep_volume *vol)
 {
-	int err;
+	int err = lockstep_bitmap_close(vol);
 
-	lockstep_bitmap_stop(vol);
-	err = lockstep_bitmap_close(vol);
 	if (err)
 		pr_err("%s/%u: closing %s failed (error %d): left as not closed\n", vol->res->name,
 		       vol->number, vol->backing, err);
@@ -698,14 +696,13 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	wait_for_completion(&vol->ref_done);
 	lockstep_engine_stop(vol);
 	lockstep_engine_drain(vol);
-	/* What is left on a disk that was given up says that nobody closed it: so it is. */
-	if (vol->failed) {
-		lockstep_bitmap_stop(vol);
-	} else {
-		close_metadata(vol);
+	lockstep_bitmap_stop(vol);
+	if (!vol->failed)
 		percpu_ref_kill(&vol->disk_ref);
-	}
 	wait_for_completion(&vol->disk_done);
+	/* What is left on a disk that was given up says that nobody closed it: so it is. */
+	if (!vol->failed)
+		close_metadata(vol);
 	res->wait = NULL;
 	put_disk(vol->disk);
 	WRITE_ONCE(res->volume[number], NULL);

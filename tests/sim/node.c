@@ -549,7 +549,7 @@ void node_reap(struct node *nd)
 
 /*
  * Order: the session goes, caches are flushed, the maps are stored, then the flag that says we are
- * here. Secondary only.
+ * here; not if something has failed that nobody has looked at. Secondary only.
  */
 void node_close(struct node *nd)
 {
@@ -561,7 +561,7 @@ void node_close(struct node *nd)
 		return;			/* refused: it stays */
 	fence_closes(nd);
 	trace("%d closes", nd->n);
-	clean = !nd->failed && maps_close(nd) && node_flush(nd);
+	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at;
 	if (clean) {
 		meta_close(&nd->m, nd->st.left_primary && !MUTATED(LEFT_FORGOTTEN));
 		clean = node_store(nd);
