@@ -198,10 +198,11 @@ static int flush_both(struct lockstep_volume *vol)
 	err = lockstep_session_flush_peer(vol->res, vol->number, false);
 	if (err)
 		return err;
-	err = lockstep_metaio_flush_data(vol);
+	err = lockstep_flush_disk(vol);
 	if (!err)
 		return 0;
-	lockstep_disk_failed(vol, "a flush", err);
+	if (err == -ETIMEDOUT)
+		lockstep_disk_failed(vol, "to finish a flush in time", err);
 	/* Whatever it says, it is not that there is no session. */
 	return -EIO;
 }

@@ -163,6 +163,7 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 	vol->disk_why[0] = 0;
 	vol->disk_told = 0;
 	xchg(&vol->disk_what, NULL);
+	lockstep_flusher_forget(vol);
 	reinit_completion(&vol->disk_done);
 	percpu_ref_reinit(&vol->disk_ref);
 	smp_store_release(&vol->failed, false);

@@ -13,24 +13,25 @@
  *   3. volume.open_lock         mutex   openers against role changes
  *   4. volume.bitmap_io.lock    mutex   who saves the bitmap; not held while the peer is waited for
  *   5. volume.regions.map_lock  mutex   who writes the region map
- *   6. stream.send_lock         mutex   who writes to the socket
- *   7. volume.ranges lock       spin    range conflicts
- *   8. volume.regions.lock      spin    the region map
- *   9. resource.io_lock         spin    io_mode, held and orphaned requests
- *  10. volume.engine.lock       spin    runs of resync and verify
- *  11. volume.marks.lock        spin    the bitmap
- *  12. stream.lock              spin    slots and the send queue
- *  13. stream.disk_lock         spin    the peer's requests at our disks
- *  14. volume.submits, zeroes   spin    what waits for a worker that may wait for the disk
+ *   6. volume.flusher.lock      mutex   who flushes the local disk
+ *   7. stream.send_lock         mutex   who writes to the socket
+ *   8. volume.ranges lock       spin    range conflicts
+ *   9. volume.regions.lock      spin    the region map
+ *  10. resource.io_lock         spin    io_mode, held and orphaned requests
+ *  11. volume.engine.lock       spin    runs of resync and verify
+ *  12. volume.marks.lock        spin    the bitmap
+ *  13. stream.lock              spin    slots and the send queue
+ *  14. stream.disk_lock         spin    the peer's requests at our disks
+ *  15. volume.submits, zeroes   spin    what waits for a worker that may wait for the disk
  *
  * disk.open_mutex is the block layer's, and held around open() and release() of our device. It
  * comes between 2 and 3: del_gendisk() takes it under ctl, and open() takes open_lock under it. So
  * open() and release() may not take ctl, nor wait for its owner without an end: auto.c.
  * resource.by_open.lock, spin, is innermost, with nothing under it, and in no interrupt.
  *
- * 7 to 14 are taken with interrupts off, because disk completions take them. resource.mode_srcu is
+ * 8 to 15 are taken with interrupts off, because disk completions take them. resource.mode_srcu is
  * held for reading by a request from looking at io_mode until it is with the peer or marked; it may
- * be held around 6 to 14, never around 1 to 5, and synchronize_srcu() is called under 2.
+ * be held around 7 to 15, never around 1 to 6, and synchronize_srcu() is called under 2.
  */
 #ifndef LOCKSTEP_RESOURCE_H
 #define LOCKSTEP_RESOURCE_H
@@ -130,8 +131,8 @@ extern u64 lockstep_boot_id;		/* this load of the module */
  * but role may be needed to free memory. io: short work that requests wait for (sending, letting
  * held ones go); never waits for a disk's metadata. slow: state worker, resync, the end of objects.
  * sum: checksums of whole runs of blocks, which take a processor for a while and wait for nothing.
- * disk: what waits for a disk itself, two works a volume (submit.h). role: promotion by who opens
- * it, which waits for slow's and for the peer.
+ * disk: what waits for a disk itself, three works a volume (submit.h, flush.h). role: promotion by
+ * who opens it, which waits for slow's and for the peer.
  */
 extern struct workqueue_struct *lockstep_io_wq, *lockstep_slow_wq, *lockstep_sum_wq,
 			       *lockstep_disk_wq, *lockstep_role_wq;

@@ -5,7 +5,6 @@
 
 #include <linux/blkdev.h>
 #include "diskfail.h"
-#include "metaio.h"
 #include "request.h"
 #include "resource.h"
 #include "session.h"
@@ -204,16 +203,32 @@ static int close_openers(struct lockstep_resource *res, bool writable, char *why
 	return err;
 }
 
+/*
+ * ctl is held all the while: nobody becomes primary beside it, and nothing is written behind it. So
+ * not for longer than the disk may take for any other request.
+ */
+static int flush_disk(struct lockstep_volume *vol)
+{
+	int err;
+
+	lockdep_assert_held(&vol->res->ctl);
+	vol->res->wait = "a flush of the local disk";
+	err = vol->failed ? 0 : lockstep_flush_disk(vol);
+	vol->res->wait = NULL;
+	return err;
+}
+
 static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 {
 	struct lockstep_volume *vol;
 	int i, err = 0;
 
 	resource_for_each_volume(res, i, vol) {
-		err = vol->failed ? 0 : lockstep_metaio_flush_data(vol);
+		err = flush_disk(vol);
 		if (!err)
 			continue;
-		lockstep_disk_failed(vol, "a flush", err);
+		if (err == -ETIMEDOUT)
+			lockstep_disk_failed(vol, "to finish a flush in time", err);
 		snprintf(why, len, "%s: flushing %s failed (error %d)", res->name, vol->backing,
 			 err);
 		break;
@@ -221,9 +236,24 @@ static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 	return err;
 }
 
+/*
+ * Errors end the session, which is then taken as such. As in lockstep_role_promote(), it is named
+ * though ctl is not held.
+ */
+static void flush_there(struct lockstep_resource *res)
+{
+	int i;
+
+	res->wait = "a flush of the peer's disk";
+	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++)
+		if (READ_ONCE(res->volume[i]))
+			lockstep_session_flush_peer(res, i, true);
+	res->wait = NULL;
+}
+
 int lockstep_role_demote(struct lockstep_resource *res, bool automatic, char *why, size_t len)
 {
-	int i, err;
+	int err;
 
 	lockstep_resource_lock(res);
 	if (res->state.role != LOCKSTEP_ROLE_PRIMARY)
@@ -235,9 +265,7 @@ int lockstep_role_demote(struct lockstep_resource *res, bool automatic, char *wh
 	lockstep_resource_unlock(res);
 	if (err)
 		return err;
-	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++)
-		if (READ_ONCE(res->volume[i]))
-			lockstep_session_flush_peer(res, i, true);
+	flush_there(res);
 	lockstep_resource_lock(res);
 	/* Its repairs are a primary's writes. */
 	lockstep_verify_end_locked(res);
@@ -318,7 +346,7 @@ static void give_up_dead_disks(struct lockstep_resource *res)
 
 	lockstep_resource_lock(res);
 	resource_for_each_volume(res, i, vol)
-		if (!vol->failed && (READ_ONCE(vol->disk_what) || lockstep_metaio_flush_data(vol)))
+		if (!vol->failed && (READ_ONCE(vol->disk_what) || flush_disk(vol)))
 			lockstep_status_step_locked(res, STATE_EV_DISK_FAILED,
 						    vol->number | STATE_DISK_ANYWAY, NULL, 0);
 	lockstep_resource_unlock(res);

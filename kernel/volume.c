@@ -452,6 +452,7 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	init_completion(&vol->ref_done);
 	init_completion(&vol->disk_done);
 	INIT_LIST_HEAD(&vol->flushes);
+	lockstep_flusher_init(vol);
 	lockstep_ranges_init(&vol->ranges);
 	lockstep_engine_init(vol);
 	lockstep_resync_init(vol);

@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "bitmapio.h"
 #include "engine.h"
+#include "flush.h"
 #include "gen.h"
 #include "marks.h"
 #include "meta.h"
@@ -61,6 +62,7 @@ struct lockstep_volume {
 	struct percpu_ref disk_ref;
 	struct completion disk_done;
 	struct list_head flushes;	/* in flight; under resource.io_lock */
+	struct lockstep_flusher flusher;
 
 	/* Under resource.ctl. */
 	struct meta meta, meta_before;	/* now; before the change that is being written */
