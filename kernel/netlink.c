@@ -229,13 +229,7 @@ int lockstep_netlink_for_volume(struct genl_info *info, lockstep_volume_cmd cmd)
 
 static int vol_del(struct lockstep_volume *vol, struct genl_info *info, char *why)
 {
-	int err;
-
-	err = lockstep_volume_unused(vol, why, WHY_BYTES);
-	if (err)
-		return err;
-	lockstep_status_close_locked(vol->res, "a volume is removed here");
-	return lockstep_volume_del_locked(vol, why, WHY_BYTES);
+	return lockstep_role_remove_locked(vol, why, WHY_BYTES);
 }
 
 static int cmd_vol_del(struct sk_buff *skb, struct genl_info *info)

@@ -320,19 +320,59 @@ static int check_unused(struct lockstep_resource *res, char *why, size_t len)
 	return err;
 }
 
-static int remove_all(struct lockstep_resource *res, char *why, size_t len)
+static bool is_meant(const struct lockstep_volume *vol, const struct lockstep_volume *only)
+{
+	return !only || vol == only;
+}
+
+/* Of all that are meant, or a sentence that says why of none. */
+static int may_remove(struct lockstep_resource *res, struct lockstep_volume *only,
+		      const char *because, char *why, size_t len)
+{
+	struct lockstep_volume *vol;
+	int i, err = 0;
+
+	resource_for_each_volume(res, i, vol) {
+		if (is_meant(vol, only) && !err)
+			err = lockstep_volume_leave_locked(vol, why, len);
+	}
+	if (err)
+		return err;
+	lockstep_status_close_locked(res, because);
+	resource_for_each_volume(res, i, vol) {
+		if (is_meant(vol, only) && !err)
+			err = lockstep_volume_may_go_locked(vol, why, len);
+	}
+	return err;
+}
+
+/*
+ * What can be refused comes first, for every volume: half a resource would be none. What follows
+ * can fail at a disk only, and says so there: that copy is then taken for one of a crash. ctl is
+ * held from the first question on, so that the answers stay true.
+ */
+static int remove_volumes(struct lockstep_resource *res, struct lockstep_volume *only,
+			  const char *because, char *why, size_t len)
 {
 	struct lockstep_volume *vol;
 	int i, err;
 
 	lockdep_assert_held(&res->ctl);
+	err = may_remove(res, only, because, why, len);
 	resource_for_each_volume(res, i, vol) {
-		err = lockstep_volume_del_locked(vol, why, len);
+		if (!is_meant(vol, only))
+			continue;
 		if (err)
-			return err;
+			lockstep_volume_stay_locked(vol);
+		else
+			lockstep_volume_del_locked(vol);
 	}
-	lockstep_resource_remove_locked(res);
-	return 0;
+	return err;
+}
+
+int lockstep_role_remove_locked(struct lockstep_volume *vol, char *why, size_t len)
+{
+	return remove_volumes(vol->res, vol, "a volume is removed here", why, len);
 }
 
 /*
@@ -369,8 +409,14 @@ int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len)
 	if (err && err != -EALREADY)
 		return err;
 	lockstep_resource_lock(res);
-	lockstep_status_close_locked(res, "taken down here");
-	err = remove_all(res, why, len);
+	if (res->state.role == LOCKSTEP_ROLE_PRIMARY) {
+		snprintf(why, len, "%s was promoted again meanwhile", res->name);
+		err = -EBUSY;
+	} else {
+		err = remove_volumes(res, NULL, "taken down here", why, len);
+	}
+	if (!err)
+		lockstep_resource_remove_locked(res);
 	lockstep_resource_unlock(res);
 	return err;
 }

@@ -7,6 +7,7 @@
 #include "state.h"
 
 struct lockstep_resource;
+struct lockstep_volume;
 
 struct lockstep_promotion {
 	bool force;
@@ -30,7 +31,12 @@ int lockstep_role_demote(struct lockstep_resource *res, bool automatic, char *wh
  * held.
  */
 int lockstep_role_surrender_locked(struct lockstep_resource *res, char *why, size_t len);
-/* Demote if need be, close the session, detach and remove everything. */
+/* The session is closed, and the volume goes, or -EBUSY with a sentence. ctl held. */
+int lockstep_role_remove_locked(struct lockstep_volume *vol, char *why, size_t len);
+/*
+ * Demote if need be, close the session, detach and remove everything. Refused, all volumes are
+ * there, and it may be repeated; a primary may be secondary then.
+ */
 int lockstep_role_down(struct lockstep_resource *res, char *why, size_t len);
 
 #endif /* LOCKSTEP_ROLE_H */

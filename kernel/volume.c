@@ -665,28 +665,60 @@ int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *back
 
 /* ---- detach --------------------------------------------------------------------------------- */
 
-int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len)
+int lockstep_volume_leave_locked(struct lockstep_volume *vol, char *why, size_t len)
 {
-	struct lockstep_resource *res = vol->res;
-	u32 number = vol->number;
 	int err = 0;
 
-	lockdep_assert_held(&res->ctl);
-	if ((vol->failed && !lockstep_disk_is_left(vol)) || lockstep_volume_strays(vol)) {
-		snprintf(why, len, "requests are still at %s, which does not answer: remove it "
-			 "from this host, or wait until they come back", vol->backing);
-		return -EBUSY;
-	}
+	lockdep_assert_held(&vol->res->ctl);
 	mutex_lock(&vol->open_lock);
 	if (vol->openers)
 		err = in_use(vol, "close it first", why, len);
 	else
 		WRITE_ONCE(vol->going, true);
 	mutex_unlock(&vol->open_lock);
-	if (err)
-		return err;
 	/* Who waits in open() leaves: he holds what del_gendisk() takes. */
-	wake_up_all(&res->state_wait);
+	wake_up_all(&vol->res->state_wait);
+	return err;
+}
+
+void lockstep_volume_stay_locked(struct lockstep_volume *vol)
+{
+	lockdep_assert_held(&vol->res->ctl);
+	mutex_lock(&vol->open_lock);
+	WRITE_ONCE(vol->going, false);
+	mutex_unlock(&vol->open_lock);
+}
+
+/*
+ * A disk that hangs would keep the removal, and ctl, in its middle, with some volumes gone and some
+ * not: so it is tried by a flush, which is not waited for longer than that. What it has kept of
+ * others is known without. An error is no reason to stay: it is reported by then, and such a copy
+ * is not closed as clean.
+ */
+int lockstep_volume_may_go_locked(struct lockstep_volume *vol, char *why, size_t len)
+{
+	bool kept;
+
+	lockdep_assert_held(&vol->res->ctl);
+	kept = (vol->failed && !lockstep_disk_is_left(vol)) || lockstep_volume_strays(vol);
+	if (!kept && !vol->failed) {
+		vol->res->wait = "a flush of the local disk";
+		kept = lockstep_flush_disk(vol) == -ETIMEDOUT;
+		vol->res->wait = NULL;
+	}
+	if (!kept)
+		return 0;
+	snprintf(why, len, "requests are still at %s, which does not answer: remove it from this "
+		 "host, or wait until they come back", vol->backing);
+	return -EBUSY;
+}
+
+void lockstep_volume_del_locked(struct lockstep_volume *vol)
+{
+	struct lockstep_resource *res = vol->res;
+	u32 number = vol->number;
+
+	lockdep_assert_held(&res->ctl);
 	/*
 	 * Who may still come: nobody opens it any more; requests end with the reference; the
 	 * session is closed, so no peer's write and no resync.
@@ -711,5 +743,4 @@ int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t le
 	synchronize_srcu(&res->mode_srcu);	/* whoever looks for waits: debugfs.c */
 	volume_free(vol);
 	lockstep_status_copy_locked(res);
-	return 0;
 }

@@ -131,8 +131,18 @@ int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 mi
 			       const char *backing, const char *meta_path, u64 old_sect, char *why,
 			       size_t len);
 
-/* Refuses with -EBUSY while open, naming the opener. ctl held; no session may be there. */
-int lockstep_volume_del_locked(struct lockstep_volume *vol, char *why, size_t len);
+/*
+ * Removing takes three steps, so that of several volumes all go or none. ctl is held from the first
+ * to the last.
+ * (1) Nobody opens it from here on, or -EBUSY, with a sentence that names who has it open.
+ * (2) Once the session is closed: does its disk answer? -EBUSY if it has kept something, or would.
+ * (3) It goes; closed as clean, as far as the disk takes it.
+ * Or stay: of (1) nothing is left.
+ */
+int lockstep_volume_leave_locked(struct lockstep_volume *vol, char *why, size_t len);
+int lockstep_volume_may_go_locked(struct lockstep_volume *vol, char *why, size_t len);
+void lockstep_volume_del_locked(struct lockstep_volume *vol);
+void lockstep_volume_stay_locked(struct lockstep_volume *vol);
 
 /*
  * Put another disk in the place of the one that was given up, with what its metadata says. On
