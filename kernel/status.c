@@ -231,20 +231,53 @@ static enum state_copy copy_of(const struct lockstep_volume *vol)
 	return STATE_COPY_UP_TO_DATE;
 }
 
+/* All that change() touches, but for what stays true: marks of blocks that are equal now. */
+static void note_before(struct lockstep_volume *vol)
+{
+	struct lockstep_volume_before *b = &vol->before;
+
+	b->meta = vol->meta;
+	b->sync_told = vol->sync_told;
+	b->unproven = vol->unproven;
+	b->serving = vol->serving;
+	b->pulled = vol->pulled;
+	b->sync = vol->resync.sync;
+	b->peer_disk = vol->peer.disk;
+}
+
+/* The sequence stays: a half-written copy has it. */
+static void go_back(struct lockstep_volume *vol)
+{
+	const struct lockstep_volume_before *b = &vol->before;
+	u64 sequence = vol->meta.sequence;
+
+	vol->meta = b->meta;
+	vol->meta.sequence = sequence;
+	vol->sync_told = b->sync_told;
+	vol->unproven = b->unproven;
+	vol->serving = b->serving;
+	vol->pulled = b->pulled;
+	vol->resync.sync = b->sync;
+	vol->peer.disk = b->peer_disk;
+}
+
 /*
- * What is in memory must not claim what could not be written. The sequence stays: a half-written
- * copy has it.
+ * What is in memory must not claim what could not be written; and the disks whose turn had come, up
+ * to the one that failed, must not claim what is not so: a primary that stays one, because a
+ * demotion failed, would be taken for a secondary after a crash [S5], as soon as the volume that
+ * still says otherwise (gengroup.h, G1) is gone with its disk. So they get what was there before.
+ * One that does not take that either has failed, too.
  */
-static void undo(struct lockstep_resource *res)
+static void undo(struct lockstep_resource *res, int last)
 {
 	struct lockstep_volume *vol;
-	u64 sequence;
-	int i;
+	int i, err;
 
 	resource_for_each_volume(res, i, vol) {
-		sequence = vol->meta.sequence;
-		vol->meta = vol->meta_before;
-		vol->meta.sequence = sequence;
+		go_back(vol);
+		err = i > last || vol->failed ? 0 : lockstep_metaio_store(vol);
+		if (err && i < last)
+			lockstep_disk_failed(vol, "a metadata write", err);
 	}
 }
 
@@ -273,7 +306,7 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 		return 0;
 	res->wait = "metadata on the local disk";
 	resource_for_each_volume(res, i, vol)
-		vol->meta_before = vol->meta;
+		note_before(vol);
 	resource_for_each_volume(res, i, vol) {
 		change(vol, &c);
 		/* What was given up is remembered, no more. */
@@ -284,9 +317,9 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 			break;
 		}
 	}
-	res->wait = NULL;
 	if (err)
-		undo(res);
+		undo(res, i);
+	res->wait = NULL;
 	resource_for_each_volume(res, i, vol)
 		WRITE_ONCE(vol->stale, copy_of(vol) != STATE_COPY_UP_TO_DATE);
 	resource_for_each_volume(res, i, vol)

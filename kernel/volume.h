@@ -46,6 +46,13 @@ struct lockstep_peer_volume {
 	u8 disk;			/* enum lockstep_disk_state */
 };
 
+/* What a change of the metadata changes, as it was: status.c goes back to it if it must. */
+struct lockstep_volume_before {
+	struct meta meta;
+	bool sync_told, unproven, serving, pulled;
+	u8 sync, peer_disk;
+};
+
 struct lockstep_volume {
 	/* Immutable after creation. */
 	struct lockstep_resource *res;
@@ -65,7 +72,8 @@ struct lockstep_volume {
 	struct lockstep_flusher flusher;
 
 	/* Under resource.ctl. */
-	struct meta meta, meta_before;	/* now; before the change that is being written */
+	struct meta meta;
+	struct lockstep_volume_before before;
 	/* the copy that is newest on disk; the next write goes to the other */
 	int meta_copy;
 	u64 sb_sect[2];			/* where the copies lie */
