@@ -124,6 +124,23 @@ def primary(lab, m):
         m.attach(m.a)
 
 
+def demoted(lab, m):
+    """Its flush is waited for by name, and not for ever; then it goes without that disk."""
+    m.hang(m.a)
+    job = m.a.start("lockstep demote r0")
+    lab.wait(lambda: (m.status(m.a) or {}).get("waits_for") == "a flush of the local disk", 10,
+             "a says what it waits for", 0.1)
+    r = job.wait(60, check=False)
+    lab.check(r.rc == 1 and "flushing /dev/mapper/data failed" in " ".join(r.text.split()),
+              f"demoted, or no reason: {r.text}")
+    lab.wait(lambda: m.volume(m.a).get("disk") == "failed", 30, "a's disk is given up")
+    lab.wait(lambda: m.a.sh("lockstep demote r0", check=False).rc == 0, 60, "a is demoted", 0.5)
+    m.answer(m.a)
+    m.attach(m.a)
+    m.promote(m.a)
+    m.quiet()
+
+
 def pulled(lab, m):
     """a copies from b, through which it works; their session ends with b's blocks at a's disk."""
     m.a.sh("lockstep detach r0")
@@ -243,6 +260,7 @@ def run(lab):
     detached(lab, m)
     secondary(lab, m)
     primary(lab, m)
+    demoted(lab, m)
     pulled(lab, m)
     again(lab, m)
     verified(lab, m)
