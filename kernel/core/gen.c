@@ -236,9 +236,8 @@ static bool is_marked_source(const struct gen_view *s, const struct gen_view *p)
 	return s->node_id < p->node_id;
 }
 
-static struct gen_result compare_marked(const struct gen_view *s, const struct gen_view *p)
+struct gen_result gen_by_marks(const struct gen_view *s, const struct gen_view *p, bool source)
 {
-	bool source = is_marked_source(s, p);
 	bool s_known = knows_marks(s) || (!source && !has_marks(s));
 	bool p_known = knows_marks(p) || (source && !has_marks(p));
 	enum gen_rule rule = GEN_RULE_MARKS_BOTH;
@@ -257,7 +256,7 @@ static struct gen_result compare_equal(const struct gen_view *s, const struct ge
 	if (is_unclean(s) || is_unclean(p))
 		return compare_restarted(s, p);
 	if (has_marks(s) || has_marks(p))
-		return compare_marked(s, p);
+		return gen_by_marks(s, p, is_marked_source(s, p));
 	return answer(GEN_NONE, GEN_RULE_EQUAL);
 }
 

@@ -203,6 +203,9 @@ struct gen_result {
 };
 
 struct gen_result gen_compare(const struct gen_view *self, const struct gen_view *peer);
+/* Two of which gen_compare() says marks-*, in the direction that is asked for. */
+struct gen_result gen_by_marks(const struct gen_view *self, const struct gen_view *peer,
+			       bool self_source);
 
 /* The answer the peer must come to if we come to this one. */
 enum gen_verdict gen_mirror(enum gen_verdict verdict);

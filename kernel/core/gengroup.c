@@ -13,6 +13,7 @@ struct group {
 	const struct gen_view *self, *peer;
 	u32 nr;
 	u32 self_doubts, peer_doubts;	/* [G1] */
+	bool self_half, peer_half;	/* [G2] */
 	struct gen_result *result;
 };
 
@@ -28,14 +29,6 @@ static struct gen_view seen(const struct gen_view *v, u32 doubts, bool back)
 		r.since_id = 0;
 	}
 	return r;
-}
-
-static struct gen_result compare(const struct group *g, u32 i, bool self_back, bool peer_back)
-{
-	struct gen_view self = seen(&g->self[i], g->self_doubts, self_back);
-	struct gen_view peer = seen(&g->peer[i], g->peer_doubts, peer_back);
-
-	return gen_compare(&self, &peer);
 }
 
 static bool is_mixed(const struct group *g)
@@ -101,15 +94,57 @@ static bool is_half_narrowed(const struct gen_view *x, u32 doubts, const struct 
 
 /* ---- each volume by itself, with [G1] and [G2] */
 
+static void look(const struct group *g, u32 i, struct gen_view *self, struct gen_view *peer)
+{
+	const struct gen_view *s = &g->self[i], *p = &g->peer[i];
+
+	*self = seen(s, g->self_doubts, g->self_half && is_noted(s, p));
+	*peer = seen(p, g->peer_doubts, g->peer_half && is_noted(p, s));
+}
+
 static void compare_each(struct group *g)
 {
-	bool self = is_half_narrowed(g->self, g->self_doubts, g->peer, g->nr);
-	bool peer = is_half_narrowed(g->peer, g->peer_doubts, g->self, g->nr);
+	struct gen_view self, peer;
 	u32 i;
 
-	for (i = 0; i < g->nr; i++)
-		g->result[i] = compare(g, i, self && is_noted(&g->self[i], &g->peer[i]),
-				       peer && is_noted(&g->peer[i], &g->self[i]));
+	g->self_half = is_half_narrowed(g->self, g->self_doubts, g->peer, g->nr);
+	g->peer_half = is_half_narrowed(g->peer, g->peer_doubts, g->self, g->nr);
+	for (i = 0; i < g->nr; i++) {
+		look(g, i, &self, &peer);
+		g->result[i] = gen_compare(&self, &peer);
+	}
+}
+
+/* ---- [G4] */
+
+static bool is_free(const struct gen_result *r)
+{
+	return r->rule == GEN_RULE_MARKS_SELF || r->rule == GEN_RULE_MARKS_PEER ||
+	       r->rule == GEN_RULE_MARKS_BOTH;
+}
+
+static void follow_others(struct group *g)
+{
+	bool source = false, target = false;
+	struct gen_view self, peer;
+	u32 i;
+
+	for (i = 0; i < g->nr; i++) {
+		if (is_free(&g->result[i]))
+			continue;
+		source |= gen_verdict_is_source(g->result[i].verdict);
+		target |= gen_verdict_is_target(g->result[i].verdict);
+	}
+	if (source && target)
+		return;
+	if (!source && !target)
+		source = g->self[0].node_id < g->peer[0].node_id;
+	for (i = 0; i < g->nr; i++) {
+		if (!is_free(&g->result[i]))
+			continue;
+		look(g, i, &self, &peer);
+		g->result[i] = gen_by_marks(&self, &peer, source);
+	}
 }
 
 /* ---- [G3] */
@@ -181,6 +216,8 @@ bool gen_compare_group(const struct gen_view *self, const struct gen_view *peer,
 	for (i = 0; i < nr; i++)
 		if (ret[i].verdict >= GEN_BLANK)
 			return !is_mixed(&g);
+	if (is_mixed(&g))
+		follow_others(&g);
 	if (is_mixed(&g))
 		follow_half_synced(&g);
 	return !is_mixed(&g);

@@ -20,7 +20,12 @@
  *        the source of those that are done as well, though they, each by itself, would be taken
  *        from Y because X crashed.
  *
- * What still has two directions then is refused by the caller.
+ *   [G4] leftover marks: of a volume of which gen_compare() says marks-*, each side has all that
+ *        was completed. So its direction is free, and is that of the others: of a primary, for
+ *        example, that has lost one disk of two, and works through the peer. If only such volumes
+ *        differ, which they do without a primary, the smaller node id is the source.
+ *
+ * [G4] comes before [G3]. What still has two directions then is refused by the caller.
  *
  * Volumes that need nothing need nothing: GEN_NONE stands beside either direction.
  */

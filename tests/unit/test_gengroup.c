@@ -490,10 +490,67 @@ static void two_volumes_go_together(void **state)
 	assert_true(counts[GEN_RULE_GROUP_SELF] && counts[GEN_RULE_GROUP_PEER]);
 }
 
+/* ---- [G4] */
+
+static struct gen_view side(u32 node, u64 current, u64 oos_bits, u32 flags)
+{
+	return (struct gen_view){
+		.current_id = current, .oos_bits = oos_bits, .node_id = node,
+		.flags = flags | LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE |
+			 LOCKSTEP_MF_MARKS_VALID | LOCKSTEP_MF_REGIONS_VALID,
+	};
+}
+
+/* Both orders, both sides: mirrored, and in one direction. */
+static void one_way(const struct gen_view *a, const struct gen_view *b, enum gen_verdict want)
+{
+	struct gen_view s[2], p[2];
+	struct gen_result r[2], m[2];
+
+	for (u32 swap = 0; swap < 2; swap++) {
+		s[0] = a[swap], s[1] = a[!swap];
+		p[0] = b[swap], p[1] = b[!swap];
+		assert_true(gen_compare_group(s, p, 2, r));
+		assert_true(gen_compare_group(p, s, 2, m));
+		for (u32 v = 0; v < 2; v++) {
+			assert_int_equal(r[v].verdict, want);
+			assert_int_equal(m[v].verdict, gen_mirror(want));
+			assert_int_equal(m[v].rule, gen_mirror_rule(r[v].rule));
+		}
+	}
+}
+
+static void marks_follow(void **state)
+{
+	struct gen_view a[2], b[2];
+
+	(void)state;
+	for (u32 marks = 1; marks < 4; marks++) {
+		/* A primary without a disk for one volume works through the peer with both. */
+		a[0] = side(1, 7, marks & 1, LOCKSTEP_MF_PRIMARY);
+		b[0] = side(0, 7, marks >> 1, 0);
+		a[1] = side(1, 7, 0, LOCKSTEP_MF_PRIMARY);
+		a[1].no_disk = true;
+		b[1] = side(0, 7, 0, 0);
+		one_way(a, b, GEN_TARGET);
+		/* One that went on alone with the other volume has that one's marks go along. */
+		a[1] = side(1, 8, 1, LOCKSTEP_MF_PRIMARY);
+		a[1].since_id = 7;
+		one_way(a, b, GEN_SOURCE);
+	}
+	/* Marks here of one volume, there of the other, and no primary. */
+	a[0] = side(0, 7, 1, 0);
+	b[0] = side(1, 7, 0, 0);
+	a[1] = side(0, 7, 0, 0);
+	b[1] = side(1, 7, 1, 0);
+	one_way(a, b, GEN_SOURCE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_volumes_go_together),
+		cmocka_unit_test(marks_follow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,12 +22,25 @@ def race(lab, m):
         x.sh("lockstep demote r0")
 
 
+def half_a_disk(lab, m):
+    """One of the primary's two disks is given up under load on the other: the peer serves both."""
+    job = m.a.start(FIO.format(n=0) + " --loops=4")
+    m.a.sh("sleep 2; lockstep detach r0 --volume 1")
+    job.wait(180)
+    m.a.sh(FIO.format(n=1), timeout=120)
+    lab.check(m.status(m.a)["io"] == "both", "it does not work through the peer")
+    m.a.sh("lockstep attach r0")
+    m.wait_synced()
+    lab.say("a primary without one of its disks went on, and has both again")
+
+
 def run(lab):
     m = Mirror(lab, timeout_ms=3000, disks={"data": 64 << 20, "more": 48 << 20})
     m.form(clean=False)
     jobs = [m.a.start(FIO.format(n=n)) for n in (0, 1)]
     for j in jobs:
         j.wait(120)
+    half_a_disk(lab, m)
     m.ackload(m.a, seed=3)
     m.wait_acks(m.a, 200)
     m.a.kill()
