@@ -292,6 +292,20 @@ static int save_marks(struct lockstep_volume *vol, u32 effects)
 	return lockstep_bitmap_save(vol);
 }
 
+/*
+ * What was given up is remembered, no more. And what is said again of an outdated copy changes
+ * nothing: a write of it would look like a change of the copy to whoever resolves a split by the
+ * metadata's sequence.
+ */
+static int store(struct lockstep_volume *vol, u32 effects)
+{
+	if (vol->failed)
+		return 0;
+	if (effects & STATE_EFF_META_OUTDATED && vol->before.meta.flags == vol->meta.flags)
+		return 0;
+	return save_marks(vol, effects) ?: lockstep_metaio_store(vol);
+}
+
 static int run_meta(struct lockstep_resource *res, u32 effects)
 {
 	struct meta_change c = {
@@ -309,9 +323,7 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 		note_before(vol);
 	resource_for_each_volume(res, i, vol) {
 		change(vol, &c);
-		/* What was given up is remembered, no more. */
-		err = vol->failed ? 0 :
-		      save_marks(vol, effects) ?: lockstep_metaio_store(vol);
+		err = store(vol, effects);
 		if (err) {
 			lockstep_disk_failed(vol, "a metadata write", err);
 			break;
@@ -336,6 +348,14 @@ static void set_writable(struct lockstep_resource *res, bool writable)
 
 	resource_for_each_volume(res, i, vol)
 		lockstep_volume_set_writable(vol, writable, NULL, 0);
+}
+
+static void tell_role(struct lockstep_resource *res)
+{
+	struct lockstep_session *s = session_locked(res);
+
+	if (s)
+		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_TELL, 0, 0, res->state.role);
 }
 
 static void tell_synced(struct lockstep_resource *res, struct lockstep_session *s)
@@ -366,8 +386,8 @@ static void run_effects(struct lockstep_resource *res, u32 eff)
 		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_ANSWER, 0, LOCKSTEP_WS_OK, 0);
 	if (eff & STATE_EFF_DENY && s)
 		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_ANSWER, 0, LOCKSTEP_WS_REFUSED, 0);
-	if (eff & STATE_EFF_TELL && s)
-		lockstep_session_tell(s, LOCKSTEP_WT_ROLE_TELL, 0, 0, res->state.role);
+	if (eff & STATE_EFF_TELL)
+		tell_role(res);
 	if (eff & STATE_EFF_MODE)
 		lockstep_request_set_mode(res, state_io_mode(&res->state));
 	if (eff & STATE_EFF_RW)
@@ -484,9 +504,11 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 		if (why)
 			snprintf(why, len, "%s: writing metadata failed (error %d)", res->name,
 				 err);
-		/* The grant is used up: nobody will answer again. */
-		if (ev == STATE_EV_GRANTED)
+		/* The grant is used up: nobody will answer again; and the peer is to know it. */
+		if (ev == STATE_EV_GRANTED) {
 			step(res, STATE_EV_DENIED, 0, NULL, 0);
+			tell_role(res);
+		}
 		return err;
 	}
 	/* What is neither here nor, from now on, there: nobody may take it for written. */
