@@ -4,6 +4,7 @@
 #include "auto.h"
 #include "netlink-cmd.h"
 #include "status.h"
+#include "volume.h"
 
 static int set_fencing(struct lockstep_resource *res, u32 fencing, char *why)
 {
@@ -53,6 +54,17 @@ int lockstep_cmd_fenced(struct sk_buff *skb, struct genl_info *info)
 	return lockstep_netlink_for_resource(info, fenced);
 }
 
+static bool is_ahead(const struct lockstep_resource *res)
+{
+	const struct lockstep_volume *vol;
+	bool ahead = false;
+	int i;
+
+	resource_for_each_volume(res, i, vol)
+		ahead |= !vol->failed && vol->meta.peer[LOCKSTEP_PEER].since.id;
+	return ahead;
+}
+
 /* Each refusal with an errno of its own: exit codes of a fencing program are made of them. */
 static int outdate(struct lockstep_resource *res, struct genl_info *info, char *why)
 {
@@ -62,10 +74,13 @@ static int outdate(struct lockstep_resource *res, struct genl_info *info, char *
 		snprintf(why, WHY_BYTES, "%s has no volumes", res->name);
 		return -ENODEV;
 	}
-	err = lockstep_status_step_locked(res, STATE_EV_OUTDATE, 0, why, WHY_BYTES);
+	err = lockstep_status_step_locked(res, STATE_EV_OUTDATE, is_ahead(res), why,
+					  WHY_BYTES);
 	if (err && res->state.role == LOCKSTEP_ROLE_PRIMARY)
 		return -EPERM;
-	return err == -EPERM ? -EUCLEAN : err;
+	if (err == -EPERM && res->state.copy < STATE_COPY_OUTDATED)
+		return -EUCLEAN;
+	return err == -EPERM ? -EEXIST : err;
 }
 
 int lockstep_cmd_outdate(struct sk_buff *skb, struct genl_info *info)

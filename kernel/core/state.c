@@ -398,9 +398,8 @@ static enum state_refusal on_fenced(struct lockstep_state *s, u32 arg, u32 *eff)
  * Again where it is outdated already, and also where it was only unsure: that may be cleared up by
  * a disk or a start, and what the peer said may not.
  */
-static enum state_refusal on_outdate(struct lockstep_state *s, u32 arg, u32 *eff)
+static enum state_refusal on_outdate(struct lockstep_state *s, u32 ahead, u32 *eff)
 {
-	(void)arg;
 	if (is_primary(s))
 		return STATE_RF_IN_USE;
 	if (s->link == LOCKSTEP_LINK_UP)
@@ -409,6 +408,9 @@ static enum state_refusal on_outdate(struct lockstep_state *s, u32 arg, u32 *eff
 		return STATE_RF_CONNECTING;
 	if (s->copy < STATE_COPY_OUTDATED)
 		return copy_refusal(s->copy);
+	/* Whoever asks would serve old data: fencing would make the split brain (P5). */
+	if (ahead || s->set == STATE_SET_ME)
+		return STATE_RF_AHEAD;
 	s->copy = STATE_COPY_OUTDATED;
 	*eff |= STATE_EFF_META_OUTDATED | STATE_EFF_NOTIFY;
 	return STATE_OK;
@@ -679,6 +681,9 @@ bool state_valid(const struct lockstep_state *s)
 	if (s->unfenced && !(s->fencing && is_primary(s) && is_good(s) && !is_up(s) &&
 			     s->set == STATE_SET_BOTH && !s->narrowing))
 		return false;				/* [S7] */
+	/* Whoever went on alone has the best copy, or none. */
+	if (s->set == STATE_SET_ME && !is_good(s) && s->copy != STATE_COPY_FAILED)
+		return false;
 	if (s->left_primary && (is_primary(s) || is_up(s) || s->set != STATE_SET_BOTH))
 		return false;
 	if (s->strays && s->link != LOCKSTEP_LINK_DOWN)
@@ -709,6 +714,7 @@ static const char *const refusal_texts[STATE_RF_NR] = {
 	[STATE_RF_UNFENCED]	= "the peer is not connected, and whether it goes on is not known",
 	[STATE_RF_ALONE]	= "the peer is not connected, and whether it is in use there is "
 				  "not known",
+	[STATE_RF_AHEAD]	= "it went on without the peer, which lacks what was written here",
 	[STATE_RF_STRAYS]	= "requests of the last session are still at its disk, which does "
 				  "not answer",
 };

@@ -191,7 +191,11 @@ enum state_event {
 	STATE_EV_SURRENDER,
 	/* The peer will not be primary with the copy it has: its fencing succeeded [S7]. */
 	STATE_EV_FENCED,
-	STATE_EV_OUTDATE,	/* our copy is to be outdated: the peer goes on without it */
+	/*
+	 * Our copy is to be outdated: the peer goes on without it. arg: does one of our volumes
+	 * say that it went on without the peer (a since)?
+	 */
+	STATE_EV_OUTDATE,
 	STATE_EV_POLICY,	/* arg: is there a fencing policy? */
 	/*
 	 * arg: are requests of the peer still at a disk of ours that counts, though their session
@@ -293,6 +297,7 @@ enum state_refusal {
 	STATE_RF_IN_USE,	/* we are primary: what is to be given up is being used */
 	STATE_RF_UNFENCED,	/* promotion without the peer: its fate has to be known first */
 	STATE_RF_ALONE,		/* the same, by opening it: a person may know, a program does not */
+	STATE_RF_AHEAD,		/* what is to be outdated has what the peer lacks */
 	STATE_RF_STRAYS,	/* a disk of ours has not answered since the last session [S9] */
 	STATE_RF_NR
 };

@@ -33,7 +33,7 @@ static bool outdate(struct node *peer)
 		return false;
 	if (peer->st.copy < STATE_COPY_OUTDATED)
 		return !peer->failed;	/* half a copy */
-	return node_step(peer, STATE_EV_OUTDATE, 0);
+	return node_step(peer, STATE_EV_OUTDATE, !!peer->m.peer[0].since.id);
 }
 
 static bool run_program(struct node *nd)

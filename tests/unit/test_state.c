@@ -35,7 +35,7 @@ static const struct {
 	{ STATE_EV_COPY, 3 }, { STATE_EV_COPY, 4 }, { STATE_EV_COPY, 5 },
 	{ STATE_EV_DISK_FAILED, 0 }, { STATE_EV_DISK_FAILED, STATE_DISK_ANYWAY },
 	{ STATE_EV_NARROW_FAILED, 0 }, { STATE_EV_SURRENDER, 0 },
-	{ STATE_EV_FENCED, 0 }, { STATE_EV_OUTDATE, 0 },
+	{ STATE_EV_FENCED, 0 }, { STATE_EV_OUTDATE, 0 }, { STATE_EV_OUTDATE, 1 },
 	{ STATE_EV_POLICY, 0 }, { STATE_EV_POLICY, 1 },
 	{ STATE_EV_STRAYS, 0 }, { STATE_EV_STRAYS, 1 },
 	{ STATE_EV_START, STATE_START(GEN_SOURCE, 1) | STATE_START_THROUGH },
@@ -142,7 +142,8 @@ static void check_fencing(const struct lockstep_state *a, const struct lockstep_
 		assert_int_equal(arg, STATE_PROMOTE_FORCE);
 	assert_int_equal(HAS(META_OUTDATED), ev == STATE_EV_OUTDATE);
 	if (ev == STATE_EV_OUTDATE)
-		assert_true(a->role != PRIMARY && a->link == 0 && b->copy == STATE_COPY_OUTDATED);
+		assert_true(a->role != PRIMARY && a->link == 0 && !a->set && !arg &&
+			    b->copy == STATE_COPY_OUTDATED);
 	/* What was heard last of a peer that is gone. */
 	if (ev == STATE_EV_LOST && a->link == UP)
 		assert_int_equal(b->left_primary, a->role != PRIMARY &&

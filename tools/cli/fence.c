@@ -158,11 +158,15 @@ static int outdate_offline(const struct opts *o, struct err *e)
 	return ret;
 }
 
-/* Has the daemon not said what the kernel says? Then it was not asked, or could not answer. */
+/*
+ * Has the daemon not said what the kernel says? Then it was not asked, or could not answer. One
+ * that does not answer in time is no such: it has asked, perhaps, and waits, and so would we,
+ * without an end, and outdate the copy at a time when nobody counts on it any more.
+ */
 static bool is_open(const struct err *e)
 {
 	static const char *const code[] = { "not-up", "no-module", "kernel-unknown", "no-daemon",
-					    "ctl-io", "ctl-timeout", "ctl-path" };
+					    "ctl-io", "ctl-path" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(code); i++)
 		if (!strcmp(e->code, code[i]))

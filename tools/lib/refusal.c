@@ -27,6 +27,8 @@ static const char *const of_state[] = {
 				  "or, if it is no primary: lockstep promote --force NAME",
 	[STATE_RF_ALONE]	= "if the other host does not use it: lockstep promote NAME",
 	[STATE_RF_IN_USE]	= "stop what uses it, then lockstep demote NAME",
+	[STATE_RF_AHEAD]	= "lockstep promote NAME, here, as this is the newer copy; or "
+				  "connect the other host",
 	[STATE_RF_STRAYS]	= "wait until the disk answers, then this again; or, to give it "
 				  "up: lockstep detach NAME",
 };

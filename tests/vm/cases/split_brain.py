@@ -110,6 +110,7 @@ def keep_peer(lab, m):
     m.type(m.a, "lockstep demote r0")
     lab.wait(lambda: (split_of(m, m.a) or {}).get("here", {}).get("role") == "secondary", 30,
              "a is demoted")
+    refused(lab, m.a, "lockstep outdate r0", "it went on without the peer, which lacks", "-> ")
     m.a.sh("echo mine > /run/there")
     refused(lab, m.a, "lockstep resolve r0 --keep peer --save /run/there --yes", "/run/there")
     lab.check(m.a.sh("cat /run/there").out == "mine\n", "a file was overwritten")
