@@ -112,7 +112,8 @@ static void check_crash(const struct facts *a, const struct facts *b, u32 who)
 
 	w.stat[STAT_P3] += lacking != 0;
 	lacking &= ~(a->marks | b->marks);
-	if ((a->flags | b->flags) & CRASHED)
+	/* A disk that has lost something is about to be given up, or its regions become marks. */
+	if ((a->flags | b->flags) & CRASHED || w.node[0].disk.lost || w.node[1].disk.lost)
 		lacking &= ~(a->regions | b->regions);
 	if (!lacking)
 		return;

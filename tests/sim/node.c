@@ -26,6 +26,7 @@ bool node_store(struct node *nd)
 	_Alignas(8) u8 block[LOCKSTEP_SB_BYTES];
 	u8 *to = nd->disk.sb[!nd->sb_copy];
 	u64 torn = roll(9);
+	bool failed;
 
 	if (nd->failed)
 		return true;		/* remembered, no more */
@@ -40,12 +41,14 @@ bool node_store(struct node *nd)
 		memcpy(to, block, 512 * (size_t)torn);
 		return false;
 	}
-	if (disk_fails(&nd->disk, BAD_META)) {
+	failed = disk_fails(&nd->disk, BAD_META);
+	if (failed)
+		flusherr_note(&nd->flusherr);
+	if (failed || !disk_flush(&nd->disk, true)) {
 		if (roll(3) == 0)	/* it is there all the same */
 			memcpy(to, block, sizeof(block));
 		return false;
 	}
-	disk_flush(&nd->disk, true);
 	memcpy(to, block, sizeof(block));
 	nd->sb_copy = !nd->sb_copy;
 	nd->durable = nd->m;
@@ -68,17 +71,20 @@ const struct meta *node_durable(struct node *nd)
 
 bool node_flush(struct node *nd)
 {
+	bool failed;
+
 	if (nd->failed)
 		return true;
 	node_point(nd);
 	if (nd->dying)
 		return false;
-	if (disk_fails(&nd->disk, BAD_DATA)) {
+	failed = disk_fails(&nd->disk, BAD_DATA);
+	if (failed)
+		flusherr_note(&nd->flusherr);
+	failed = failed || !disk_flush(&nd->disk, false);
+	if (failed)
 		diskfail_post(nd);
-		return false;
-	}
-	disk_flush(&nd->disk, false);
-	return true;
+	return !failed;
 }
 
 static void note_session(struct node *nd)
@@ -223,12 +229,19 @@ static bool run_synced(struct node *nd, bool target)
 	return node_store(nd) && (!target || before || maps_empty(nd));
 }
 
+/* Data first; of a primary also so that what it may lose from its cache is in its own map. */
+static bool is_flushed_for(u32 eff)
+{
+	const u32 flushed = STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE | STATE_EFF_META_SOURCE;
+
+	return eff & flushed || (eff == STATE_EFF_META_NARROW && !MUTATED(NARROW_WITHOUT_FLUSH));
+}
+
 static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 {
 	if (eff == STATE_EFF_META_SYNCED)
 		return run_synced(nd, target);
-	if ((eff == STATE_EFF_META_SOURCE ||
-	     (eff == STATE_EFF_META_NARROW && !MUTATED(NARROW_WITHOUT_FLUSH))) && !node_flush(nd))
+	if (is_flushed_for(eff) && !node_flush(nd))
 		return false;
 	change_meta(nd, eff);
 	/* Forced: both in one write. */
@@ -283,6 +296,7 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 		break;
 	case STATE_EFF_RO:
 		nd->rw = false;
+		check_told(nd);
 		memset(w.app[nd->n], 0, sizeof(w.app[0]));
 		break;
 	case STATE_EFF_RESEND:
@@ -468,6 +482,7 @@ static void take_up(struct node *nd)
 	for (i = 0; i < NR_STREAMS; i++)
 		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
 	memset(nd->req, 0, sizeof(nd->req));
+	memset(&nd->flusherr, 0, sizeof(nd->flusherr));
 	state_init(&nd->st, nd->n == 0);
 	nd->st.fencing = w.fencing && !MUTATED(UNFENCED);
 	nd->outcome_at = 0;
@@ -505,6 +520,8 @@ void node_attach(struct node *nd)
 	if (nd->failed && roll(3) == 0)
 		diskfail_replace(nd);
 	nd->disk.bad = 0;
+	nd->disk.flush_fails = false;
+	disk_found(&nd->disk);
 	take_up(nd);
 	node_load(nd);
 	if (!w.failed && node_store(nd))
@@ -561,7 +578,8 @@ void node_close(struct node *nd)
 		return;			/* refused: it stays */
 	fence_closes(nd);
 	trace("%d closes", nd->n);
-	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at;
+	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at &&
+		flusherr_is_marked(&nd->flusherr);
 	if (clean) {
 		meta_close(&nd->m, nd->st.left_primary && !MUTATED(LEFT_FORGOTTEN));
 		clean = node_store(nd);

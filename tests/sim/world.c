@@ -69,6 +69,9 @@ static void run_disk(struct node *nd)
 		if (op.stray)
 			strays_tell(nd);
 	}
+	/* A batch of pages is looked at when all of them are written. */
+	if (nd->disk.lost && !nd->pass.pending && ++nd->disk.lost_steps > 90)
+		world_fail("P9: %d has lost what was in its cache, and nobody looks at it", nd->n);
 }
 
 /*
@@ -77,18 +80,23 @@ static void run_disk(struct node *nd)
  */
 static void run_demotion(struct node *nd)
 {
+	u32 seen = flusherr_sample(&nd->flusherr, FLUSHERR_APPLICATION);
+
 	if (!nd->demoting || io_app_in_flight(nd) || nd->dying)
 		return;
 	nd->demoting = false;
 	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY || nd->st.link == LOCKSTEP_LINK_OPENING)
 		return;
-	if (!node_flush(nd)) {
+	if (!node_flush(nd) || !flusherr_is_good(&nd->flusherr, seen)) {
 		nd->demoting = !nd->dying;
+		io_told(nd, nd->flusherr.errors);
 		return;
 	}
 	if (nd->st.link == LOCKSTEP_LINK_UP && !nd->s.lost_at && other(nd)->alive &&
-	    !other(nd)->disk.bad)
-		disk_flush(&other(nd)->disk, false);
+	    !other(nd)->disk.bad && !disk_flush(&other(nd)->disk, false)) {
+		diskfail_post(other(nd));
+		net_break();
+	}
 	node_step(nd, STATE_EV_DEMOTE, 0);
 }
 
@@ -240,6 +248,12 @@ static void run_fate(void)
 	case 9:
 	case 10:
 		run_disk_fate(nd);
+		break;
+	case 11:
+		if (!nd->alive || nd->failed || w.disks == DISKS_SOUND || roll(2))
+			break;
+		nd->disk.flush_fails = true;
+		trace("%d: the next flush of the disk fails", nd->n);
 		break;
 	}
 	node_reap(&w.node[0]);
