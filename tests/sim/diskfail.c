@@ -9,7 +9,7 @@
 void diskfail_post(struct node *nd)
 {
 	if (!nd->fail_at && !nd->failed)
-		nd->fail_at = w.now + roll(roll(8) ? 12 : 80);
+		nd->fail_at = w.now + roll(!w.forgetful || roll(8) ? 12 : 80);
 }
 
 /* Nobody sends to it any more; what is at it, comes back whenever it likes. */

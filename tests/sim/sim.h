@@ -403,6 +403,7 @@ struct world {
 	bool surrendered[2];		/* what it wrote beside the other was given up */
 	u64 made_good[2];		/* the generation in which it was copied over since */
 	bool fencing;			/* there is a policy, on both */
+	bool forgetful;			/* disks may fail a flush, once */
 	bool constraint[2];		/* fenced by power: the cluster promotes it only by force */
 	bool lost_primary[2];		/* the other one was primary when their session ended */
 	bool beside_primary[2];		/* and then it was closed */

@@ -250,7 +250,7 @@ static void run_fate(void)
 		run_disk_fate(nd);
 		break;
 	case 11:
-		if (!nd->alive || nd->failed || w.disks == DISKS_SOUND || roll(2))
+		if (!w.forgetful || !nd->alive || nd->failed || w.disks == DISKS_SOUND || roll(2))
 			break;
 		nd->disk.flush_fails = true;
 		trace("%d: the next flush of the disk fails", nd->n);
@@ -297,6 +297,7 @@ void world_init(u64 seed, enum mutation m, bool verbose)
 	w.next_id = 100;
 	w.disks = seed % 3 == 0 ? DISKS_SOUND : seed % 3 == 1 ? DISKS_FAIL : DISKS_FAIL_OFTEN;
 	w.fencing = seed / 12 % 3 == 2;
+	w.forgetful = seed / 3 % 4 == 1 || seed / 3 % 4 == 2;
 	for (i = 0; i < 2; i++) {
 		w.node[i].n = i;
 		w.node[i].disk.external = roll(2);
