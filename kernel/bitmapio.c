@@ -201,8 +201,8 @@ static int flush_both(struct lockstep_volume *vol, u32 flush_seen)
 		return err;
 	err = lockstep_flush_disk(vol);
 	/*
-	 * The disk may have told somebody else before us: what is lost stays in the map. One that is
-	 * late has not failed: a flush of nobody's is not what a disk is given up for.
+	 * The disk may have told somebody else before us: what is lost stays in the map. One that
+	 * is late has not failed: a flush of nobody's is not what a disk is given up for.
 	 */
 	if (!err && lockstep_disk_flush_is_good(vol, flush_seen))
 		return 0;

@@ -382,6 +382,19 @@ int lockstep_role_remove_locked(struct lockstep_volume *vol, char *why, size_t l
 	return remove_volumes(vol->res, vol, "a volume is removed here", why, len);
 }
 
+/* One that is late only is not: it would be left as one of a crash, though all is on it. */
+static bool is_dead(struct lockstep_volume *vol)
+{
+	int err;
+
+	if (vol->failed)
+		return false;
+	if (lockstep_disk_has_erred(vol))
+		return true;
+	err = flush_disk(vol);
+	return err && err != -ETIMEDOUT;
+}
+
 /*
  * The resource goes, and some disks will not take even the word that they are closed. What is on
  * them says that they were not, and is judged as after a crash when they come back.
@@ -393,7 +406,7 @@ static void give_up_dead_disks(struct lockstep_resource *res)
 
 	lockstep_resource_lock(res);
 	resource_for_each_volume(res, i, vol)
-		if (!vol->failed && (READ_ONCE(vol->disk_what) || flush_disk(vol)))
+		if (is_dead(vol))
 			lockstep_status_step_locked(res, STATE_EV_DISK_FAILED,
 						    vol->number | STATE_DISK_ANYWAY, NULL, 0);
 	lockstep_resource_unlock(res);
