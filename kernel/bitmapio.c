@@ -125,7 +125,6 @@ struct saving {
 	u32 page[LOCKSTEP_META_BATCH];	/* whose content is in io->buf */
 	u32 nr_pages, index;
 	u32 from, cursor;		/* the pages that the snapshot is of */
-	u32 flush_seen;			/* of flushes that failed, when the job began */
 };
 
 /* 1: there is something to be written, and io->lock is held until it is; 0: nothing is left. */
@@ -189,7 +188,7 @@ static int saved(struct lockstep_volume *vol, const struct saving *sv, bool ok)
 	return 0;
 }
 
-static int flush_both(struct lockstep_volume *vol, u32 flush_seen)
+static int flush_both(struct lockstep_volume *vol)
 {
 	int err;
 
@@ -199,15 +198,10 @@ static int flush_both(struct lockstep_volume *vol, u32 flush_seen)
 	err = lockstep_session_flush_peer(vol->res, vol->number, false);
 	if (err)
 		return err;
+	/* One that is late has not failed: no disk is given up for a flush of nobody's. */
 	err = lockstep_flush_disk(vol);
-	/*
-	 * The disk may have told somebody else before us: what is lost stays in the map. One that
-	 * is late has not failed: a flush of nobody's is not what a disk is given up for.
-	 */
-	if (!err && lockstep_disk_flush_is_good(vol, flush_seen))
-		return 0;
 	/* Whatever it says, it is not that there is no session. */
-	return -EIO;
+	return err ? -EIO : 0;
 }
 
 /*
@@ -219,13 +213,13 @@ static int flush_both(struct lockstep_volume *vol, u32 flush_seen)
  * gives back vol->disk_ref or vol->ref, or, of the peer, before its session is idle. All of them
  * have been waited for, our own work was stopped, and the flush, the last that can fail, is made.
  */
-static int write_super(struct lockstep_volume *vol, u32 flush_seen)
+static int write_super(struct lockstep_volume *vol)
 {
 	int err = lockstep_metaio_flush_data(vol);
 
 	if (err)
 		return err;
-	if (lockstep_disk_has_erred(vol) || !lockstep_disk_flush_is_good(vol, flush_seen))
+	if (lockstep_disk_has_erred(vol))
 		return -EIO;
 	meta_close(&vol->meta, vol->res->state.left_primary);
 	return lockstep_metaio_store(vol);
@@ -250,12 +244,12 @@ static int run_step(struct lockstep_volume *vol, const struct persist *p, struct
 	case PERSIST_LOST:
 		return saved(vol, sv, false);
 	case PERSIST_FLUSH:
-		return flush_both(vol, sv->flush_seen);
+		return flush_both(vol);
 	case PERSIST_FINISH:
 		lockstep_regions_finish(vol, p->clear);
 		return 0;
 	case PERSIST_SUPER:
-		return write_super(vol, sv->flush_seen);
+		return write_super(vol);
 	case PERSIST_DONE:
 		break;
 	}
@@ -270,7 +264,6 @@ static int run(struct lockstep_volume *vol, enum persist_job job)
 	struct persist p;
 	int result;
 
-	sv.flush_seen = lockstep_disk_flush_begins(vol, FLUSHERR_COPY);
 	spin_lock_irq(&vol->regions.lock);
 	step = persist_begin(&p, job, map);
 	spin_unlock_irq(&vol->regions.lock);

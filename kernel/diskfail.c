@@ -55,78 +55,6 @@ bool lockstep_disk_has_erred(const struct lockstep_volume *vol)
 	return smp_load_acquire(&vol->disk_what) && READ_ONCE(vol->disk_err) != -ETIMEDOUT;
 }
 
-/* ---- flushes -------------------------------------------------------------------------------- */
-
-static struct flusherr flusherr_of(const struct lockstep_volume *vol)
-{
-	return (struct flusherr){
-		.errors = READ_ONCE(vol->flusherr.errors),
-		.told = READ_ONCE(vol->flusherr.told),
-		.marked = READ_ONCE(vol->flusherr.marked),
-		.floor = READ_ONCE(vol->flusherr.floor),
-	};
-}
-
-u32 lockstep_disk_flush_begins(const struct lockstep_volume *vol, enum flusherr_reader reader)
-{
-	struct flusherr f = flusherr_of(vol);
-
-	return flusherr_sample(&f, reader);
-}
-
-bool lockstep_disk_flush_is_good(const struct lockstep_volume *vol, u32 sample)
-{
-	struct flusherr f = flusherr_of(vol);
-
-	return flusherr_is_good(&f, sample);
-}
-
-void lockstep_disk_flush_failed(struct lockstep_volume *vol)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&vol->flusherr_lock, flags);
-	flusherr_note(&vol->flusherr);
-	spin_unlock_irqrestore(&vol->flusherr_lock, flags);
-}
-
-u32 lockstep_disk_flush_errors(const struct lockstep_volume *vol)
-{
-	return READ_ONCE(vol->flusherr.errors);
-}
-
-void lockstep_disk_flush_told(struct lockstep_volume *vol, u32 errors)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&vol->flusherr_lock, flags);
-	flusherr_tell(&vol->flusherr, errors);
-	spin_unlock_irqrestore(&vol->flusherr_lock, flags);
-}
-
-static void flush_marked(struct lockstep_volume *vol, u32 errors)
-{
-	spin_lock_irq(&vol->flusherr_lock);
-	flusherr_mark(&vol->flusherr, errors);
-	spin_unlock_irq(&vol->flusherr_lock);
-}
-
-void lockstep_disk_flush_attached(struct lockstep_volume *vol)
-{
-	spin_lock_irq(&vol->flusherr_lock);
-	flusherr_attach(&vol->flusherr);
-	spin_unlock_irq(&vol->flusherr_lock);
-}
-
-static bool is_marked(const struct lockstep_volume *vol)
-{
-	struct flusherr f = flusherr_of(vol);
-
-	return flusherr_is_marked(&f);
-}
-
-/* ---- given up, or kept ---------------------------------------------------------------------- */
-
 void lockstep_disk_drop_locked(struct lockstep_volume *vol)
 {
 	lockdep_assert_held(&vol->res->ctl);
@@ -141,46 +69,6 @@ void lockstep_disk_drop_locked(struct lockstep_volume *vol)
 	pr_warn("%s/%u: %s is given up: it failed %s\n", vol->res->name, vol->number, vol->backing,
 		vol->disk_why);
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_DISK_FAILED);
-}
-
-/* Who works through us does not find all that it has completed: as after a crash of ours. */
-static void stop_serving(struct lockstep_volume *vol)
-{
-	pr_warn("%s/%u: %s, who works through %s, may have lost something it had not flushed\n",
-		vol->res->name, vol->number, vol->res->peer_name, vol->backing);
-	vol->meta.flags |= LOCKSTEP_MF_UNCLEAN;
-	lockstep_status_copy_locked(vol->res);
-}
-
-/*
- * A disk that is kept has failed a flush: part of what was in its cache may be gone, it is not
- * known what, and the next flush succeeds. Order: (1) the session ends, because what is under way
- * in it (writes, a resync that has read already) would clear marks of what is lost. That it was
- * the source of a resync, or the only copy otherwise, was asked before, and is not asked again. (2)
- * All that may differ becomes marks, and only then do the errors so far count as marked: until then
- * no flush of ours, nor one of the peer, is good, and so no region is cleared (P3). (3) Then the
- * application is told (P2), by our caller.
- */
-static void mark_lost(struct lockstep_volume *vol)
-{
-	struct lockstep_resource *res = vol->res;
-	bool served = vol->serving;
-	u32 errors;
-
-	lockstep_status_close_locked(res, "a flush failed here");
-	if (served)
-		stop_serving(vol);
-	/*
-	 * Reported again by what it hit, which was noted and parked before: this is what comes of
-	 * it. What is noted from here on is reported after this.
-	 */
-	xchg(&vol->disk_what, NULL);
-	errors = lockstep_disk_flush_errors(vol);
-	lockstep_regions_to_marks(vol);
-	flush_marked(vol, errors);
-	/* No application here has written what is lost: none that comes is told. */
-	if (res->state.role != LOCKSTEP_ROLE_PRIMARY)
-		lockstep_disk_flush_told(vol, errors);
 }
 
 static void take_failure(struct lockstep_volume *vol, const char *what)
@@ -199,10 +87,8 @@ static void take_failure(struct lockstep_volume *vol, const char *what)
 	if (READ_ONCE(vol->disk_news))
 		pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n",
 				   res->name, vol->number, vol->backing);
-	if (!is_marked(vol))
-		mark_lost(vol);
 	/* Late is not never. */
-	else if (READ_ONCE(vol->disk_err) == -ETIMEDOUT)
+	if (READ_ONCE(vol->disk_err) == -ETIMEDOUT)
 		return;
 	lockstep_request_fail_local(vol);
 	lockstep_regions_fail_waits(vol);

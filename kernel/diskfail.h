@@ -13,7 +13,6 @@
 #define LOCKSTEP_DISKFAIL_H
 
 #include <linux/types.h>
-#include "flusherr.h"
 
 struct lockstep_resource;
 struct lockstep_session;
@@ -30,20 +29,6 @@ void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err
  * back well, and whoever waits for it finds out.
  */
 bool lockstep_disk_has_erred(const struct lockstep_volume *vol);
-
-/*
- * Flushes, and whatever else asks for stable storage (core/flusherr.h): what is to be known of it
- * when it begins; whether it was good when the disk says so; it was not, and is reported, too; how
- * many there were; an application's has ended with an error, which was judged at so many. Any
- * context.
- */
-u32 lockstep_disk_flush_begins(const struct lockstep_volume *vol, enum flusherr_reader reader);
-bool lockstep_disk_flush_is_good(const struct lockstep_volume *vol, u32 sample);
-void lockstep_disk_flush_failed(struct lockstep_volume *vol);
-u32 lockstep_disk_flush_errors(const struct lockstep_volume *vol);
-void lockstep_disk_flush_told(struct lockstep_volume *vol, u32 errors);
-/* Another disk, or the first one: nobody has lost anything on it. */
-void lockstep_disk_flush_attached(struct lockstep_volume *vol);
 
 /* The reported failures, one by one, to the state machine. ctl held. */
 void lockstep_disk_take_failures_locked(struct lockstep_resource *res);

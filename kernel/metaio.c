@@ -6,7 +6,6 @@
 #include <linux/bio.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
-#include "diskfail.h"
 #include "resource.h"
 #include "volume.h"
 
@@ -27,7 +26,6 @@ static int block_io(struct lockstep_volume *vol, u64 sect, void *block, blk_opf_
 }
 
 struct batch {
-	struct lockstep_volume *vol;
 	atomic_t left;
 	struct completion done;
 	unsigned long failed;
@@ -68,9 +66,6 @@ static void batch_endio(struct bio *bio)
 	struct batch_bio *bb = container_of(bio, struct batch_bio, bio);
 	struct batch *b = bb->batch;
 
-	/* FUA may be a flush behind the write, and the device a part of the data's. */
-	if (bio->bi_status && op_is_write(bio_op(bio)))
-		lockstep_disk_flush_failed(b->vol);
 	if (bio->bi_status) {
 		WRITE_ONCE(b->err, blk_status_to_errno(bio->bi_status));
 		set_bit(bb->nr, &b->failed);
@@ -84,7 +79,7 @@ int lockstep_metaio_blocks(struct lockstep_volume *vol, bool write, u32 nr, cons
 {
 	blk_opf_t opf = write ? REQ_OP_WRITE | REQ_META | REQ_SYNC | REQ_FUA :
 				REQ_OP_READ | REQ_META | REQ_SYNC;
-	struct batch b = { .vol = vol, .left = ATOMIC_INIT(nr + 1) };
+	struct batch b = { .left = ATOMIC_INIT(nr + 1) };
 	struct batch_bio *bb;
 	struct bio *bio;
 	u32 i;
@@ -211,11 +206,7 @@ int lockstep_metaio_load(struct lockstep_volume *vol, u64 old_sect, char *why, s
 
 int lockstep_metaio_flush_data(struct lockstep_volume *vol)
 {
-	int err = blkdev_issue_flush(vol->data.bdev);
-
-	if (err)
-		lockstep_disk_flush_failed(vol);
-	return err;
+	return blkdev_issue_flush(vol->data.bdev);
 }
 
 int lockstep_metaio_store(struct lockstep_volume *vol)
@@ -239,7 +230,6 @@ int lockstep_metaio_store(struct lockstep_volume *vol)
 	err = block_io(vol, vol->sb_sect[target], vol->meta_page,
 		       REQ_OP_WRITE | REQ_META | REQ_SYNC | REQ_PREFLUSH | REQ_FUA);
 	if (err) {
-		lockstep_disk_flush_failed(vol);
 		pr_err("%s: writing metadata failed: %d\n", vol->backing, err);
 		return err;
 	}

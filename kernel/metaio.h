@@ -40,10 +40,7 @@ int lockstep_metaio_store(struct lockstep_volume *vol);
 int lockstep_metaio_blocks(struct lockstep_volume *vol, bool write, u32 nr, const u64 *sect,
 			   void *const *block, unsigned long *failed);
 
-/*
- * Flush the data device. Of this and of what is written here diskfail.h hears if it fails; to say
- * so to the state machine is the caller's (lockstep_disk_failed).
- */
+/* Flush the data device. */
 int lockstep_metaio_flush_data(struct lockstep_volume *vol);
 
 #endif /* LOCKSTEP_METAIO_H */

@@ -7,7 +7,6 @@
 
 #include <linux/blkdev.h>
 #include <linux/net.h>
-#include "diskfail.h"
 #include "orphan.h"
 #include "resource.h"
 #include "session.h"
@@ -141,22 +140,9 @@ void lockstep_park_peer(struct lockstep_request *req)
 	spin_unlock_irq(&res->io_lock);
 }
 
-/*
- * Done here, and the peer's answer never came: what a flush that failed has taken since may be
- * nowhere, and the application may have been told of that before this is acknowledged, or the mark
- * be cleared by the peer's answer.
- */
-static void look_lost(struct lockstep_request *req, u8 parked)
-{
-	if (parked & PARK_PEER && !req->is_flush && atomic_read(&req->local) == LOCAL_DONE &&
-	    !lockstep_disk_flush_is_good(req->vol, req->flush_seen))
-		req->status = BLK_STS_IOERR;
-}
-
 /* The parts that are parked end, with what status the request has. */
 static void unpark(struct lockstep_request *req, u8 parked)
 {
-	look_lost(req, parked);
 	if (parked & PARK_LOCAL && parked & PARK_PEER)
 		atomic_dec(&req->pending);
 	lockstep_write_put(req);
@@ -183,7 +169,6 @@ static void send_again(struct lockstep_request *req, u8 parked, struct lockstep_
 		park_locked(req, PARK_LOCAL);
 		spin_unlock_irq(&req->vol->res->io_lock);
 	}
-	look_lost(req, parked);
 	if (parked & PARK_PEER)
 		lockstep_write_send(req, s);
 }

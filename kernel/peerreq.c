@@ -32,8 +32,6 @@ struct lockstep_peer_request {
 	struct list_head node;		/* at_disk of the stream */
 	unsigned long since;		/* jiffies: AT_DISK, and not waiting for a worker */
 	struct wire_msg msg;
-	u8 reader;			/* enum flusherr_reader; _NR: asks for nothing stable */
-	u32 flush_seen;			/* of flushes that failed, when it came */
 	struct work_struct work;	/* CSUM: read, to be summed; served: its region is there */
 	struct lockstep_region_wait region;	/* served writes */
 	struct lockstep_submit submit;
@@ -115,16 +113,6 @@ static blk_opf_t operation(const struct wire_msg *msg)
 	return opf;
 }
 
-/* What is stable here is what the peer clears its regions by, whatever it asked for it for. */
-static enum flusherr_reader reader_of(const struct wire_msg *msg)
-{
-	bool write = msg->type == LOCKSTEP_WT_WRITE;
-
-	if (msg->type == LOCKSTEP_WT_FLUSH || (write && msg->flags & LOCKSTEP_WH_PREFLUSH))
-		return FLUSHERR_COPY;
-	return write && msg->flags & LOCKSTEP_WH_FUA ? FLUSHERR_WRITE : FLUSHERR_NR;
-}
-
 void lockstep_peer_request_abandon(struct lockstep_peer_request *pr)
 {
 	destroy(pr);
@@ -156,9 +144,6 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 	pr->stream = st;
 	pr->vol = vol;
 	pr->msg = *msg;
-	pr->reader = reader_of(msg);
-	if (pr->reader != FLUSHERR_NR)
-		pr->flush_seen = lockstep_disk_flush_begins(vol, pr->reader);
 	pr->answer.payload = NULL;
 	pr->answer.sent = answer_sent;
 	atomic_set(&pr->where, HERE);
@@ -343,22 +328,9 @@ struct lockstep_volume *lockstep_peer_request_overdue(struct lockstep_stream *st
 
 /* ---- its end there -------------------------------------------------------------------------- */
 
-/* Noted before anybody else's is judged; never "stable" while the last failure waits for that. */
-static int stable_result(struct lockstep_peer_request *pr, int err)
-{
-	if (pr->reader == FLUSHERR_NR)
-		return err;
-	if (err)
-		lockstep_disk_flush_failed(pr->vol);
-	else if (!lockstep_disk_flush_is_good(pr->vol, pr->flush_seen))
-		return -EIO;
-	return err;
-}
-
 /* A disk that does not take what the primary's did is none; what follows is the state machine's. */
 static void written(struct lockstep_peer_request *pr, int err)
 {
-	err = stable_result(pr, err);
 	if (!leave_disk(pr, err))
 		return;
 	trace_lockstep_msg_disk_done(pr->stream, &pr->msg, NULL);

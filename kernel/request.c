@@ -65,9 +65,6 @@ static void finish(struct lockstep_request *req)
 					 PACE_WRITE,
 					 ktime_get_ns() - req->start_ns);
 	atomic_dec(&vol->in_flight);
-	/* Before it is: for whoever hears of it, the next one is a new start. */
-	if (status && req->flush_tells)
-		lockstep_disk_flush_told(vol, req->flush_tells);
 	lockstep_write_put_memory(req);
 	if (status)
 		master->bi_status = status;
@@ -144,41 +141,6 @@ void lockstep_write_mark(struct lockstep_request *req)
 				   bio_sectors(req->master));
 }
 
-/*
- * Noted before anybody else's is judged. What failed before it, unheard, is as if this one had: so
- * it is parked, and goes on if the disk is given up.
- */
-static blk_status_t stable_status(struct lockstep_request *req, blk_status_t status)
-{
-	if (!req->stable)
-		return status;
-	if (status)
-		lockstep_disk_flush_failed(req->vol);
-	else if (!lockstep_disk_flush_is_good(req->vol, req->flush_seen))
-		status = BLK_STS_IOERR;
-	if (status && req->reader == FLUSHERR_APPLICATION)
-		req->flush_tells = lockstep_disk_flush_errors(req->vol);
-	return status;
-}
-
-static void local_failed(struct lockstep_request *req, blk_status_t status)
-{
-	struct lockstep_volume *vol = req->vol;
-	bool stable = req->stable, alone = req->alone;
-
-	atomic64_inc(&vol->write_errors);
-	req->status = status;
-	/* Reported after it is parked: whoever takes the report finds it. */
-	if (alone)
-		lockstep_write_put(req);
-	else
-		lockstep_park_local(req);
-	/* Alone it is the application's; but of a flush more than this may be lost. */
-	if (!alone || stable)
-		lockstep_disk_failed(vol, stable ? "a flush" : "a write",
-				     blk_status_to_errno(status));
-}
-
 static void local_ended(struct lockstep_request *req, blk_status_t status)
 {
 	struct lockstep_volume *vol = req->vol;
@@ -188,11 +150,19 @@ static void local_ended(struct lockstep_request *req, blk_status_t status)
 		return;
 	}
 	trace_lockstep_write_local_done(req);
-	status = stable_status(req, status);
-	if (status)
-		local_failed(req, status);
-	else
+	if (!status) {
 		lockstep_write_put(req);
+	} else {
+		atomic64_inc(&vol->write_errors);
+		req->status = status;
+		if (req->alone) {
+			lockstep_write_put(req);
+		} else {
+			/* Reported after it is parked: whoever takes the report finds it. */
+			lockstep_park_local(req);
+			lockstep_disk_failed(vol, "a write", blk_status_to_errno(status));
+		}
+	}
 	percpu_ref_put(&vol->disk_ref);
 }
 
@@ -612,13 +582,6 @@ static struct bio *clone_of(struct bio *bio, bool *shared)
 	return clone;
 }
 
-static enum flusherr_reader reader_of(const struct bio *bio)
-{
-	if (!bio_sectors(bio) || bio->bi_opf & REQ_PREFLUSH)
-		return FLUSHERR_APPLICATION;
-	return FLUSHERR_WRITE;
-}
-
 static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *bio)
 {
 	struct lockstep_request *req;
@@ -640,10 +603,6 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	lockstep_disk_job_init(&req->submit.job, &req->local_start);
 	req->parked = 0;
 	req->is_flush = !bio_sectors(bio);
-	req->reader = reader_of(bio);
-	req->stable = req->reader == FLUSHERR_APPLICATION || bio->bi_opf & REQ_FUA;
-	req->flush_seen = lockstep_disk_flush_begins(vol, req->reader);
-	req->flush_tells = 0;
 	req->range.ready = range_ready;
 	req->wait.go = go;
 	INIT_LIST_HEAD(&req->wait.node);

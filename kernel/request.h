@@ -11,9 +11,7 @@
  *   -> leave the range, complete the application's bio.
  *
  * A flush is the same without a range: it goes to both at once, and nothing drains for it, because
- * whatever was acknowledged before it has completed at both disks already (P2). One that the local
- * disk ends well although another has failed there, which it has forgotten by then, counts as
- * failed (core/flusherr.h). So does a write that is parked for its peer and done here before that.
+ * whatever was acknowledged before it has completed at both disks already (P2).
  *
  * What cannot be finished yet is parked (an orphan), until the set says what its end is:
  *

@@ -5,9 +5,7 @@
 
 #include <linux/blkdev.h>
 #include <lockstep/disk.h>
-#include "diskfail.h"
 #include "engine.h"
-#include "metaio.h"
 #include "report.h"
 #include "resource.h"
 #include "session.h"
@@ -119,23 +117,18 @@ static void flush_done(struct lockstep_call *call, int status)
 /*
  * All is copied: both sides flush, then the target may be told that it is whole. Not before: its
  * blocks sit in a cache, and a target that called itself up to date and then lost power would serve
- * what it never had. If ours fails, or one has failed and nobody has looked at it yet, what is done
- * about the disk ends the session (diskfail.c); and not we, because without it this copy would not
- * be known as the only one.
+ * what it never had.
  */
 static void flush_both(struct lockstep_volume *vol)
 {
 	struct lockstep_call *call = &vol->resync.flush_call;
 	struct lockstep_resource *res = vol->res;
 	struct lockstep_session *s;
-	u32 seen = lockstep_disk_flush_begins(vol, FLUSHERR_COPY);
 	int idx, err;
 
-	err = lockstep_metaio_flush_data(vol);
-	if (!err && !lockstep_disk_flush_is_good(vol, seen))
-		err = -EIO;
+	err = blkdev_issue_flush(vol->data.bdev);
 	if (err)
-		lockstep_disk_failed(vol, "a flush", err);
+		lockstep_engine_fail_session(vol, "the local disk cannot be flushed", err);
 	call->tx.payload = NULL;
 	call->done = flush_done;
 	call->soft = false;

@@ -222,20 +222,13 @@ static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 {
 	struct lockstep_volume *vol;
 	int i, err = 0;
-	u32 seen;
 
 	resource_for_each_volume(res, i, vol) {
-		seen = lockstep_disk_flush_begins(vol, FLUSHERR_APPLICATION);
 		err = flush_disk(vol);
-		/* Of one before that nobody was told of: the last occasion to say so. */
-		if (!err && !vol->failed && !lockstep_disk_flush_is_good(vol, seen))
-			err = -EIO;
 		if (!err)
 			continue;
 		if (err == -ETIMEDOUT)
 			lockstep_disk_failed(vol, "to finish a flush in time", err);
-		else
-			lockstep_disk_flush_told(vol, lockstep_disk_flush_errors(vol));
 		snprintf(why, len, "%s: flushing %s failed (error %d)", res->name, vol->backing,
 			 err);
 		break;

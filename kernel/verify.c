@@ -4,7 +4,6 @@
 #include "verify.h"
 
 #include <lockstep/disk.h>
-#include "diskfail.h"
 #include "engine.h"
 #include "metaio.h"
 #include "report.h"
@@ -90,14 +89,10 @@ static bool set_place(struct lockstep_volume *vol, u64 bit)
 
 static void note_locked(struct lockstep_volume *vol, u64 bit)
 {
-	int err = set_place(vol, bit) ? lockstep_metaio_store(vol) : 0;
-
-	if (!err)
-		return;
-	/* It is a place further back that it goes on from; but the disk may have lost something. */
-	pr_warn("%s/%u: the place of the verify could not be noted\n", vol->res->name,
-		vol->number);
-	lockstep_disk_failed(vol, "a metadata write", err);
+	/* If this fails it is a place further back that it goes on from. */
+	if (set_place(vol, bit) && lockstep_metaio_store(vol))
+		pr_warn("%s/%u: the place of the verify could not be noted\n", vol->res->name,
+			vol->number);
 }
 
 /* Whoever has ctl may wait for this work: if it is taken, the next second will do. */

@@ -453,7 +453,6 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	init_completion(&vol->disk_done);
 	INIT_LIST_HEAD(&vol->flushes);
 	lockstep_flusher_init(vol);
-	spin_lock_init(&vol->flusherr_lock);
 	lockstep_ranges_init(&vol->ranges);
 	lockstep_engine_init(vol);
 	lockstep_resync_init(vol);
@@ -515,10 +514,7 @@ static int attach(struct lockstep_volume *vol, u64 old_sect, char *why, size_t l
 		return err;
 	/* Until the state machine has seen it. */
 	vol->stale = true;
-	err = take_up(vol, why, len);
-	if (!err)
-		lockstep_disk_flush_attached(vol);
-	return err;
+	return take_up(vol, why, len);
 }
 
 int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 minor,

@@ -15,7 +15,6 @@
 #include "bitmapio.h"
 #include "engine.h"
 #include "flush.h"
-#include "flusherr.h"
 #include "gen.h"
 #include "marks.h"
 #include "meta.h"
@@ -106,8 +105,6 @@ struct lockstep_volume {
 	int disk_err;
 	unsigned long disk_told;	/* jiffies: when the log had it that it hangs; 0: not yet */
 	bool disk_news;			/* the log has the last report */
-	spinlock_t flusherr_lock;	/* interrupts off; leaf */
-	struct flusherr flusherr;	/* changed under flusherr_lock, read without */
 	struct lockstep_ranges ranges;
 	struct lockstep_marks marks;
 	struct lockstep_engine engine;

@@ -53,10 +53,6 @@ struct lockstep_request {
 	bool both;			/* acknowledged by the peer: may clear marks */
 	bool alone;			/* not sent to the peer */
 	bool resent;			/* in a session through which we work */
-	bool stable;			/* asks for stable storage: a flush, PREFLUSH, FUA */
-	u8 reader;			/* enum flusherr_reader */
-	/* Of flushes that failed: when it was submitted; when it was judged to be one, else 0. */
-	u32 flush_seen, flush_tells;
 	bool holds_pages;		/* abandoned, with a reference on each page */
 	bool shared;			/* the bio's vectors are the application's */
 	u16 nr_vecs;			/* of the clone: a worker may be making it anew */

@@ -48,10 +48,7 @@
 #define LOCKSTEP_MF_MARKS_VALID		(1u << 5)
 /* the region map names every region written since the last flush that succeeded on both copies */
 #define LOCKSTEP_MF_REGIONS_VALID	(1u << 6)
-/*
- * was not closed cleanly, or failed a flush while SERVING; not reconciled since: its volatile cache
- * may have lost writes
- */
+/* was not closed cleanly, not reconciled since: its volatile cache may have lost writes */
 #define LOCKSTEP_MF_UNCLEAN		(1u << 7)
 #define LOCKSTEP_MF_CRASHED_PRIMARY	(1u << 8)  /* UNCLEAN, and was primary then */
 #define LOCKSTEP_MF_EXTERNAL		(1u << 9)  /* metadata lives on a device of its own */

@@ -112,8 +112,7 @@ static void check_crash(const struct facts *a, const struct facts *b, u32 who)
 
 	w.stat[STAT_P3] += lacking != 0;
 	lacking &= ~(a->marks | b->marks);
-	/* A disk that has lost something is about to be given up, or its regions become marks. */
-	if ((a->flags | b->flags) & CRASHED || w.node[0].disk.lost || w.node[1].disk.lost)
+	if ((a->flags | b->flags) & CRASHED)
 		lacking &= ~(a->regions | b->regions);
 	if (!lacking)
 		return;

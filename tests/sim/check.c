@@ -10,7 +10,6 @@
  *       copy is promoted or declared up to date, and whenever both are in sync and at rest.
  *   P2  What a flush covered is on stable storage of every copy of the set: then, and after every
  *       step (check_flushed).
- *       If a disk that is kept fails a flush, what that loses is told to whoever flushes next.
  *   P3  check-marks.c.
  *   P4  What completes on one copy alone does so after the other is durably out of the set
  *       (check_completed: a copy that is still in it has to have it).
@@ -58,16 +57,6 @@ static bool has_write(const struct request *r, const u32 *content, u32 *ret_sect
 	return true;
 }
 
-static bool had_write(const struct request *r, const struct disk *d)
-{
-	u32 i;
-
-	for (i = r->first; i < r->first + r->nr; i++)
-		if (d->view[i] < r->id && d->had[i] < r->id)
-			return false;
-	return true;
-}
-
 static void promise(int n, const struct request *r)
 {
 	u32 i;
@@ -105,14 +94,12 @@ static void check_through(struct node *nd, const struct request *r)
 {
 	struct node *peer = other(nd);
 	/*
-	 * Acknowledged, and lost before we were done here: from the only cache that had it, as the
-	 * peer says or is about to say, or with the only disk.
+	 * Acknowledged, and lost before we were done here: from the only cache that had it, or with
+	 * the only disk.
 	 */
 	bool gone = peer->medium != r->peer_medium ||
 		    (r->kind == REQ_WRITE && !r->fua &&
-		     (!peer->alive || peer->dying || peer->disk_id != r->peer_disk ||
-		      (peer->disk.lost && had_write(r, &peer->disk)) ||
-		      peer->m.flags & LOCKSTEP_MF_UNCLEAN));
+		     (!peer->alive || peer->dying || peer->disk_id != r->peer_disk));
 	u32 sect = 0;
 
 	CHECK(r->served || (nd->st.link == LOCKSTEP_LINK_UP && nd->st.sync == STATE_SYNC_TARGET),
@@ -154,9 +141,6 @@ void check_completed(struct node *nd, const struct request *r)
 		gone = copy != nd && r->both && !flush && !r->fua &&
 		       (!copy->alive || copy->dying || copy->failed ||
 			copy->disk_id != r->peer_disk);
-		/* It was there, and a flush that failed took it: that is still to be told. */
-		gone |= !flush && !r->fua && (copy->disk.owed || copy->disk.lost) &&
-			had_write(r, &copy->disk);
 		CHECK(gone || (flush ? has(r->want, copy->disk.view, &sect) :
 			       has_write(r, copy->disk.view, &sect)),
 		      "P1: write %u completed on %d, copy %d of the set lacks it at sector %u",
@@ -169,10 +153,6 @@ void check_completed(struct node *nd, const struct request *r)
 		      r->id, nd->n, n, sect);
 		promise(n, r);
 	}
-	CHECK(!flush || !nd->disk.owed || r->id <= nd->disk.lost_id,
-	      "P2: flush %u completed on %d, and the one before lost something", r->id, nd->n);
-	if (!nd->disk.lost)
-		check_lost(nd);
 }
 
 /* P2, for what changed in this step. */
@@ -222,9 +202,6 @@ static void check_session(void)
 	    b->s.lost_at || a->st.link != LOCKSTEP_LINK_UP || b->st.link != LOCKSTEP_LINK_UP)
 		return;
 	w.met = true;
-	/* One of the disks is about to be given up, or what it lost to be marked. */
-	if (a->disk.lost || b->disk.lost)
-		return;
 	CHECK(a->st.role != LOCKSTEP_ROLE_PRIMARY || b->st.role != LOCKSTEP_ROLE_PRIMARY,
 	      "P7: both are primary in one session");
 	if (a->st.sync != STATE_SYNC_NONE || b->st.sync != STATE_SYNC_NONE ||
@@ -249,7 +226,7 @@ static void check_application(const struct node *nd)
 	const struct node *peer = other(nd), *from = nd;
 	u32 sect = 0;
 
-	if (!nd->alive || nd->st.role != LOCKSTEP_ROLE_PRIMARY || nd->disk.bad || nd->disk.lost)
+	if (!nd->alive || nd->st.role != LOCKSTEP_ROLE_PRIMARY || nd->disk.bad)
 		return;
 	if (nd->st.copy != STATE_COPY_UP_TO_DATE) {
 		if (state_io_mode(&nd->st) != LOCKSTEP_IO_BOTH || !peer->alive ||
@@ -259,8 +236,6 @@ static void check_application(const struct node *nd)
 		      nd->n);
 		from = peer;
 	}
-	if (from->disk.lost)
-		return;
 	CHECK(has(w.app[nd->n], from->disk.view, &sect),
 	      "P1: the application on %d wrote %u to sector %u, copy %d has %u", nd->n,
 	      w.app[nd->n][sect], sect, from->n, from->disk.view[sect]);
@@ -301,54 +276,9 @@ void check_given_up(struct node *nd)
 	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY)
 		return;
 	CHECK(nd->s.id, "P9: %d gives up the only copy", nd->n);
-	if (peer->alive && nd->s.id && peer->s.id == nd->s.id && !peer->disk.lost)
+	if (peer->alive && nd->s.id && peer->s.id == nd->s.id)
 		CHECK(has(w.app[nd->n], peer->disk.view, &sect),
 		      "P9: %d gives up its disk, its peer lacks sector %u", nd->n, sect);
-}
-
-/* ---- what a flush that failed has lost ------------------------------------------------------ */
-
-static void lower(u32 *promised, const struct disk *d)
-{
-	u32 i;
-
-	for (i = 0; i < NR_SECT; i++)
-		if (promised[i] > d->view[i] && promised[i] <= d->had[i])
-			promised[i] = d->view[i];
-}
-
-/*
- * Of what this disk had, in every line of life that it shared; never of what is newer. It was in
- * the cache: what is flushed is not concerned.
- */
-void check_lost(struct node *nd)
-{
-	int n;
-
-	if (!nd->disk.owed && !nd->disk.lost)
-		return;
-	for (n = 0; n < 2; n++) {
-		lower(w.done[n], &nd->disk);
-		lower(w.left[n].done, &nd->disk);
-	}
-	lower(w.app[nd->n], &nd->disk);
-}
-
-void check_kept(struct node *nd)
-{
-	check_lost(nd);
-	nd->disk.lost = false;
-	if (!nd->disk.owed)
-		disk_found(&nd->disk);
-}
-
-/* Whoever is told expects no more of it, though the disk has not been looked at yet. */
-void check_told(struct node *nd)
-{
-	check_lost(nd);
-	nd->disk.owed = false;
-	if (!nd->disk.lost)
-		disk_found(&nd->disk);
 }
 
 void check_step(void)
@@ -373,8 +303,7 @@ void check_target(struct node *nd)
 	struct node *source = other(nd);
 	u32 sect = 0;
 
-	if (source->alive && source->boot_id == w.daemon.boot[source->n] && !w.forced &&
-	    !source->disk.lost)
+	if (source->alive && source->boot_id == w.daemon.boot[source->n] && !w.forced)
 		CHECK(has(w.done[nd->n], source->disk.view, &sect),
 		      "P5: %d is to be overwritten, sector %u was completed there (%u), not on %d",
 		      nd->n, sect, w.done[nd->n][sect], source->n);
@@ -408,7 +337,7 @@ void check_promoted(struct node *nd, bool forced)
 	}
 	CHECK(!w.surrendered[nd->n], "P5: %d is promoted with what was given up", nd->n);
 	CHECK(!w.beside_primary[nd->n], "P5: %d is promoted, and left a primary behind", nd->n);
-	CHECK(nd->disk.lost || has(w.done[nd->n], nd->disk.view, &sect),
+	CHECK(has(w.done[nd->n], nd->disk.view, &sect),
 	      "P1: %d is promoted and has sector %u at %u, %u was completed", nd->n, sect,
 	      nd->disk.view[sect], w.done[nd->n][sect]);
 }
@@ -470,7 +399,7 @@ void check_caught_up(struct node *target)
 		memcpy(w.done[target->n], w.left[source].done, sizeof(w.done[0]));
 		memcpy(w.flushed[target->n], w.left[source].flushed, sizeof(w.flushed[0]));
 	}
-	CHECK(target->disk.lost || has(w.done[target->n], target->disk.view, &sect),
+	CHECK(has(w.done[target->n], target->disk.view, &sect),
 	      "P1: %d is declared up to date and lacks sector %u", target->n, sect);
 	CHECK(has(w.flushed[target->n], target->disk.stable, &sect),
 	      "P2: %d is declared up to date, sector %u was flushed and is in its cache", target->n,

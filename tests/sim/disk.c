@@ -2,8 +2,7 @@
 /*
  * A disk with a volatile cache: a crash keeps any subset of what was not flushed, cell by cell.
  * Metadata on the same device shares the cache, on another it has its own. A disk that has gone bad
- * fails everything; of the data of a failed write any part may be there all the same. And a flush
- * may fail once: part of what was in the cache is lost, and the next one succeeds.
+ * fails everything; of the data of a failed write any part may be there all the same.
  */
 #include "sim.h"
 
@@ -19,63 +18,8 @@ static void flush_data(struct disk *d)
 	d->cached = 0;
 }
 
-static struct node *node_of(const struct disk *d)
+void disk_flush(struct disk *d, bool meta)
 {
-	return &w.node[d == &w.node[1].disk];
-}
-
-static void lose_block(struct disk *d, u32 block)
-{
-	u32 first = block * LOCKSTEP_BIT_SECT, i;
-
-	for (i = first; i < first + LOCKSTEP_BIT_SECT; i++) {
-		if (d->view[i] != d->stable[i])
-			d->had[i] = max(d->had[i], d->view[i]);
-		d->view[i] = d->stable[i];
-	}
-	w.touched |= 1u << block;
-}
-
-/* Whoever runs on it is owed an error; not what it writes through another one. */
-static void lose(struct disk *d)
-{
-	struct node *nd = node_of(d);
-	u32 left, lost = 0;
-
-	for (left = d->cached; left; left &= left - 1)
-		if (roll(2))
-			lost |= left & -left;
-	trace("%d: a flush fails, blocks %06x of %06x are lost", nd->n, lost, d->cached);
-	for (left = lost; left; left &= left - 1)
-		lose_block(d, (u32)__builtin_ctz(left));
-	d->cached &= ~lost;
-	if (roll(2))
-		flush_data(d);
-	if (!lost || nd->failed)
-		return;
-	w.stat[STAT_LOST]++;
-	d->lost = true;
-	d->lost_steps = 0;
-	d->lost_id = w.next_write;
-	d->owed |= nd->rw && nd->st.copy == STATE_COPY_UP_TO_DATE;
-}
-
-/* Once: it has forgotten the next time. */
-static bool flush_fails(struct disk *d)
-{
-	if (!d->flush_fails)
-		return false;
-	d->flush_fails = false;
-	lose(d);
-	return true;
-}
-
-bool disk_flush(struct disk *d, bool meta)
-{
-	if ((!meta || !d->external) && flush_fails(d)) {
-		flusherr_note(&node_of(d)->flusherr);
-		return false;
-	}
 	if (!meta || !d->external)
 		flush_data(d);
 	if ((meta || !d->external) && d->meta_cached) {
@@ -83,7 +27,6 @@ bool disk_flush(struct disk *d, bool meta)
 		       (NR_CELLS - CELL_MAP) * sizeof(u32));
 		d->meta_cached = false;
 	}
-	return true;
 }
 
 void disk_retire(struct disk *d, struct op *op)
@@ -119,12 +62,12 @@ void disk_write(struct disk *d, u32 first, u32 nr, const u32 *data, bool fua)
 		note(d, blocks_of(first, nr));
 }
 
-bool disk_apply(struct disk *d, struct op *op)
+void disk_apply(struct disk *d, struct op *op)
 {
 	if (op->type == OP_FLUSH)
-		return disk_flush(d, false);
-	disk_write(d, op->first, op->nr, op->data, op->fua);
-	return true;
+		disk_flush(d, false);
+	else
+		disk_write(d, op->first, op->nr, op->data, op->fua);
 }
 
 bool disk_fails(const struct disk *d, u8 part)
@@ -132,26 +75,14 @@ bool disk_fails(const struct disk *d, u8 part)
 	return d->external ? d->bad & part : d->bad != 0;
 }
 
-void disk_found(struct disk *d)
-{
-	d->lost = d->owed = false;
-	memset(d->had, 0, sizeof(d->had));
-}
-
-/* FUA may be a flush behind the write. */
-static bool fua_fails(struct disk *d, const struct op *op)
-{
-	return op->fua && (op->owner < OWN_MAP || !d->external) && flush_fails(d);
-}
-
 bool disk_complete(struct disk *d, struct op *op)
 {
 	u32 i;
 
-	if (!disk_fails(d, op->owner < OWN_MAP ? BAD_DATA : BAD_META) && !fua_fails(d, op))
-		return disk_apply(d, op);
-	if (op->type == OP_FLUSH || op->fua)
-		flusherr_note(&node_of(d)->flusherr);
+	if (!disk_fails(d, op->owner < OWN_MAP ? BAD_DATA : BAD_META)) {
+		disk_apply(d, op);
+		return true;
+	}
 	for (i = 0; op->type == OP_WRITE && op->owner < OWN_MAP && i < op->nr; i++)
 		if (roll(4) == 0)
 			disk_write(d, op->first + i, 1, &op->data[i], false);
@@ -182,5 +113,4 @@ void disk_crash(struct disk *d)
 	w.touched |= d->cached;
 	d->cached = 0;
 	d->meta_cached = false;
-	disk_found(d);
 }

@@ -5,11 +5,11 @@
  */
 #include "sim.h"
 
-/* A worker looks at it: soon, unless a command is in its way. */
+/* A worker looks at it, soon. */
 void diskfail_post(struct node *nd)
 {
 	if (!nd->fail_at && !nd->failed)
-		nd->fail_at = w.now + roll(!w.forgetful || roll(8) ? 12 : 80);
+		nd->fail_at = w.now + roll(12);
 }
 
 /* Nobody sends to it any more; what is at it, comes back whenever it likes. */
@@ -21,7 +21,6 @@ void diskfail_drop(struct node *nd, bool good)
 	w.stat[STAT_GIVEN_UP]++;
 	if (good)
 		check_given_up(nd);
-	disk_found(&nd->disk);
 	nd->failed = true;
 	/* Of the session before this one's resync was done. */
 	nd->through &= MUTATED(THROUGH_STAYS);
@@ -33,44 +32,9 @@ void diskfail_drop(struct node *nd, bool good)
 	io_region_durable(nd);
 }
 
-/*
- * Part of what was in the cache may be gone. The session ends first, because what is under way in
- * it would clear the marks; then all that may differ is marked, before anybody is told and before a
- * good flush clears its region. Whoever worked through this copy does not find it again, as after a
- * crash.
- */
-static void mark_lost(struct node *nd)
-{
-	bool served = nd->serving && !MUTATED(FLUSH_ERROR_SERVED);
-	u32 errors;
-
-	if (nd->s.id && !MUTATED(FLUSH_ERROR_MARKED_IN_SESSION))
-		node_lose_session(nd);
-	if (nd->dying)
-		return;
-	if (served) {
-		nd->m.flags |= LOCKSTEP_MF_UNCLEAN;
-		node_step(nd, STATE_EV_COPY, node_copy(nd));
-	}
-	errors = nd->flusherr.errors;
-	if (!MUTATED(FLUSH_ERROR_UNMARKED))
-		node_mark_blocks(nd, node_regions_wanted(nd));
-	maps_converted(nd);
-	flusherr_mark(&nd->flusherr, errors);
-	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY)
-		flusherr_tell(&nd->flusherr, nd->flusherr.errors);
-	/* Of what was there before, nothing is left to be looked at. */
-	nd->fail_at = 0;
-	check_kept(nd);
-}
-
 static void keep(struct node *nd)
 {
 	trace("%d: the disk is kept", nd->n);
-	if (!flusherr_is_marked(&nd->flusherr))
-		mark_lost(nd);
-	if (nd->dying)
-		return;
 	io_fail_local(nd);
 	net_region_durable(nd, true);
 }
@@ -110,7 +74,6 @@ void diskfail_replace(struct node *nd)
 	memset(d->sb, 0, sizeof(d->sb));
 	d->cached = 0;
 	d->meta_cached = false;
-	disk_found(d);
 	w.touched = ALL_BLOCKS;
 	memset(w.done[nd->n], 0, sizeof(w.done[0]));
 	memset(w.flushed[nd->n], 0, sizeof(w.flushed[0]));
@@ -143,9 +106,6 @@ static void settle(struct node *nd)
 		break;
 	}
 	d->bad = 0;
-	d->flush_fails = false;
-	disk_found(d);
-	flusherr_attach(&nd->flusherr);
 }
 
 static u32 worst_copy(struct node *nd)

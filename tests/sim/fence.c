@@ -65,7 +65,7 @@ void fence_advance(struct node *nd)
 		return;
 	nd->outcome_round = nd->fence_round;
 	nd->outcome_ok = run_program(nd);
-	nd->outcome_at = w.now + 1 + roll(roll(2) ? 20 : roll(2) ? 150 : 1000);
+	nd->outcome_at = w.now + 1 + roll(roll(2) ? 20 : 500);
 }
 
 void fence_promote(struct node *nd, bool force)

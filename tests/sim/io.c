@@ -102,13 +102,6 @@ void io_leave(struct node *nd, struct request *r)
 	r->state = REQ_FREE;
 }
 
-void io_told(struct node *nd, u32 errors)
-{
-	flusherr_tell(&nd->flusherr, errors);
-	if (nd->flusherr.told == nd->flusherr.errors)
-		check_told(nd);
-}
-
 static void complete(struct node *nd, struct request *r)
 {
 	/* Undefined here now, and maybe new at the peer. */
@@ -121,8 +114,6 @@ static void complete(struct node *nd, struct request *r)
 	io_leave(nd, r);
 	if (r->kind == REQ_PASS_FLUSH)
 		maps_flushed(nd, r->failed ? -EIO : 0);
-	if (r->failed && r->tells)
-		io_told(nd, r->tells);
 	if (r->kind > REQ_FLUSH || r->failed)
 		return;
 	w.stat[STAT_WRITES]++;
@@ -152,23 +143,13 @@ static void park_local(struct node *nd, struct request *r)
 	}
 }
 
-static bool is_for_stability(const struct request *r)
-{
-	return r->kind == REQ_FLUSH || r->fua;
-}
-
 void io_local_done(struct node *nd, struct request *r, bool ok)
 {
-	/* As if it had failed itself: who is told decides what becomes of the disk. */
-	if (is_for_stability(r) && !MUTATED(FLUSH_ERROR_FORGOTTEN))
-		ok &= flusherr_is_good(&nd->flusherr, r->seen);
 	r->local = LOCAL_DONE;
 	r->failed |= !ok;
-	if (!ok && r->kind == REQ_FLUSH)
-		r->tells = nd->flusherr.errors;
 	if (ok || r->alone || r->kind > REQ_FLUSH) {
 		r->local_done = true;
-		if (!ok && (!r->alone || is_for_stability(r)))
+		if (!ok && !r->alone)
 			diskfail_post(nd);
 		if (!ok && r->kind == REQ_COPY)
 			io_leave(nd, r);
@@ -310,21 +291,9 @@ void io_region_durable(struct node *nd)
 			io_start(nd, &nd->req[i]);
 }
 
-/*
- * Done here, and the peer's answer never came: what a flush that failed has taken since may be
- * nowhere, and whoever was told of that may have been told before this is acknowledged.
- */
-static void look_lost(struct node *nd, struct request *r)
-{
-	if (r->state == REQ_ORPHAN && r->kind == REQ_WRITE && r->local_done &&
-	    !flusherr_is_good(&nd->flusherr, r->seen) && !MUTATED(FLUSH_ERROR_OUTLIVED))
-		r->failed = true;
-}
-
 /* What is parked ends, as it is. */
 static void unpark(struct node *nd, struct request *r)
 {
-	look_lost(nd, r);
 	if (r->state == REQ_ORPHAN) {
 		r->state = REQ_RUNNING;
 		r->peer_done = true;
@@ -431,7 +400,6 @@ static void send_again(struct node *nd)
 			continue;
 		trace("%d sends %s %u again", nd->n,
 		      r->kind == REQ_FLUSH ? "flush" : "write", r->id);
-		look_lost(nd, r);
 		r->state = REQ_RUNNING;
 		if (MUTATED(AGAIN_UNSENT)) {
 			/* As if the peer had answered. */
@@ -550,7 +518,6 @@ void io_submit(struct node *nd, u32 first, u32 nr, bool flush, bool fua)
 	r->first = flush ? 0 : first;
 	r->nr = flush ? 0 : min(nr, REGION_SECT - first % REGION_SECT);
 	r->id = ++w.next_write;
-	r->seen = flusherr_sample(&nd->flusherr, flush ? FLUSHERR_APPLICATION : FLUSHERR_WRITE);
 	if (flush)
 		memcpy(r->want, nd->st.copy == STATE_COPY_UP_TO_DATE ? w.done[nd->n] :
 		       w.app[nd->n], sizeof(r->want));

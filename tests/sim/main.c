@@ -40,7 +40,7 @@ static int report(u64 seed, enum mutation m)
 static const char *const stat_names[STAT_NR] = {
 	"requests", "crashes", "resyncs", "splits", "rounds", "by marks", "full", "copied",
 	"compared", "stale messages", "P3 checks", "disks given up", "served", "pulled",
-	"surrenders", "strays", "caches lost",
+	"surrenders", "strays",
 };
 
 static bool one_seed(u64 seed)

@@ -19,7 +19,6 @@ static bool store_cells(struct node *nd, u32 first, u32 nr, const u32 *cell)
 	if (nd->dying)
 		return false;
 	if (disk_fails(&nd->disk, BAD_META)) {
-		flusherr_note(&nd->flusherr);
 		diskfail_post(nd);
 		return false;
 	}
@@ -409,12 +408,8 @@ static void advance(struct node *nd, int result)
 	} while (nd->pass.p.step != PERSIST_DONE && !nd->dying && run_step(nd, &result));
 }
 
-/* Both are good; and ours is the one that may have been told of before. */
 void maps_flushed(struct node *nd, int result)
 {
-	if (!result && !flusherr_is_good(&nd->flusherr, nd->pass.seen) &&
-	    !MUTATED(FLUSH_ERROR_CLEARED))
-		result = -EIO;
 	if (nd->pass.p.step == PERSIST_FLUSH)
 		advance(nd, result);
 }
@@ -446,7 +441,6 @@ void maps_advance(struct node *nd)
 	if (p->p.step != PERSIST_DONE || w.now < p->next || nd->failed || !is_dirty(nd))
 		return;
 	p->next = w.now + 1 + roll(roll(2) ? 12 : 120);
-	p->seen = flusherr_sample(&nd->flusherr, FLUSHERR_COPY);
 	persist_begin(&p->p, PERSIST_PASS, &nd->regions);
 	if (run_step(nd, &result))
 		advance(nd, result);

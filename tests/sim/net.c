@@ -172,7 +172,6 @@ static void take_write(struct node *nd, const struct message *m, const struct wi
 	op->msg = *msg;
 	op->stream = m->stream;
 	op->session_id = nd->s.id;
-	op->seen = flusherr_sample(&nd->flusherr, flush ? FLUSHERR_COPY : FLUSHERR_WRITE);
 	memcpy(op->data, m->data, op->nr * sizeof(op->data[0]));
 	if (MUTATED(ACK_BEFORE_DISK))
 		acknowledge(nd, m->stream, msg, NULL, LOCKSTEP_WS_OK);
@@ -183,8 +182,6 @@ static void take_write(struct node *nd, const struct message *m, const struct wi
 /* A write of the peer is on our disk. */
 void net_op_done(struct node *nd, struct op *op, bool ok)
 {
-	if ((op->type == OP_FLUSH || op->fua) && !MUTATED(FLUSH_ERROR_UNANSWERED))
-		ok &= flusherr_is_good(&nd->flusherr, op->seen);
 	if (op->stray) {
 		strays_done(nd, op, ok);
 		return;

@@ -26,7 +26,6 @@ bool node_store(struct node *nd)
 	_Alignas(8) u8 block[LOCKSTEP_SB_BYTES];
 	u8 *to = nd->disk.sb[!nd->sb_copy];
 	u64 torn = roll(9);
-	bool failed;
 
 	if (nd->failed)
 		return true;		/* remembered, no more */
@@ -41,14 +40,12 @@ bool node_store(struct node *nd)
 		memcpy(to, block, 512 * (size_t)torn);
 		return false;
 	}
-	failed = disk_fails(&nd->disk, BAD_META);
-	if (failed)
-		flusherr_note(&nd->flusherr);
-	if (failed || !disk_flush(&nd->disk, true)) {
+	if (disk_fails(&nd->disk, BAD_META)) {
 		if (roll(3) == 0)	/* it is there all the same */
 			memcpy(to, block, sizeof(block));
 		return false;
 	}
+	disk_flush(&nd->disk, true);
 	memcpy(to, block, sizeof(block));
 	nd->sb_copy = !nd->sb_copy;
 	nd->durable = nd->m;
@@ -71,20 +68,17 @@ const struct meta *node_durable(struct node *nd)
 
 bool node_flush(struct node *nd)
 {
-	bool failed;
-
 	if (nd->failed)
 		return true;
 	node_point(nd);
 	if (nd->dying)
 		return false;
-	failed = disk_fails(&nd->disk, BAD_DATA);
-	if (failed)
-		flusherr_note(&nd->flusherr);
-	failed = failed || !disk_flush(&nd->disk, false);
-	if (failed)
+	if (disk_fails(&nd->disk, BAD_DATA)) {
 		diskfail_post(nd);
-	return !failed;
+		return false;
+	}
+	disk_flush(&nd->disk, false);
+	return true;
 }
 
 static void note_session(struct node *nd)
@@ -229,19 +223,12 @@ static bool run_synced(struct node *nd, bool target)
 	return node_store(nd) && (!target || before || maps_empty(nd));
 }
 
-/* Data first; of a primary also so that what it may lose from its cache is in its own map. */
-static bool is_flushed_for(u32 eff)
-{
-	const u32 flushed = STATE_EFF_META_PRIMARY | STATE_EFF_META_FORCE | STATE_EFF_META_SOURCE;
-
-	return eff & flushed || (eff == STATE_EFF_META_NARROW && !MUTATED(NARROW_WITHOUT_FLUSH));
-}
-
 static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 {
 	if (eff == STATE_EFF_META_SYNCED)
 		return run_synced(nd, target);
-	if (is_flushed_for(eff) && !node_flush(nd))
+	if ((eff == STATE_EFF_META_SOURCE ||
+	     (eff == STATE_EFF_META_NARROW && !MUTATED(NARROW_WITHOUT_FLUSH))) && !node_flush(nd))
 		return false;
 	change_meta(nd, eff);
 	/* Forced: both in one write. */
@@ -296,7 +283,6 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 		break;
 	case STATE_EFF_RO:
 		nd->rw = false;
-		check_told(nd);
 		memset(w.app[nd->n], 0, sizeof(w.app[0]));
 		break;
 	case STATE_EFF_RESEND:
@@ -482,7 +468,6 @@ static void take_up(struct node *nd)
 	for (i = 0; i < NR_STREAMS; i++)
 		slots_init(&nd->slots[i], nd->storage[i], NR_SLOTS);
 	memset(nd->req, 0, sizeof(nd->req));
-	memset(&nd->flusherr, 0, sizeof(nd->flusherr));
 	state_init(&nd->st, nd->n == 0);
 	nd->st.fencing = w.fencing && !MUTATED(UNFENCED);
 	nd->outcome_at = 0;
@@ -520,8 +505,6 @@ void node_attach(struct node *nd)
 	if (nd->failed && roll(3) == 0)
 		diskfail_replace(nd);
 	nd->disk.bad = 0;
-	nd->disk.flush_fails = false;
-	disk_found(&nd->disk);
 	take_up(nd);
 	node_load(nd);
 	if (!w.failed && node_store(nd))
@@ -578,8 +561,7 @@ void node_close(struct node *nd)
 		return;			/* refused: it stays */
 	fence_closes(nd);
 	trace("%d closes", nd->n);
-	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at &&
-		flusherr_is_marked(&nd->flusherr);
+	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at;
 	if (clean) {
 		meta_close(&nd->m, nd->st.left_primary && !MUTATED(LEFT_FORGOTTEN));
 		clean = node_store(nd);

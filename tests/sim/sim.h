@@ -19,7 +19,6 @@
 #ifndef LOCKSTEP_SIM_H
 #define LOCKSTEP_SIM_H
 
-#include "flusherr.h"
 #include "gen.h"
 #include "iorange.h"
 #include "meta.h"
@@ -183,20 +182,7 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	/* closed beside a primary, and not noted */					\
 	m(LEFT_FORGOTTEN, "left-forgotten")						\
 	/* the peer may be primary by our word: forgotten while it has not told */	\
-	m(GRANT_FORGOTTEN, "grant-forgotten")						\
-	/* a flush of ours failed on a disk that is kept: the application's next one succeeds */ \
-	m(FLUSH_ERROR_FORGOTTEN, "flush-error-forgotten")				\
-	/* and the pass after it clears what was lost; nothing is marked */		\
-	m(FLUSH_ERROR_CLEARED, "flush-error-cleared")					\
-	m(FLUSH_ERROR_UNMARKED, "flush-error-unmarked")					\
-	/* marked while the session goes on, which clears the marks */			\
-	m(FLUSH_ERROR_MARKED_IN_SESSION, "flush-error-marked-in-session")		\
-	/* a source goes on serving a primary though it has lost what that wrote */	\
-	m(FLUSH_ERROR_SERVED, "flush-error-served")					\
-	/* a secondary's next flush succeeds before its disk is given up */		\
-	m(FLUSH_ERROR_UNANSWERED, "flush-error-unanswered")				\
-	/* what waits for the set is done when that is narrowed, though its part here is lost */ \
-	m(FLUSH_ERROR_OUTLIVED, "flush-error-outlived")
+	m(GRANT_FORGOTTEN, "grant-forgotten")
 
 #define MUTATION_ENUM(name, text)	MUT_##name,
 enum mutation { MUT_NONE, MUTATIONS(MUTATION_ENUM) MUT_NR };
@@ -219,7 +205,6 @@ struct op {
 	u32 data[MAX_OP_CELLS];
 	struct request *req;		/* OWN_REQUEST */
 	struct wire_msg msg;		/* OWN_PEER: to be acknowledged */
-	u32 seen;			/* and what it knew of failed flushes when it began */
 	int stream;
 	u64 session_id;
 };
@@ -228,32 +213,23 @@ enum { BAD_DATA = 1, BAD_META = 2 };
 
 struct disk {
 	u8 bad;				/* fails whatever is asked of it */
-	bool flush_fails;		/* the next one; then it has forgotten that it did */
 	bool external;			/* metadata has a cache of its own */
 	u32 view[NR_CELLS];		/* what a read returns */
 	u32 stable[NR_CELLS];		/* what survives a crash for certain */
 	u32 cached;			/* blocks where the two differ */
 	bool meta_cached;
 	_Alignas(8) u8 sb[2][LOCKSTEP_SB_BYTES];
-	/*
-	 * A flush has failed: what it had then and has lost, 0: nothing. Not taken note of yet, for
-	 * so many steps; to be told to whoever flushes next, of those submitted after `lost_id`.
-	 */
-	u32 had[NR_SECT];
-	bool lost, owed;
-	u32 lost_steps, lost_id;
 	u32 nr_ops, op_end;
 	struct op op[MAX_OPS];
 };
 
-bool disk_flush(struct disk *d, bool meta);		/* false: it failed */
+void disk_flush(struct disk *d, bool meta);
 void disk_retire(struct disk *d, struct op *op);
-bool disk_apply(struct disk *d, struct op *op);
+void disk_apply(struct disk *d, struct op *op);
 void disk_write(struct disk *d, u32 first, u32 nr, const u32 *data, bool fua);
 void disk_crash(struct disk *d);
 bool disk_fails(const struct disk *d, u8 part);
 bool disk_complete(struct disk *d, struct op *op);	/* false: it failed */
-void disk_found(struct disk *d);			/* nothing is expected but what is there */
 
 /*
  * ---- node ---------------------------------------------------------------------------------------
@@ -278,8 +254,6 @@ struct request {
 	u64 peer_disk;			/* attachment of the peer that acknowledged */
 	u32 peer_medium;		/* which disk that was */
 	u64 session_id;			/* in which it was called */
-	/* Of failed flushes: when it was submitted; when it was judged to be one itself, else 0. */
-	u32 seen, tells;
 	u32 want[NR_SECT];		/* flush: what it promises to make stable */
 };
 
@@ -310,7 +284,6 @@ struct pass {
 	u8 index[NR_PAGES];		/* and what the index is to say */
 	u32 pending;			/* page writes under way */
 	bool bad;			/* one of them failed */
-	u32 seen;			/* of failed flushes, when it began */
 	/* its wait for the region map: for an older write to end, for its own */
 	enum { MAP_IDLE, MAP_WAITS, MAP_WRITTEN } map;
 };
@@ -335,7 +308,6 @@ struct node {
 	struct meta m;
 	int sb_copy;			/* where m was last written */
 	struct disk disk;
-	struct flusherr flusherr;
 	/* What the disk's superblocks say, decoded when asked for: checks ask often. */
 	struct meta durable;
 	bool durable_known, durable_ok;
@@ -375,7 +347,7 @@ struct message {
 
 enum stat { STAT_WRITES, STAT_CRASHES, STAT_SYNCS, STAT_SPLITS, STAT_PASSES, STAT_BY_MARKS,
 	    STAT_FULL, STAT_COPIED, STAT_COMPARED, STAT_STALE, STAT_P3, STAT_GIVEN_UP,
-	    STAT_SERVED, STAT_PULLED, STAT_SURRENDERS, STAT_STRAYS, STAT_LOST, STAT_NR };
+	    STAT_SERVED, STAT_PULLED, STAT_SURRENDERS, STAT_STRAYS, STAT_NR };
 
 struct world {
 	u64 rng, seed, now, next_id, next_session, next_disk;
@@ -403,7 +375,6 @@ struct world {
 	bool surrendered[2];		/* what it wrote beside the other was given up */
 	u64 made_good[2];		/* the generation in which it was copied over since */
 	bool fencing;			/* there is a policy, on both */
-	bool forgetful;			/* disks may fail a flush, once */
 	bool constraint[2];		/* fenced by power: the cluster promotes it only by force */
 	bool lost_primary[2];		/* the other one was primary when their session ended */
 	bool beside_primary[2];		/* and then it was closed */
@@ -504,7 +475,6 @@ void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg
 void io_local_done(struct node *nd, struct request *req, bool ok);
 void io_abandon(struct node *nd);
 void io_fail_local(struct node *nd);
-void io_told(struct node *nd, u32 errors);	/* an application's flush has failed */
 void io_fail_parked(struct node *nd);
 void io_fail_held(struct node *nd);
 void io_resend(struct node *nd);
@@ -558,9 +528,6 @@ void check_promoted(struct node *nd, bool forced);
 void check_surrendered(struct node *nd, bool sure);
 void check_attached(struct node *nd);
 void check_given_up(struct node *nd);
-void check_kept(struct node *nd);
-void check_told(struct node *nd);
-void check_lost(struct node *nd);
 bool check_is_serving(struct node *nd);
 void check_thawed(struct node *nd);
 void check_thrown_away(struct node *nd);

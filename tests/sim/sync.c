@@ -157,13 +157,12 @@ static void finish_sync(struct node *nd)
 	if (nd->sync_flush == FL_RUNNING) {
 		if (is_copying(nd))
 			return;
-		/* If it failed, or had failed: what becomes of the disk ends the session. */
 		nd->sync_flush = FL_DONE;
 		nd->s.sync_told = true;
-		if (node_flush(nd) && flusherr_is_marked(&nd->flusherr))
+		if (node_flush(nd))
 			tell_end(nd);
 		else
-			diskfail_post(nd);
+			net_break();
 		return;
 	}
 	r = free_request(nd);

@@ -69,9 +69,6 @@ static void run_disk(struct node *nd)
 		if (op.stray)
 			strays_tell(nd);
 	}
-	/* A batch of pages is looked at when all of them are written. */
-	if (nd->disk.lost && !nd->pass.pending && ++nd->disk.lost_steps > 90)
-		world_fail("P9: %d has lost what was in its cache, and nobody looks at it", nd->n);
 }
 
 /*
@@ -80,23 +77,18 @@ static void run_disk(struct node *nd)
  */
 static void run_demotion(struct node *nd)
 {
-	u32 seen = flusherr_sample(&nd->flusherr, FLUSHERR_APPLICATION);
-
 	if (!nd->demoting || io_app_in_flight(nd) || nd->dying)
 		return;
 	nd->demoting = false;
 	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY || nd->st.link == LOCKSTEP_LINK_OPENING)
 		return;
-	if (!node_flush(nd) || !flusherr_is_good(&nd->flusherr, seen)) {
+	if (!node_flush(nd)) {
 		nd->demoting = !nd->dying;
-		io_told(nd, nd->flusherr.errors);
 		return;
 	}
 	if (nd->st.link == LOCKSTEP_LINK_UP && !nd->s.lost_at && other(nd)->alive &&
-	    !other(nd)->disk.bad && !disk_flush(&other(nd)->disk, false)) {
-		diskfail_post(other(nd));
-		net_break();
-	}
+	    !other(nd)->disk.bad)
+		disk_flush(&other(nd)->disk, false);
 	node_step(nd, STATE_EV_DEMOTE, 0);
 }
 
@@ -249,12 +241,6 @@ static void run_fate(void)
 	case 10:
 		run_disk_fate(nd);
 		break;
-	case 11:
-		if (!w.forgetful || !nd->alive || nd->failed || w.disks == DISKS_SOUND || roll(2))
-			break;
-		nd->disk.flush_fails = true;
-		trace("%d: the next flush of the disk fails", nd->n);
-		break;
 	}
 	node_reap(&w.node[0]);
 	node_reap(&w.node[1]);
@@ -297,7 +283,6 @@ void world_init(u64 seed, enum mutation m, bool verbose)
 	w.next_id = 100;
 	w.disks = seed % 3 == 0 ? DISKS_SOUND : seed % 3 == 1 ? DISKS_FAIL : DISKS_FAIL_OFTEN;
 	w.fencing = seed / 12 % 3 == 2;
-	w.forgetful = seed / 3 % 4 == 1 || seed / 3 % 4 == 2;
 	for (i = 0; i < 2; i++) {
 		w.node[i].n = i;
 		w.node[i].disk.external = roll(2);

@@ -3,9 +3,7 @@
 
 The load on the primary never sees an error and goes on within seconds, wherever the fault is. A
 disk that was given up comes back by `lockstep attach`, and only what was written meanwhile is
-copied. `--set ALL=1` tries every fault at every place. At last the primary is alone, and its disk
-is kept: a failure of one of our own writes, which may have cost what was in the cache, is told to
-the next fsync, once.
+copied. `--set ALL=1` tries every fault at every place.
 """
 
 import time
@@ -94,29 +92,6 @@ def one(lab, m, nr, who, disk, fault):
     m.quiet()
 
 
-def write(m, at_mib, more=""):
-    """One block, of the primary's application. Returns whether it went well."""
-    return m.a.sh(f"dd if=/dev/urandom of={m.device(m.a)} bs=4k count=1 oflag=direct "
-                  f"seek={at_mib * 256} {more}", check=False).rc == 0
-
-
-def alone(lab, m):
-    """The map of regions cannot be written for a moment; then all is well again."""
-    lab.say("write errors on the data-meta disk of a primary that is alone")
-    m.a.sh("lockstep disconnect r0")
-    m.wait_link(m.a, up=False)
-    lab.check(write(m, SIZE_MIB - 32, "conv=fsync"), "a does not go on alone")
-    m.map(m.a, "data-meta", WRITE_ERRORS)
-    # The first write to a region.
-    lab.check(not write(m, SIZE_MIB - 64), "a write without its region in the map is done")
-    m.map(m.a, "data-meta", LINEAR)
-    lab.check(m.volume(m.a).get("disk") == "up-to-date", f"not kept: {m.describe()}")
-    lab.check(not write(m, SIZE_MIB - 32, "conv=fsync"), "nobody was told")
-    lab.check(write(m, SIZE_MIB - 32, "conv=fsync"), "it was told twice")
-    m.a.sh("lockstep connect r0")
-    m.quiet()
-
-
 def run(lab):
     m = Mirror(lab, size_mib=SIZE_MIB, timeout_ms=3000, meta=True, mapped=True)
     m.tool = f"ACKLOAD_MIB={LOAD_MIB} ackload"
@@ -124,5 +99,4 @@ def run(lab):
     work = [(*p, f) for p in PLACES for f in FAULTS] if lab.setting("ALL", 0) else SHORT
     for nr, (who, disk, fault) in enumerate(work):
         one(lab, m, nr, who, disk, fault)
-    alone(lab, m)
     m.finish()
