@@ -99,6 +99,20 @@ struct row {
 	enum gen_verdict verdict;
 };
 
+static void check_rows(const struct row *table, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		struct gen_result r = gen_compare(&table[i].self, &table[i].peer);
+
+		if (r.rule != table[i].rule || r.verdict != table[i].verdict)
+			fail_msg("row %u: %s, %s", i, gen_rule_name(r.rule),
+				 gen_verdict_name(r.verdict));
+		check_pair(&table[i].self, &table[i].peer);
+	}
+}
+
 #define V1(...)	view(1, __VA_ARGS__)
 #define V2(...)	view(2, __VA_ARGS__)
 #define MR	(M | R)
@@ -187,19 +201,9 @@ static void rows(void **state)
 		  GEN_TARGET_FULL },
 		{ V1(5, 0, 0, C | M, 0), V2(7, 0, 0, C | M, 0), GEN_RULE_UNRELATED, GEN_UNRELATED },
 	};
-	u32 i;
 
 	(void)state;
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		struct gen_result r = gen_compare(&table[i].self, &table[i].peer);
-
-		if (r.rule != table[i].rule || r.verdict != table[i].verdict)
-			fail_msg("row %u: %s, %s", i, gen_rule_name(r.rule),
-				 gen_verdict_name(r.verdict));
-		r = gen_compare(&table[i].peer, &table[i].self);
-		assert_int_equal(r.rule, gen_mirror_rule(table[i].rule));
-		assert_int_equal(r.verdict, gen_mirror(table[i].verdict));
-	}
+	check_rows(table, ARRAY_SIZE(table));
 	assert_int_equal(gen_compare(&table[1].self, &table[1].peer).adopt_id, 7);
 }
 
@@ -219,17 +223,9 @@ static void marks_beside_a_primary(void **state)
 		{ V1(5, 0, 0, C | M, 1), V2(5, 4, 0, C | NOW, 0), GEN_RULE_MARKS_BOTH,
 		  GEN_TARGET_FULL },
 	};
-	u32 i;
 
 	(void)state;
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		struct gen_result r = gen_compare(&table[i].self, &table[i].peer);
-
-		if (r.rule != table[i].rule || r.verdict != table[i].verdict)
-			fail_msg("row %u: %s, %s", i, gen_rule_name(r.rule),
-				 gen_verdict_name(r.verdict));
-		check_pair(&table[i].self, &table[i].peer);
-	}
+	check_rows(table, ARRAY_SIZE(table));
 }
 
 /* What is left of a copy that gave up what it wrote; how far it went back and what it lost. */
@@ -253,17 +249,9 @@ static void surrendered(void **state)
 		{ V1(5, 0, 0, MR, 4), V2(5, 0, 0, MR, 3), GEN_RULE_INCONS_BOTH,
 		  GEN_INCONSISTENT },
 	};
-	u32 i;
 
 	(void)state;
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		struct gen_result r = gen_compare(&table[i].self, &table[i].peer);
-
-		if (r.rule != table[i].rule || r.verdict != table[i].verdict)
-			fail_msg("row %u: %s, %s", i, gen_rule_name(r.rule),
-				 gen_verdict_name(r.verdict));
-		check_pair(&table[i].self, &table[i].peer);
-	}
+	check_rows(table, ARRAY_SIZE(table));
 }
 
 static void history_is_searched_to_its_end(void **state)
