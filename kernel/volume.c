@@ -213,12 +213,12 @@ int lockstep_volume_agree_locked(struct lockstep_volume *vol, char *why, size_t 
 	return err;
 }
 
-/* ---- openers -------------------------------------------------------------------------------- */
-
 u32 lockstep_volume_strays(struct lockstep_volume *vol)
 {
 	return atomic_read(&vol->strays) + lockstep_engine_strays(vol);
 }
+
+/* ---- openers -------------------------------------------------------------------------------- */
 
 int lockstep_volume_unused(struct lockstep_volume *vol, char *why, size_t len)
 {
