@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Marks blocks of a volume as out of sync, each with the same chance, as the daemon hands over the
- * peer's marks: nothing else can make hundreds of millions of them in a test's time.
+ * peer's marks: nothing else can make hundreds of millions of them in a test's time. The resource
+ * has a session, since the kernel takes such marks for the one that is open, and no other.
  *
  *	marks RESOURCE FIRST_BIT NR_BITS PERCENT SEED	prints how many
  */
@@ -59,8 +60,36 @@ static void lengths_init(struct lengths *l, double p)
 	}
 }
 
-static int merge(struct nl_sock *s, int family, const char *name, uint64_t first,
-		 const void *runs, size_t len)
+static int on_status(struct nl_msg *msg, void *arg)
+{
+	struct nlattr *a[LOCKSTEP_ATTR_MAX + 1];
+	uint64_t *session_id = arg;
+
+	if (genlmsg_parse(nlmsg_hdr(msg), 0, a, LOCKSTEP_ATTR_MAX, NULL) == 0 &&
+	    !a[LOCKSTEP_ATTR_VOLUME] && a[LOCKSTEP_ATTR_SESSION_ID])
+		*session_id = nla_get_u64(a[LOCKSTEP_ATTR_SESSION_ID]);
+	return NL_OK;
+}
+
+/* Of the resource's session; 0 if that cannot be had. */
+static uint64_t session_id_get(struct nl_sock *s, int family, const char *name)
+{
+	struct nl_msg *msg = nlmsg_alloc();
+	uint64_t session_id = 0;
+
+	if (!msg || !genlmsg_put(msg, 0, 0, family, 0, NLM_F_DUMP, LOCKSTEP_CMD_STATUS_GET,
+				 LOCKSTEP_GENL_VERSION) ||
+	    nla_put_string(msg, LOCKSTEP_ATTR_RES_NAME, name) < 0)
+		return 0;
+	nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, on_status, &session_id);
+	if (nl_send_auto(s, msg) < 0 || nl_recvmsgs_default(s) < 0)
+		session_id = 0;
+	nlmsg_free(msg);
+	return session_id;
+}
+
+static int merge(struct nl_sock *s, int family, uint64_t session_id, const char *name,
+		 uint64_t first, const void *runs, size_t len)
 {
 	struct nl_msg *msg = nlmsg_alloc_size(RUNS_BYTES + 4096);
 	int err;
@@ -68,6 +97,7 @@ static int merge(struct nl_sock *s, int family, const char *name, uint64_t first
 	if (!msg || !genlmsg_put(msg, 0, 0, family, 0, 0, LOCKSTEP_CMD_MARKS_MERGE,
 				 LOCKSTEP_GENL_VERSION) ||
 	    nla_put_string(msg, LOCKSTEP_ATTR_RES_NAME, name) < 0 ||
+	    nla_put_u64(msg, LOCKSTEP_ATTR_SESSION_ID, session_id) < 0 ||
 	    nla_put_u32(msg, LOCKSTEP_ATTR_VOLUME, 0) < 0 ||
 	    nla_put_u64(msg, LOCKSTEP_ATTR_FIRST_BIT, first) < 0 ||
 	    nla_put(msg, LOCKSTEP_ATTR_RUNS, (int)len, runs) < 0)
@@ -83,7 +113,7 @@ int main(int argc, char **argv)
 	static struct lengths set, clear;
 	unsigned char runs[RUNS_BYTES];
 	struct nl_sock *s = nl_socket_alloc();
-	uint64_t bit, end, first, marked = 0;
+	uint64_t bit, end, first, session_id, marked = 0;
 	size_t len = 0;
 	int family;
 
@@ -97,6 +127,11 @@ int main(int argc, char **argv)
 	family = genl_ctrl_resolve(s, LOCKSTEP_GENL_NAME);
 	if (family < 0)
 		return 2;
+	session_id = session_id_get(s, family, argv[1]);
+	if (!session_id) {
+		fprintf(stderr, "marks: %s has no session\n", argv[1]);
+		return 1;
+	}
 	while (bit < end) {
 		uint64_t r = next_random();
 		uint64_t gap = clear.nr[r % DRAWS] + 1u, nr = set.nr[r / DRAWS % DRAWS] + 1u;
@@ -109,12 +144,12 @@ int main(int argc, char **argv)
 		marked += nr;
 		if (len + PAIR_BYTES <= sizeof(runs))
 			continue;
-		if (merge(s, family, argv[1], first, runs, len) < 0)
+		if (merge(s, family, session_id, argv[1], first, runs, len) < 0)
 			return 1;
 		first = bit;
 		len = 0;
 	}
-	if (len && merge(s, family, argv[1], first, runs, len) < 0)
+	if (len && merge(s, family, session_id, argv[1], first, runs, len) < 0)
 		return 1;
 	printf("%" PRIu64 "\n", marked);
 	return 0;
