@@ -309,6 +309,10 @@ static void on_resized(void *arg, const struct err *e, u64 sect)
 {
 	struct request *r = arg;
 
+	if (!r->owner) {
+		request_free(r);
+		return;
+	}
 	if (e) {
 		r->e = *e;
 		r->ret = -EREMOTEIO;
