@@ -214,7 +214,7 @@ static int f_vol_detach(void *k, const char *name, u32 number, struct err *e)
 	int r = missing(f, name, e);
 
 	if (r == 0 && f->r.link != LOCKSTEP_LINK_UP)
-		r = err_set(e, -EPERM, "no-permission", "bob could not take over");
+		r = err_set(e, -EPERM, "kernel-refused", "bob could not take over");
 	if (r == 0)
 		volume(f, number)->m.disk = LOCKSTEP_DISK_FAILED;
 	return leave(f, r);
@@ -231,7 +231,7 @@ static int f_resize(void *k, const char *name, u32 number, u64 data_sect, bool f
 	if (r == 0 && f->refuse_resize[0])
 		r = err_set(e, -EBUSY, "kernel-busy", "%s", f->refuse_resize);
 	if (r == 0 && data_sect && data_sect < v->m.data_sect && !force)
-		r = err_set(e, -EPERM, "no-permission", "it would become smaller");
+		r = err_set(e, -EPERM, "kernel-refused", "it would become smaller");
 	if (r == 0) {
 		v->m.data_max_sect = max(v->m.data_max_sect, v->grown_sect);
 		v->resizes++;
@@ -349,7 +349,7 @@ static int f_outdate(void *k, const char *name, struct err *e)
 	int r = missing(f, name, e);
 
 	if (r == 0 && f->r.role == LOCKSTEP_ROLE_PRIMARY)
-		r = err_set(e, -EPERM, "no-permission", "it is primary");
+		r = err_set(e, -EPERM, "kernel-refused", "it is primary");
 	else if (r == 0 && f->r.link != LOCKSTEP_LINK_DOWN)
 		r = err_set(e, -EBUSY, "kernel-busy", "it is connected");
 	if (r == 0)

@@ -602,9 +602,29 @@ if [ "$(id -u)" = 0 ]; then
 		outdate 3 "it is inconsistent"
 		is role 1 link 0 volumes 0
 		outdate 1 "r0 has no volumes"
+		# Root of a container, for example: that is no word on the copy.
+		is denied 1
+		outdate 1 "the kernel refuses to outdate its copy"
 		rm "$work/state"
 		outdate 3 "not up here, and its copy would not be promoted"
 	done
+
+	# A disk that has come under another name: what it says of itself is another one's business.
+	rm -f "$work/state"
+	conf r9 "$disk"
+	foreign()	# PATTERN WORDS...: whose it is, by init
+	{
+		expect 0 "is now" init "${@:2}" --force
+		LOCKSTEP=$FAKED refuse 1 "$disk holds $1, not node 0.s (alice) of volume 0 of r0" outdate r0
+	}
+	foreign "node 0.s copy (alice) of volume 0 of r9" r9
+	foreign "node 1.s copy (bob) of volume 0 of r0" r0 --node bob
+	sed -i 's/number = 0/number = 5/' "$work/etc/r0.conf"
+	expect 0 "is now" init r0 --force
+	conf r0 "$disk"
+	LOCKSTEP=$FAKED refuse 1 "of volume 5 of r0, not node" outdate r0
+	expect 0 "is now" init r0 --force
+	LOCKSTEP=$FAKED expect 3 "its copy would not be promoted" outdate r0
 
 	# A terminal, and somebody who thinks better of it.
 	: > "$work/state"

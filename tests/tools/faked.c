@@ -32,6 +32,7 @@ int __real_rmdir(const char *path);
 int __wrap_nl_outdate(struct nl *nl, const char *name, struct err *e);
 
 static struct nl only;
+static bool denied;		/* to whoever asks for a change */
 
 int __wrap_nl_open(struct nl **ret, struct err *e)
 {
@@ -78,6 +79,8 @@ static void change(struct model_resource *r, const char *word, u64 number)
 		v->disk = (u32)number;
 	else if (!strcmp(word, "volumes"))
 		r->kernel_volumes = (u32)number;
+	else if (!strcmp(word, "denied"))
+		denied = number;
 	else
 		abort();
 	if (!r->kernel_volumes)
@@ -115,7 +118,10 @@ int __wrap_nl_verify_start(struct nl *nl, const char *name, const struct nl_veri
 	return 0;
 }
 
-/* As the module refuses: no such name, none of its volumes, primary, connected, inconsistent. */
+/*
+ * As it is refused: nobody may ask; and by the module: no such name, none of its volumes, primary,
+ * connected, inconsistent.
+ */
 int __wrap_nl_outdate(struct nl *nl, const char *name, struct err *e)
 {
 	const struct model_resource *r;
@@ -124,12 +130,14 @@ int __wrap_nl_outdate(struct nl *nl, const char *name, struct err *e)
 
 	__wrap_nl_status(nl, name, &m, e);
 	r = model_find(&m, name);
-	if (!r)
+	if (denied)
+		ret = err_set(e, -EPERM, "no-permission", "the kernel refuses to outdate its copy");
+	else if (!r)
 		ret = err_set(e, -ENOENT, "kernel-unknown", "r0 is not up here");
 	else if (!r->nr_volumes)
 		ret = err_set(e, -ENODEV, "kernel-unknown", "r0 has no volumes");
 	else if (r->role == LOCKSTEP_ROLE_PRIMARY)
-		ret = err_set(e, -EPERM, "no-permission", "r0: it is primary");
+		ret = err_set(e, -EPERM, "kernel-refused", "r0: it is primary");
 	else if (r->link == LOCKSTEP_LINK_UP)
 		ret = err_set(e, -EBUSY, "kernel-busy", "r0: it is connected");
 	else if (r->volume[0].disk == LOCKSTEP_DISK_INCONSISTENT)

@@ -92,12 +92,34 @@ static void test_complete(void **state)
 	assert_true(strlen(e.mend) < sizeof(e.mend));
 }
 
+static void outdated(int error, const char *code, const char *want)
+{
+	struct err e;
+
+	err_set(&e, error, code, "x");
+	refusal_outdate(&e, error);
+	assert_string_equal(e.code, want);
+}
+
+/* Only the module's own -EPERM says "primary". */
+static void test_outdate(void **state)
+{
+	(void)state;
+	outdated(-EPERM, "kernel-refused", "outdate-primary");
+	outdated(-EPERM, "no-permission", "no-permission");
+	outdated(-EACCES, "no-permission", "no-permission");
+	outdated(-EUCLEAN, "kernel-refused", "outdate-inconsistent");
+	outdated(-EBUSY, "kernel-busy", "kernel-busy");
+	outdated(-ENOPKG, "no-module", "no-module");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_outdate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

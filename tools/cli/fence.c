@@ -43,18 +43,6 @@ int cmd_resume(const struct opts *o)
 	return err ? refuse(o, &e) : CMD_OK;
 }
 
-static int kernel_outdate(struct nl *nl, const struct ctl_request *r, struct err *e)
-{
-	int err = nl_outdate(nl, r->resource, e);
-
-	/* The words of the daemon. */
-	if (err == -EPERM)
-		strcpy(e->code, "outdate-primary");
-	else if (err == -EUCLEAN)
-		strcpy(e->code, "outdate-inconsistent");
-	return err;
-}
-
 /*
  * Asked once more, past the daemon: what that does not have may be in use all the same. It looks at
  * the kernel a moment after its own start, and what it cannot take up it only shows.
@@ -66,8 +54,9 @@ static int ask_kernel(const struct ctl_request *r, struct err *e)
 
 	if (err)
 		return err;
-	err = kernel_outdate(nl, r, e);
+	err = nl_outdate(nl, r->resource, e);
 	nl_shut(nl);
+	refusal_outdate(e, err);
 	if (!err)
 		printf("the copy of %s here is outdated\n", r->resource);
 	return err;
@@ -91,10 +80,31 @@ static int look_at_disk(const struct meta *m)
 }
 
 /*
- * -EBUSY: somebody has it. Be it a resource of ours that another network namespace has up, where
- * the one we asked does not see it: what is on the disk then is not what counts.
+ * As the module looks before it attaches a disk (check_identity()): what another one's copy says
+ * lets nobody go on without ours.
  */
-static int look_at_volume(const struct conf_volume *v, int self, struct err *e)
+static int check_owner(const struct conf *c, const struct conf_volume *v, int self,
+		       const char *path, const struct meta *m, struct err *e)
+{
+	const struct conf_node *me = &c->node[self];
+
+	if (!strcmp(m->resource, c->name) && m->volume == v->number && m->node_id == me->id)
+		return 0;
+	err_set(e, -EUCLEAN, "not-its-copy", "%s holds node %u's copy (%s) of volume %u of %s, not "
+		"node %u's (%s) of volume %u of %s", path, m->node_id, m->node, m->volume,
+		m->resource, me->id, me->name, v->number, c->name);
+	err_mend(e, "correct the disk in %s, or %s/node; lockstep dump-meta --device %s", c->path,
+		 conf_dir(), path);
+	return -EUCLEAN;
+}
+
+/*
+ * -EBUSY: somebody has it. Be it a resource of ours that another network namespace has up, where
+ * the one we asked does not see it: what is on the disk then is not what counts. -EUCLEAN: it is
+ * another one's.
+ */
+static int look_at_volume(const struct conf *c, const struct conf_volume *v, int self,
+			  struct err *e)
 {
 	bool external = v->meta[self][0];
 	struct metafile *f = malloc(sizeof(*f));
@@ -109,22 +119,23 @@ static int look_at_volume(const struct conf_volume *v, int self, struct err *e)
 	if (!err) {
 		metafile_read(&d, external, 0, f);
 		if (f->picked >= 0)
-			ret = look_at_disk(&f->copy[f->picked].meta);
+			ret = check_owner(c, v, self, d.path, &f->copy[f->picked].meta, e) ?:
+			      look_at_disk(&f->copy[f->picked].meta);
 		device_close(&d);
 	}
 	free(f);
 	return ret;
 }
 
-/* All are looked at, also when the first suffices: one that is in use speaks for the others. */
+/* All are looked at, also when the first suffices: one that refuses speaks for the others. */
 static int look_at_volumes(const struct conf *c, int self, struct err *e)
 {
 	int ret = CMD_FAILED;
 
 	for (u32 i = 0; self >= 0 && i < c->nr_volumes; i++) {
-		int one = look_at_volume(&c->volume[i], self, e);
+		int one = look_at_volume(c, &c->volume[i], self, e);
 
-		if (one == -EBUSY)
+		if (one < 0)
 			return one;
 		if (ret == CMD_FAILED)
 			ret = one;
@@ -143,11 +154,13 @@ static int outdate_offline(const struct opts *o, struct err *e)
 		return cmd_refuse(e);
 	ret = look_at_volumes(c, conf_self(c, o->node, &why), &why);
 	conf_free(c);
-	if (ret == -EBUSY) {
+	if (ret == -EBUSY)
 		err_means(&why, "Whatever uses it may be changing what it says, so nothing follows "
 			  "from that for %s", o->operand);
+	else if (ret == -EUCLEAN)
+		err_means(&why, "Nothing follows from that for %s", o->operand);
+	if (ret < 0)
 		return cmd_refuse(&why);
-	}
 	if (ret == CMD_FAILED) {
 		err_means(e, "Its copy, as far as it can be read, would be promoted once it is up");
 		err_mend(e, "lockstep up %s && lockstep outdate %s", o->operand, o->operand);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "refusal.h"
 #include "sizes.h"
 
 static bool is_unknown(int ret)
@@ -104,10 +105,8 @@ static int run_outdate(struct request *r)
 
 	if (ret == -ENOENT)
 		hint_unknown(r, ret);
-	else if (ret == -EPERM)
-		snprintf(r->e.code, sizeof(r->e.code), "outdate-primary");
-	else if (ret == -EUCLEAN)
-		snprintf(r->e.code, sizeof(r->e.code), "outdate-inconsistent");
+	else
+		refusal_outdate(&r->e, ret);
 	return ret;
 }
 

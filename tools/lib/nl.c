@@ -201,8 +201,6 @@ static const char *error_code(int error)
 	case -ENOENT:	return "kernel-unknown";
 	case -EAGAIN:	return "kernel-again";
 	case -EOPNOTSUPP: return "kernel-lacks";
-	case -EPERM:
-	case -EACCES:	return "no-permission";
 	default:	return "kernel-refused";
 	}
 }
@@ -210,6 +208,7 @@ static const char *error_code(int error)
 static int refused(struct nl *nl, const char *what, struct err *e)
 {
 	int error = nl->error;
+	bool denied = error == -EPERM || error == -EACCES;
 
 	if (nl->text[0]) {
 		err_set(e, error, error_code(error), "%s", nl->text);
@@ -224,9 +223,10 @@ static int refused(struct nl *nl, const char *what, struct err *e)
 		err_mend(e, "modinfo lockstep; install module and tools of one release");
 		return error;
 	}
-	err_set(e, error, error_code(error), "the kernel refuses to %s: %s", what,
-		strerror(-error));
-	if (error == -EPERM)
+	/* Not the module, which says why, but generic netlink, of who asks: refusal_outdate(). */
+	err_set(e, error, denied ? "no-permission" : error_code(error),
+		"the kernel refuses to %s: %s", what, strerror(-error));
+	if (denied)
 		err_mend(e, "run it as root");
 	return error;
 }

@@ -138,6 +138,14 @@ void refusal_split(struct err *e, const char *resource)
 		fill(e, mend, resource, "the other host");
 }
 
+void refusal_outdate(struct err *e, int error)
+{
+	if (error == -EPERM && strcmp(e->code, "no-permission"))
+		snprintf(e->code, sizeof(e->code), "outdate-primary");
+	else if (error == -EUCLEAN)
+		snprintf(e->code, sizeof(e->code), "outdate-inconsistent");
+}
+
 void refusal_complete(struct err *e, const char *resource, const char *peer)
 {
 	const char *mend;

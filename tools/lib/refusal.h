@@ -23,6 +23,13 @@ const char *refusal_mend_code(const char *code);
  */
 void refusal_split(struct err *e, const char *resource);
 
+/*
+ * The kernel's refusal of OUTDATE, `error`, under the words that exit codes of fencing programs are
+ * made of. That it may not be asked at all (-EPERM too, but "no-permission") is a word on who asks
+ * and none on the copy: taken for "primary" it would keep the peer waiting for nothing.
+ */
+void refusal_outdate(struct err *e, int error);
+
 /* If e says what is wrong and not what mends it: the row of its code, or where to look. */
 void refusal_complete(struct err *e, const char *resource, const char *peer);
 
