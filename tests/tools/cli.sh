@@ -526,6 +526,13 @@ typed()	# PATTERN MEND WORDS...
 	grep -q -- "^  -> $mend\$" "$work/out" || fail "lockstep $*: lacks \"-> $mend\""
 	[ -z "$(ls "$work/tracing/instances")" ] || fail "lockstep $*: a trace is left behind"
 }
+tells()	# WHETHER: status --json says of itself that volumes are missing
+{
+	"$FAKED" status r0 --json > "$work/out"
+	grep -q "\"partial\": $1," "$work/out" || fail "status --json: lacks \"partial\": $1"
+	python3 "$here/schema.py" "$here/../../tools/lib/status.schema.json" < "$work/out" ||
+		fail "status --json of a busy kernel"
+}
 meanwhile()	# COMMAND: once a trace has begun
 {
 	(
@@ -575,6 +582,10 @@ if [ "$(id -u)" = 0 ]; then
 		"lockstep status r0, then this again" resolve r0 --keep peer --save "$work/saved" --yes
 	typed "r0 is not there after 1 s: .* too busy to tell of all its volumes" "lockstep status r0" \
 		wait-sync r0 --timeout 1
+	tells true
+	is volumes 1
+	tells false
+	is volumes 2
 	( sleep 0.5; is volumes 1 ) &
 	typed "lockstepd does not run, and the peer has to agree" "systemctl start lockstepd" \
 		resolve r0 --keep peer --save "$work/saved" --yes

@@ -259,6 +259,7 @@ static void put_kernel(json_t *o, const struct model_resource *r)
 	sj_put(o, "auto_promote", json_boolean(r->auto_promote));
 	sj_put(o, "automatic", json_boolean(r->automatic));
 	sj_put(o, "link_lost", sj_str_or_null(r->link_lost));
+	sj_put(o, "partial", json_boolean(model_is_partial(r)));
 	for (u32 i = 0; i < r->nr_volumes; i++)
 		json_array_append_new(volumes, json_volume(&r->volume[i]));
 	sj_put(o, "volumes", volumes);
