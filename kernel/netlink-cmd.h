@@ -74,6 +74,21 @@ static inline int need(struct genl_info *info, int attr)
 	return refused(info, -EINVAL, why);
 }
 
+/* The daemon is the one that an upgrade leaves behind: it runs on while the module is exchanged. */
+static inline int check_version(struct genl_info *info)
+{
+	u8 version = info->genlhdr->version;
+	char *why;
+
+	if (version >= LOCKSTEP_GENL_VERSION)
+		return 0;
+	why = why_buffer();
+	snprintf(why, WHY_BYTES, "the kernel module is newer than the lockstepd, or lockstep, that "
+		 "asks: its commands are version %u, and not %u; systemctl restart lockstepd, then "
+		 "lockstep status", LOCKSTEP_GENL_VERSION, version);
+	return refused(info, -EPROTONOSUPPORT, why);
+}
+
 static inline u32 get_u32(struct genl_info *info, int attr, u32 otherwise)
 {
 	return info->attrs[attr] ? nla_get_u32(info->attrs[attr]) : otherwise;
@@ -95,7 +110,7 @@ static inline struct lockstep_resource *resource_of(struct genl_info *info, int 
 	const char *name;
 	char *why;
 
-	*err = need(info, LOCKSTEP_ATTR_RES_NAME);
+	*err = check_version(info) ?: need(info, LOCKSTEP_ATTR_RES_NAME);
 	if (*err)
 		return NULL;
 	name = get_str(info, LOCKSTEP_ATTR_RES_NAME);

@@ -101,13 +101,12 @@ static int cmd_res_add(struct sk_buff *skb, struct genl_info *info)
 	struct lockstep_resource_params p;
 	struct lockstep_resource *res;
 	char *why = why_buffer();
-	int i, err;
+	int i, err = check_version(info);
 
-	for (i = 0; i < ARRAY_SIZE(needed); i++) {
+	for (i = 0; i < ARRAY_SIZE(needed) && !err; i++)
 		err = need(info, needed[i]);
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
 	p = (struct lockstep_resource_params){
 		.name = get_str(info, LOCKSTEP_ATTR_RES_NAME),
 		.node_name = get_str(info, LOCKSTEP_ATTR_NODE_NAME),

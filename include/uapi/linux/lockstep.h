@@ -11,7 +11,12 @@
 #define _UAPI_LINUX_LOCKSTEP_H
 
 #define LOCKSTEP_GENL_NAME	"lockstep"
-#define LOCKSTEP_GENL_VERSION	1
+/*
+ * Raised when the module comes to need of a command what older tools do not say. Those it refuses
+ * in words: it would find their commands wrong for ever otherwise, for no reason that they know. A
+ * status they may ask for. 2: SESSION_OPEN with LOCKSTEP_FLAG_PRIMARY.
+ */
+#define LOCKSTEP_GENL_VERSION	2
 #define LOCKSTEP_GENL_MCGRP	"events"	/* multicast group of LOCKSTEP_CMD_EVENT */
 
 /* Who may write. Also on the wire. */
