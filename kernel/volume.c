@@ -16,6 +16,7 @@
 #include "resize.h"
 #include "resource.h"
 #include "status.h"
+#include "volsize.h"
 
 static int major;
 
@@ -604,13 +605,46 @@ static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, s
 			 vol->res->name, vol->number, vol->res->name);
 		return -EINVAL;
 	}
-	if (vol->data_max_sect >= sect && (!vol->meta.data_sect || vol->meta.data_sect == sect))
+	switch (volsize_replace(sect, vol->meta.data_sect, vol->data_max_sect)) {
+	case VOLSIZE_SMALL:
+		snprintf(why, len, "%s has room for %llu sectors, and the volume has %llu; take a "
+			 "larger disk, then lockstep init %s --volume %u, then lockstep attach %s",
+			 vol->backing, vol->data_max_sect, sect, vol->res->name, vol->number,
+			 vol->res->name);
+		return -ENOSPC;
+	case VOLSIZE_LARGE:
+		snprintf(why, len, "%s holds a copy of %llu sectors, and the volume has %llu; to "
+			 "copy all anew: lockstep init --force %s --volume %u, then lockstep "
+			 "attach %s", vol->backing, vol->meta.data_sect, sect, vol->res->name,
+			 vol->number, vol->res->name);
+		return -EFBIG;
+	default:
 		return 0;
-	snprintf(why, len, "%s has room for %llu sectors, and the volume has %llu; take a larger "
-		 "disk, then lockstep init %s --volume %u, then lockstep attach %s", vol->backing,
-		 vol->meta.data_sect ?: vol->data_max_sect, sect, vol->res->name, vol->number,
-		 vol->res->name);
-	return -ENOSPC;
+	}
+}
+
+/*
+ * Of a disk that is behind the size goes back to what it has, as at `up`, until the next session
+ * makes it the volume's: whoever was promoted before that would write where this disk, after a
+ * crash, says there is nothing [Z2]. The users of a primary keep what they see. It writes nothing
+ * here before that session: this copy is not proven, so it goes on through the peer or waits.
+ */
+static int settle_size(struct lockstep_volume *vol, u64 sect, char *why, size_t len)
+{
+	bool behind = vol->meta.data_sect && vol->meta.data_sect < sect;
+	u64 disk_sect = vol->data_sect;
+	int err = 0;
+
+	vol->data_sect = sect;
+	if (!behind || vol->res->state.role == LOCKSTEP_ROLE_PRIMARY)
+		return disk_sect == sect ? 0 : lockstep_marks_resize(&vol->marks, sect);
+	mutex_lock(&vol->open_lock);
+	if (vol->openers)
+		err = in_use(vol, "close it first", why, len);
+	else
+		set_size(vol, disk_sect);
+	mutex_unlock(&vol->open_lock);
+	return err;
 }
 
 int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *backing,
@@ -635,12 +669,8 @@ int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *back
 	lockstep_marks_exit(&vol->marks);
 	lockstep_regions_exit(vol);
 	lockstep_regions_set_gone(vol, false);
-	err = attach(vol, old_sect, why, len);
-	if (!err)
-		err = check_replacement(vol, sect, why, len);
-	if (!err && vol->data_sect != sect)
-		err = lockstep_marks_resize(&vol->marks, sect);
-	vol->data_sect = sect;
+	err = attach(vol, old_sect, why, len) ?: check_replacement(vol, sect, why, len) ?:
+	      settle_size(vol, sect, why, len);
 	if (!err) {
 		swap(vol->data, old->data);
 		swap(vol->md, old->md);
@@ -649,6 +679,7 @@ int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *back
 		swap(vol->md, old->md);
 		vol->unproven = primary;
 	} else {
+		vol->data_sect = sect;
 		close_devices(vol);
 		restore_part(vol, old);
 		lockstep_marks_exit(&vol->marks);

@@ -58,6 +58,28 @@ struct volsize_facts {
 	bool no_disk;			/* it has failed, or was given up */
 };
 
+/*
+ * A disk takes the place of one that the volume has lost, at whatever size the volume has come to
+ * since, through the peer or on another disk in between. What an old copy lacks it gets like any
+ * other, with the next session: MARK, STORE. One that has more is refused: the hello would take the
+ * larger size, and the volume get back what somebody has taken off its end.
+ *
+ *   room on the disk      size on the disk  it is
+ *   less than the volume  any               SMALL
+ *   enough                none yet          GOOD
+ *   enough                the same          GOOD
+ *   enough                smaller           BEHIND
+ *   enough                larger            LARGE
+ */
+enum volsize_fit {
+	VOLSIZE_GOOD,
+	VOLSIZE_BEHIND,
+	VOLSIZE_SMALL,
+	VOLSIZE_LARGE,
+};
+
+enum volsize_fit volsize_replace(u64 volume_sect, u64 disk_sect, u64 room_sect);
+
 /* The step after `last`, which has succeeded; the facts are those before the first one. */
 enum volsize_step volsize_next(const struct volsize_facts *f, enum volsize_step last);
 

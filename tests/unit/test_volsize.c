@@ -340,10 +340,38 @@ static void rows(void **state)
 	}
 }
 
+/* Each row of the table, and what follows: a disk that is taken can hold all of the volume. */
+static void replaced(void **state)
+{
+	u32 nr[4] = { 0 };
+
+	(void)state;
+	for (u64 volume = 8; volume <= 32; volume += 8)
+		for (u64 disk = 0; disk <= 40; disk += 8)
+			for (u64 room = max(disk, 8ull); room <= 40; room += 8) {
+				enum volsize_fit fit = volsize_replace(volume, disk, room);
+
+				nr[fit]++;
+				assert_int_equal(fit == VOLSIZE_SMALL, room < volume);
+				if (fit == VOLSIZE_GOOD)
+					assert_true(!disk || disk == volume);
+				else if (fit != VOLSIZE_SMALL)
+					assert_true(disk && (disk < volume) ==
+						    (fit == VOLSIZE_BEHIND));
+			}
+	for (u32 i = 0; i < ARRAY_SIZE(nr); i++)
+		assert_true(nr[i]);
+	/* Grown through the peer, and shrunk. */
+	assert_int_equal(volsize_replace(24, 16, 32), VOLSIZE_BEHIND);
+	assert_int_equal(volsize_replace(16, 24, 32), VOLSIZE_LARGE);
+	assert_int_equal(volsize_replace(24, 16, 16), VOLSIZE_SMALL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows),
+		cmocka_unit_test(replaced),
 		cmocka_unit_test(everything_new_is_marked),
 	};
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""both disks grow: metadata moves to the new end, the volume grows in use and is copied, or dies"""
+"""both disks grow: metadata moves to the new end, the volume grows in use, old disks come back"""
 
 from mirror import DEVICE, MIB, Mirror
 
-TIMEOUT = 500
+TIMEOUT = 600
 
-OLD, NEW, SMALL = 64 * MIB, 128 * MIB, 40 * MIB
+OLD, NEW, SMALL, MIDDLE = 64 * MIB, 128 * MIB, 40 * MIB, 44 * MIB
+CONF, MAPPED, LOOP = "/etc/lockstep/r0.conf", "/dev/mapper/data", "/dev/loop0"
 
 
 def table(m, size):
@@ -24,6 +25,41 @@ def size_of(m):
 
 def content(m, size):
     return m.sh(f"head -c {size} {DEVICE} | sha256sum").out
+
+
+def use_disk(m, old, new):
+    """The primary, in use, gives up its disk; what it takes next is what its configuration says."""
+    m.a.sh("lockstep detach r0 && lockstep wait-connect r0")
+    m.a.sh(f"sed -i 's,{old},{new},' {CONF}")
+
+
+def taken_back(m):
+    """The volume grows while the primary has another disk, and then that one has too much."""
+    a = m.a
+    a.sh(f"lockstep resize r0 --size {SMALL // MIB}M --shrink", timeout=90)
+    m.wait_synced()
+    a.sh(f"sleep 300 3<>{DEVICE} >/dev/null 2>&1 </dev/null & echo $! >/run/opener")
+    use_disk(m, MAPPED, LOOP)
+    a.sh(f"modprobe loop; truncate -s {OLD} /run/other && losetup {LOOP} /run/other && "
+         "lockstep init r0 && lockstep attach r0")
+    m.wait_synced()
+    a.sh(f"lockstep resize r0 --size {MIDDLE // MIB}M", timeout=90)
+    m.wait_synced()
+    use_disk(m, LOOP, MAPPED)
+    a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=2 seek={SMALL // MIB + 1} oflag=direct && "
+         "lockstep attach r0")
+    m.wait_synced()
+    for x in (a, m.b):
+        m.lab.check(size_of(x) == MIDDLE, f"{x.name}: {size_of(x)} bytes after the old disk")
+    a.sh("kill $(cat /run/opener); sleep 1")
+    a.sh(f"lockstep resize r0 --size {SMALL // MIB}M --shrink", timeout=90)
+    m.wait_synced()
+    use_disk(m, MAPPED, LOOP)
+    r = a.sh("lockstep attach r0", check=False)
+    m.lab.check(r.rc == 1 and f"{LOOP} holds a copy of" in r.text and
+                "lockstep init --force r0" in r.text, f"a larger copy: {r.text}")
+    a.sh(f"losetup -d {LOOP} && sed -i 's,{LOOP},{MAPPED},' {CONF} && lockstep attach r0")
+    m.wait_synced()
 
 
 def cut_off(m):
@@ -95,6 +131,7 @@ def run(lab):
     m.b.kill()
     m.reboot(m.b)
     m.wait_synced()
+    taken_back(m)
     cut_off(m)
     m.finish()
     for x in (m.a, m.b):
