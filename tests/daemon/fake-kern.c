@@ -419,8 +419,10 @@ static int f_stream_add(void *k, const char *name, u64 id, u32 stream, int fd, s
 	return leave(f, r);
 }
 
-static void start_volume(struct fake_volume *v)
+static void start_volume(struct fake *f, struct fake_volume *v)
 {
+	if (f->marks_growth && v->m.data_sect && v->opened.data_sect > v->m.data_sect)
+		v->m.oos_bits += (v->opened.data_sect - v->m.data_sect) / LOCKSTEP_BIT_SECT;
 	if (gen_verdict_is_target(v->opened.verdict)) {
 		v->m.sync = LOCKSTEP_SYNC_TARGET;
 		v->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_CLEAN);
@@ -454,7 +456,7 @@ static int f_session_start(void *k, const char *name, u64 id, struct err *e)
 		f->r.io_mode = f->r.role == LOCKSTEP_ROLE_PRIMARY ? LOCKSTEP_IO_BOTH : 0;
 		f->start_stamp = __atomic_add_fetch(&stamps, 1, __ATOMIC_SEQ_CST);
 		for (u32 i = 0; i < f->nr_volumes; i++)
-			start_volume(&f->v[i]);
+			start_volume(f, &f->v[i]);
 		notify(f, LOCKSTEP_EVENT_STATE, NULL);
 	}
 	return leave(f, r);
@@ -466,6 +468,8 @@ static int f_session_close(void *k, const char *name, u64 id, struct err *e)
 	int r = missing(f, name, e);
 
 	f->closes++;
+	if (f->last_close && f->closes > f->last_close)
+		return leave(f, 0);
 	if (r == 0 && (id == 0 || id == f->r.session_id))
 		end_session(f, "closed on request");
 	return leave(f, r);

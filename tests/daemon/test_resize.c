@@ -26,6 +26,33 @@ static struct reply resize(struct pair *p, int side, u64 sect, bool shrink)
 	return pair_request(p, side, &q);
 }
 
+static void on_reply(void *arg, const struct err *e, const char *text)
+{
+	(void)arg;
+	(void)e;
+	(void)text;
+}
+
+static bool was_to_end(struct pair *p)
+{
+	bool is;
+
+	fake_lock(A);
+	is = A->closes > A->last_close;
+	fake_unlock(A);
+	return is && are_connected(p);
+}
+
+static bool is_copied(struct pair *p)
+{
+	bool is;
+
+	fake_lock(A);
+	is = A->v[0].sync_starts == 1;
+	fake_unlock(A);
+	return is;
+}
+
 static void expect_size(struct pair *p, u64 sect)
 {
 	until(p, are_connected);
@@ -100,6 +127,48 @@ static void test_shrink(void **state)
 	assert_int_equal(A->opens, 2);
 }
 
+/*
+ * alice's daemon dies with the size agreed on, before it has ended the session that knows nothing
+ * of the marks: the next one does.
+ */
+static void test_dies_between(void **state)
+{
+	struct ctl_request q = { .command = CTL_RESIZE, .has_volume = true, .resource = "r0" };
+	struct pair *p = *state;
+
+	connect_both(p);
+	A->v[0].grown_sect = B->v[0].grown_sect = NEW;
+	A->marks_growth = B->marks_growth = true;
+	A->last_close = A->closes + 1;
+	manager_request(p->side[ALICE].m, &q, on_reply, NULL);
+	until(p, was_to_end);
+	assert_int_equal(A->opens, 2);
+	pair_kill(p, ALICE);
+	A->last_close = 0;
+	pair_start(p, ALICE);
+	until(p, is_copied);
+	expect_size(p, NEW);
+	assert_int_equal(A->opens, 3);
+	/* Once: bob's next daemon has no reason. */
+	pair_kill(p, BOB);
+	pair_start(p, BOB);
+	until(p, are_connected);
+	pair_run(p, 200);
+	assert_int_equal(A->opens, 3);
+}
+
+static u32 opens_wanted;
+
+static bool has_opened(struct pair *p)
+{
+	bool is;
+
+	fake_lock(A);
+	is = A->opens == opens_wanted;
+	fake_unlock(A);
+	return is;
+}
+
 /* One side had made the new size durable when the other died: the next hello mends it. */
 static void test_half(void **state)
 {
@@ -111,7 +180,9 @@ static void test_half(void **state)
 	fake_lose(B);
 	A->v[0].m.data_max_sect = B->v[0].m.data_max_sect = NEW + 4096;
 	B->v[0].m.data_sect = NEW;
+	opens_wanted = A->opens + 2;
 	pair_start(p, BOB);
+	until(p, has_opened);
 	expect_size(p, NEW);
 	/* A size that does not fit is refused as ever. */
 	pair_kill(p, BOB);
@@ -132,6 +203,7 @@ int main(void)
 		TEST(test_stays),
 		TEST(test_shrink),
 		TEST(test_half),
+		TEST(test_dies_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

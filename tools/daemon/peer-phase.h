@@ -174,6 +174,8 @@ struct peer {
 	 */
 	u64 wish[LOCKSTEP_MAX_VOLUMES];
 	struct peer_resizing resizing;
+	bool again;			/* this session is to end: marks that it knows nothing of */
+	bool was_connected;		/* since this daemon began */
 	struct peer_split split;
 	struct peer_dry dry;
 	struct peer_tracing tracing;
@@ -298,7 +300,9 @@ void peer_resize_hello(struct peer *p);
 void peer_resize_over(struct peer *p, const struct err *why);
 /* The connection ended. */
 void peer_resize_lost(struct peer *p);
-/* Connected: is there more to do? */
+/* Connected: what has the session been told of sizes and marks? */
+void peer_resize_connected(struct peer *p, bool adopted);
+/* And if it lacks some, end it. */
 void peer_resize_go_on(struct peer *p);
 
 #endif /* LOCKSTEPD_PEER_PHASE_H */

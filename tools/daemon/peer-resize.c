@@ -9,10 +9,12 @@
  * on again (volsize.h); the hello after that one finds the marks, and has them copied. To become
  * smaller both must say so, so there the peer keeps the size in mind as well.
  *
- * A side that dies anywhere in this leaves two sizes at worst, and the next hello mends that.
+ * A side that dies anywhere in this leaves two sizes at worst, and the next hello mends that; or
+ * marks that a session began too early to know of, and whoever comes upon them says hello again.
  */
 #include "peer-phase.h"
 
+#include <linux/lockstep.h>
 #include <stdlib.h>
 
 #include "log.h"
@@ -255,14 +257,64 @@ void peer_resize_over(struct peer *p, const struct err *why)
 		reply(p, why, sect);
 }
 
+/*
+ * Each kernel has marked what is new to it after the hellos, so nothing was agreed to be copied.
+ * Where something is copied all the same, the marks are sent with the rest.
+ */
+static bool has_grown(const struct peer *p)
+{
+	for (u32 i = 0; i < p->mine.h.nr_volumes; i++) {
+		u64 mine = p->mine.v[i].data_sect, theirs = p->theirs.v[i].data_sect;
+
+		if (mine && theirs && mine != theirs && p->agreed.volume[i].verdict == GEN_NONE)
+			return true;
+	}
+	return false;
+}
+
+static bool is_whole(const struct wire_hello_volume *v)
+{
+	return v->disk == LOCKSTEP_DISK_UP_TO_DATE && v->sync == LOCKSTEP_SYNC_NONE;
+}
+
+/* What the same looks like in a session that is older than this daemon. */
+static bool has_leftovers(const struct peer *p)
+{
+	for (u32 i = 0; i < p->mine.h.nr_volumes; i++) {
+		const struct wire_hello_volume *mine = &p->mine.v[i], *theirs = &p->theirs.v[i];
+
+		if (is_whole(mine) && is_whole(theirs) && (mine->oos_bits || theirs->oos_bits))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whoever asked for the size may have been told that it takes too long, or have died: so it is the
+ * one who dials, too. Leftovers are looked for once: a write that was sent again after a cut leaves
+ * some as well, and an application is not to wait for a new session whenever the daemons' own
+ * connection is made anew.
+ */
+void peer_resize_connected(struct peer *p, bool adopted)
+{
+	if (adopted) {
+		p->again |= p->resizing.step == RESIZE_SYNC ||
+			    (!p->was_connected && has_leftovers(p));
+	} else {
+		peer_resize_over(p, NULL);
+		p->again = p->resizing.step == RESIZE_SYNC || (p->dialler && has_grown(p));
+	}
+	p->was_connected = true;
+}
+
 void peer_resize_go_on(struct peer *p)
 {
 	struct peer_job *j;
 	struct err e;
 
-	/* The size has been agreed on in this session: its marks are for the next one. */
-	if (p->resizing.step != RESIZE_SYNC || p->job)
+	if (!p->again || p->job)
 		return;
+	p->again = false;
 	j = peer_job_create(p, peer_run_close, closed);
 	if (!j) {
 		err_set(&e, -ENOMEM, "no-memory", "no memory to ask the kernel");

@@ -363,11 +363,9 @@ void peer_connected(struct peer *p, bool adopted)
 	memset(&p->problem, 0, sizeof(p->problem));
 	p->backoff_ms = p->env->retry_min_ms;
 	p->hasty = 0;
-	if (!adopted)
-		peer_resize_over(p, NULL);
+	peer_resize_connected(p, adopted);
 	loop_timer(p->env->event, &p->pinger, p->env->ping_ms, on_ping, p);
 	peer_plan_marks(p, adopted);
 	peer_send_marks(p);
-	if (!adopted)
-		peer_resize_go_on(p);
+	peer_resize_go_on(p);
 }
