@@ -48,6 +48,13 @@ int lockstep_netlink_parse_nest(struct nlattr **attrs, const struct nlattr *nest
 				struct netlink_ext_ack *extack);
 
 /* Commands that stand in other files. */
+int lockstep_cmd_session_open(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_stream_add(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_session_start(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_session_close(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_marks_get(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_marks_merge(struct sk_buff *skb, struct genl_info *info);
+int lockstep_cmd_sync_start(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_surrender(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_start(struct sk_buff *skb, struct genl_info *info);
 int lockstep_cmd_verify_stop(struct sk_buff *skb, struct genl_info *info);
