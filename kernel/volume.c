@@ -624,20 +624,29 @@ static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, s
 }
 
 /*
+ * A new disk takes the size that the two sides have agreed on: it says so in the hello, where all
+ * that it has room for would be what a primary insists on, and the peer cannot give.
+ *
  * Of a disk that is behind the size goes back to what it has, as at `up`, until the next session
  * makes it the volume's: whoever was promoted before that would write where this disk, after a
  * crash, says there is nothing [Z2]. The users of a primary keep what they see. It writes nothing
  * here before that session: this copy is not proven, so it goes on through the peer or waits.
  */
-static int settle_size(struct lockstep_volume *vol, u64 sect, char *why, size_t len)
+static int settle_size(struct lockstep_volume *vol, u64 sect, bool agreed, char *why, size_t len)
 {
 	bool behind = vol->meta.data_sect && vol->meta.data_sect < sect;
 	u64 disk_sect = vol->data_sect;
 	int err = 0;
 
 	vol->data_sect = sect;
+	if (!vol->meta.data_sect && agreed) {
+		vol->meta.data_sect = sect;
+		err = lockstep_metaio_store(vol);
+		if (err)
+			snprintf(why, len, "the metadata of %s could not be written", vol->backing);
+	}
 	if (!behind || vol->res->state.role == LOCKSTEP_ROLE_PRIMARY)
-		return disk_sect == sect ? 0 : lockstep_marks_resize(&vol->marks, sect);
+		return err ?: disk_sect == sect ? 0 : lockstep_marks_resize(&vol->marks, sect);
 	mutex_lock(&vol->open_lock);
 	if (vol->openers)
 		err = in_use(vol, "close it first", why, len);
@@ -670,7 +679,7 @@ int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *back
 	lockstep_regions_exit(vol);
 	lockstep_regions_set_gone(vol, false);
 	err = attach(vol, old_sect, why, len) ?: check_replacement(vol, sect, why, len) ?:
-	      settle_size(vol, sect, why, len);
+	      settle_size(vol, sect, old->meta.data_sect != 0, why, len);
 	if (!err) {
 		swap(vol->data, old->data);
 		swap(vol->md, old->md);
