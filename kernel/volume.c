@@ -45,7 +45,8 @@ again:
 		goto again;
 	}
 	if (vol->going) {
-		err = -ENXIO;
+		/* Or so it is tried: it may be refused yet. */
+		err = -EBUSY;
 	} else if (for_write && !vol->writable) {
 		pr_info_ratelimited("%s/%u: %s (pid %d) may not open /dev/lockstep%u for writing: "
 				    "%s\n", vol->res->name, vol->number, current->comm,
