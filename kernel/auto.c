@@ -82,7 +82,7 @@ static const char *past_name(const struct lockstep_resource *res, const char *wh
 static void take_why(struct lockstep_resource *res, const struct autorole_opener *o, char *why,
 		     size_t len)
 {
-	const char *wait = READ_ONCE(res->wait);
+	const char *wait = lockstep_resource_waits(res);
 
 	spin_lock(&res->by_open.lock);
 	if (autorole_saw_one(o))

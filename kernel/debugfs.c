@@ -485,7 +485,7 @@ static int waits_show(struct seq_file *f, void *unused)
 {
 	struct waits_look *l = kvzalloc(sizeof(*l), GFP_KERNEL | __GFP_NOWARN);
 	struct lockstep_resource *res = f->private;
-	const char *wait = READ_ONCE(res->wait);
+	const char *wait = lockstep_resource_waits(res);
 	u32 i;
 
 	if (!l)

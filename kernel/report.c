@@ -26,7 +26,7 @@ static int put_u64(struct sk_buff *skb, int attr, u64 value)
 
 static int put_wait(struct sk_buff *skb, struct lockstep_resource *res)
 {
-	const char *wait = READ_ONCE(res->wait);
+	const char *wait = lockstep_resource_waits(res);
 
 	if (!wait && READ_ONCE(res->state.unfenced))
 		wait = "the outcome of fencing the peer";

@@ -98,6 +98,8 @@ struct lockstep_resource {
 	u32 fence_round;
 	/* what ctl's owner waits for, NULL: nothing; read without it */
 	const char *wait;
+	/* what a command waits for that has let ctl go, for the peer: lockstep_resource_waits */
+	const char *wait_peer;
 
 	/* The session under mode_srcu for reading, ctl for changing. */
 	struct lockstep_session __rcu *session;
@@ -173,6 +175,12 @@ static inline void lockstep_resource_unlock(struct lockstep_resource *res)
 
 	mutex_unlock(&res->ctl);
 	memalloc_noio_restore(noio);
+}
+
+/* For people; any time. */
+static inline const char *lockstep_resource_waits(const struct lockstep_resource *res)
+{
+	return READ_ONCE(res->wait) ?: READ_ONCE(res->wait_peer);
 }
 
 /* By name, with a reference, or NULL. */

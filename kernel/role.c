@@ -11,6 +11,23 @@
 #include "status.h"
 #include "volume.h"
 
+static const char wait_answer[] = "the peer's answer to a promotion";
+static const char wait_flush[] = "a flush of the peer's disk";
+
+/*
+ * Commands wait for the peer without ctl, and its owner may wait for something meanwhile: so they
+ * do not write where he names that, or take it away. Of several the last one is named.
+ */
+static void waits_for_peer(struct lockstep_resource *res, const char *what)
+{
+	WRITE_ONCE(res->wait_peer, what);
+}
+
+static void waited_for_peer(struct lockstep_resource *res, const char *what)
+{
+	cmpxchg(&res->wait_peer, what, NULL);
+}
+
 /* ---- promotion ------------------------------------------------------------------------------ */
 
 /*
@@ -164,10 +181,10 @@ int lockstep_role_promote(struct lockstep_resource *res, struct lockstep_promoti
 	if (!asked)
 		return err;
 	/* Answer, refusal or the end of the session: each of them ends the asking. */
-	res->wait = "the peer's answer to a promotion";
+	waits_for_peer(res, wait_answer);
 	wait_event_killable_timeout(res->state_wait, !READ_ONCE(res->state.asking),
 				    msecs_to_jiffies(res->timeout_ms) * 2);
-	res->wait = NULL;
+	waited_for_peer(res, wait_answer);
 	stop_asking(res);
 	if (READ_ONCE(res->state.role) == LOCKSTEP_ROLE_PRIMARY)
 		return 0;
@@ -236,19 +253,16 @@ static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 	return err;
 }
 
-/*
- * Errors end the session, which is then taken as such. As in lockstep_role_promote(), it is named
- * though ctl is not held.
- */
+/* Errors end the session, which is then taken as such. */
 static void flush_there(struct lockstep_resource *res)
 {
 	int i;
 
-	res->wait = "a flush of the peer's disk";
+	waits_for_peer(res, wait_flush);
 	for (i = 0; i < LOCKSTEP_MAX_VOLUMES; i++)
 		if (READ_ONCE(res->volume[i]))
 			lockstep_session_flush_peer(res, i, true);
-	res->wait = NULL;
+	waited_for_peer(res, wait_flush);
 }
 
 int lockstep_role_demote(struct lockstep_resource *res, bool automatic, char *why, size_t len)
