@@ -583,6 +583,13 @@ static void end_session(struct lockstep_resource *res)
 		/* In memory; whatever is written next says it. For people. */
 		vol->meta.peer[LOCKSTEP_PEER].seen_s = ktime_get_real_seconds();
 	}
+	/*
+	 * At the last moment before the loss, whoever took that: a disk whose failing has ended the
+	 * session was reported before it ended. Such a disk is kept, so that no second end begins
+	 * in this one.
+	 */
+	if (state_disk_first(&res->state))
+		lockstep_disk_take_failures_locked(res);
 	step(res, STATE_EV_LOST, application, NULL, 0);
 	tell_strays(res);
 	/* Whatever the step said: what was held for the end of the session looks again. */
@@ -761,10 +768,14 @@ void lockstep_status_work(struct work_struct *work)
 	}
 	if (test_and_clear_bit(STATUS_LOST, &res->conditions))
 		take_lost(res);
-	if (test_and_clear_bit(STATUS_SYNC_EMPTY, &res->conditions))
-		take_sync_empty(res);
+	/*
+	 * Behind the loss, but for what that takes first (core/state.h); before the end of a
+	 * resync, so that no copy is called whole beside a failure that is known.
+	 */
 	if (test_and_clear_bit(STATUS_DISK_FAILED, &res->conditions))
 		lockstep_disk_take_failures_locked(res);
+	if (test_and_clear_bit(STATUS_SYNC_EMPTY, &res->conditions))
+		take_sync_empty(res);
 	if (test_and_clear_bit(STATUS_STRAYS, &res->conditions))
 		tell_strays(res);
 	if (test_and_clear_bit(STATUS_WRITE, &res->conditions))

@@ -609,6 +609,11 @@ enum state_refusal state_step(struct lockstep_state *s, enum state_event event, 
 	return STATE_OK;
 }
 
+bool state_disk_first(const struct lockstep_state *s)
+{
+	return s->sync == STATE_SYNC_SOURCE;
+}
+
 enum lockstep_io_mode state_io_mode(const struct lockstep_state *s)
 {
 	if (!is_primary(s))

@@ -312,6 +312,18 @@ void state_init(struct lockstep_state *s, bool smaller_id);
 enum state_refusal state_step(struct lockstep_state *s, enum state_event event, u32 arg,
 			      u32 *ret_effects);
 
+/*
+ * A session is over and a disk has failed, and neither has been taken yet. Which is taken first?
+ *
+ *   sync      first
+ *   SOURCE    DISK_FAILED   the only whole copy is here, and LOST is what forgets that: a
+ *                           secondary would give it up for one failed write, with half a copy of it
+ *                           elsewhere
+ *   else      LOST          nobody goes on through a session that is over: a primary that gave its
+ *                           disk up for it would have neither, and stand still
+ */
+bool state_disk_first(const struct lockstep_state *s);
+
 enum lockstep_io_mode state_io_mode(const struct lockstep_state *s);
 
 /* Does [S1] to [S9] hold of one node's state? For tests and WARN_ON_ONCE. */

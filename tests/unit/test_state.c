@@ -254,6 +254,67 @@ static void every_state_and_event(void **state)
 	assert_true(nr_todo > 40);
 }
 
+static bool is_failed(const struct lockstep_state *s)
+{
+	return s->copy == STATE_COPY_FAILED;
+}
+
+static void take_failure(struct lockstep_state *s)
+{
+	u32 effects;
+
+	state_step(s, STATE_EV_DISK_FAILED, 0, &effects);
+}
+
+static void take_loss(struct lockstep_state *s)
+{
+	u32 effects;
+
+	if (!state_step(s, STATE_EV_LOST, 1, &effects) && s->narrowing)
+		assert_int_equal(state_step(s, STATE_EV_NARROWED, 0, &effects), STATE_OK);
+}
+
+/* The end of a session and a disk's failing, both known; what is left of the copy? */
+static bool keeps(struct lockstep_state s, bool disk_first)
+{
+	if (disk_first)
+		take_failure(&s);
+	take_loss(&s);
+	if (!disk_first)
+		take_failure(&s);
+	assert_int_equal(s.link, LOCKSTEP_LINK_DOWN);
+	assert_true(state_valid(&s));
+	return !is_failed(&s);
+}
+
+/* Whoever keeps its copy in one order keeps it in the one that is taken. */
+static void loss_beside_failure(void **state)
+{
+	u32 i, by_disk = 0, by_loss = 0;
+
+	(void)state;
+	assert_true(nr_todo > 40);
+	for (i = 0; i < nr_todo; i++) {
+		const struct lockstep_state *s = &todo[i];
+		bool first = state_disk_first(s), kept[2];
+
+		if (s->link == LOCKSTEP_LINK_DOWN || is_failed(s))
+			continue;
+		kept[0] = keeps(*s, false);
+		kept[1] = keeps(*s, true);
+		if (kept[!first] && !kept[first])
+			fail_msg("role %u link %u sync %u: given up, and need not be", s->role,
+				 s->link, s->sync);
+		/* A source has the only whole copy, whatever its role. */
+		if (s->sync == STATE_SYNC_SOURCE)
+			assert_true(kept[first]);
+		by_disk += kept[1] && !kept[0];
+		by_loss += kept[0] && !kept[1];
+	}
+	/* Neither order would do for all. */
+	assert_true(by_disk && by_loss);
+}
+
 /* Everything that is not reachable and breaks an invariant is known to be invalid. */
 static void invalid_states(void **state)
 {
@@ -565,6 +626,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_and_event),
+		cmocka_unit_test(loss_beside_failure),
 		cmocka_unit_test(invalid_states),
 		cmocka_unit_test(cut_resync_narrows_again),
 		cmocka_unit_test(fencing_holds_writes),
