@@ -270,7 +270,7 @@ static int run(struct lockstep_volume *vol, enum persist_job job)
 	while (step != PERSIST_DONE) {
 		result = run_step(vol, &p, &sv);
 		if (result < 0 && (step == PERSIST_PAGES || step == PERSIST_INDEX))
-			lockstep_disk_failed(vol, "a metadata write", result);
+			lockstep_disk_failed(vol, DISK_FAILED_META, result);
 		spin_lock_irq(&vol->regions.lock);
 		step = persist_next(&p, map, result);
 		spin_unlock_irq(&vol->regions.lock);

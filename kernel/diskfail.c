@@ -18,13 +18,13 @@
 /* What never comes back is overdue at each look: twice a second, for as long as it hangs. */
 #define TELL_AGAIN	(600 * HZ)
 
-static bool is_news(struct lockstep_volume *vol, int err)
+static bool is_news(struct lockstep_volume *vol, bool late)
 {
 	unsigned long told = READ_ONCE(vol->disk_told);
 
 	if (READ_ONCE(vol->failed))
 		return false;
-	if (err != -ETIMEDOUT)
+	if (!late)
 		return true;
 	if (told && time_before(jiffies, told + TELL_AGAIN))
 		return false;
@@ -32,27 +32,27 @@ static bool is_news(struct lockstep_volume *vol, int err)
 	return true;
 }
 
-void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err)
+void lockstep_disk_failed(struct lockstep_volume *vol, enum disk_failure what, int err)
 {
-	bool news = is_news(vol, err);
+	bool late = disk_failure_is_late(what), news = is_news(vol, late);
+	u32 report = disk_report(what, err, news);
+	int kept = atomic_read(&vol->disk_report);
 
 	if (news)
 		pr_err_ratelimited("%s/%u: local disk %s failed %s: %d\n", vol->res->name,
-				   vol->number, vol->backing, what, err);
-	WRITE_ONCE(vol->disk_news, news);
-	if (READ_ONCE(vol->failed) && err != -ETIMEDOUT)
+				   vol->number, vol->backing, disk_failure_text(what),
+				   disk_report_err(report));
+	if (READ_ONCE(vol->failed) && !late)
 		return;
-	/* A real error that nobody has taken yet is not forgotten over a late one. */
-	if (err == -ETIMEDOUT && READ_ONCE(vol->disk_what))
-		return;
-	WRITE_ONCE(vol->disk_err, err);
-	smp_store_release(&vol->disk_what, what);
+	while (!atomic_try_cmpxchg(&vol->disk_report, &kept, disk_report_merge(kept, report)))
+		;
+	/* After it is there: whoever takes the condition finds it. */
 	lockstep_status_post(vol->res, STATUS_DISK_FAILED);
 }
 
 bool lockstep_disk_has_erred(const struct lockstep_volume *vol)
 {
-	return smp_load_acquire(&vol->disk_what) && READ_ONCE(vol->disk_err) != -ETIMEDOUT;
+	return disk_report_is_error(atomic_read_acquire(&vol->disk_report));
 }
 
 void lockstep_disk_drop_locked(struct lockstep_volume *vol)
@@ -71,7 +71,7 @@ void lockstep_disk_drop_locked(struct lockstep_volume *vol)
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_DISK_FAILED);
 }
 
-static void take_failure(struct lockstep_volume *vol, const char *what)
+static void take_failure(struct lockstep_volume *vol, u32 report)
 {
 	struct lockstep_resource *res = vol->res;
 
@@ -80,15 +80,15 @@ static void take_failure(struct lockstep_volume *vol, const char *what)
 		lockstep_request_abandon(vol);
 		return;
 	}
-	snprintf(vol->disk_why, sizeof(vol->disk_why), "%s (error %d)", what,
-		 READ_ONCE(vol->disk_err));
+	snprintf(vol->disk_why, sizeof(vol->disk_why), "%s (error %d)",
+		 disk_failure_text(disk_report_what(report)), disk_report_err(report));
 	if (!lockstep_status_step_locked(res, STATE_EV_DISK_FAILED, vol->number, NULL, 0))
 		return;
-	if (READ_ONCE(vol->disk_news))
+	if (report & DISK_REPORT_NEWS)
 		pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n",
 				   res->name, vol->number, vol->backing);
 	/* Late is not never. */
-	if (READ_ONCE(vol->disk_err) == -ETIMEDOUT)
+	if (disk_report_is_late(report))
 		return;
 	lockstep_request_fail_local(vol);
 	lockstep_regions_fail_waits(vol);
@@ -97,13 +97,13 @@ static void take_failure(struct lockstep_volume *vol, const char *what)
 void lockstep_disk_take_failures_locked(struct lockstep_resource *res)
 {
 	struct lockstep_volume *vol;
-	const char *what;
+	u32 report;
 	int i;
 
 	resource_for_each_volume(res, i, vol) {
-		what = xchg(&vol->disk_what, NULL);
-		if (what)
-			take_failure(vol, what);
+		report = atomic_xchg(&vol->disk_report, 0);
+		if (report)
+			take_failure(vol, report);
 	}
 }
 
@@ -162,7 +162,7 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 		return err;
 	vol->disk_why[0] = 0;
 	vol->disk_told = 0;
-	xchg(&vol->disk_what, NULL);
+	atomic_set(&vol->disk_report, 0);
 	lockstep_flusher_forget(vol);
 	reinit_completion(&vol->disk_done);
 	percpu_ref_reinit(&vol->disk_ref);
@@ -187,7 +187,7 @@ static void check_peers(struct lockstep_session *s, u32 ms)
 	for (i = 0; i < s->nr_streams; i++) {
 		vol = s->stream[i] ? lockstep_peer_request_overdue(s->stream[i], ms) : NULL;
 		if (vol)
-			lockstep_disk_failed(vol, "to finish a request in time", -ETIMEDOUT);
+			lockstep_disk_failed(vol, DISK_LATE_REQUEST, 0);
 	}
 }
 
@@ -220,6 +220,6 @@ void lockstep_disk_check(struct lockstep_session *s)
 		if (vol && (lockstep_request_is_overdue(vol, res->disk_timeout_ms) ||
 			    lockstep_regions_is_overdue(vol, res->disk_timeout_ms) ||
 			    are_jobs_stuck(vol, res->disk_timeout_ms)))
-			lockstep_disk_failed(vol, "to finish a request in time", -ETIMEDOUT);
+			lockstep_disk_failed(vol, DISK_LATE_REQUEST, 0);
 	}
 }

@@ -13,16 +13,14 @@
 #define LOCKSTEP_DISKFAIL_H
 
 #include <linux/types.h>
+#include "diskreport.h"
 
 struct lockstep_resource;
 struct lockstep_session;
 struct lockstep_volume;
 
-/*
- * Report it: any context, any number of times. `what` is static and completes "the local disk
- * failed ...": "a write", "a metadata write". `err`: negative errno.
- */
-void lockstep_disk_failed(struct lockstep_volume *vol, const char *what, int err);
+/* Report it: any context, any number of times. `err`: negative errno; not looked at if late. */
+void lockstep_disk_failed(struct lockstep_volume *vol, enum disk_failure what, int err);
 
 /*
  * Has an error been reported that nobody has taken yet? Not of one that is only late: it may come

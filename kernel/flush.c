@@ -17,7 +17,7 @@ static void flusher_work(struct work_struct *work)
 
 	vol->flusher.err = err;
 	if (err)
-		lockstep_disk_failed(vol, "a flush", err);
+		lockstep_disk_failed(vol, DISK_FAILED_FLUSH, err);
 	complete(&vol->flusher.done);
 	/* Last: the volume may go. */
 	percpu_ref_put(&vol->disk_ref);

@@ -264,7 +264,7 @@ static bool leave_disk(struct lockstep_peer_request *pr, int err)
 		return true;
 	}
 	if (err && !wire_type_is_read(pr->msg.type))
-		lockstep_disk_failed(vol, "a write of the peer", err);
+		lockstep_disk_failed(vol, DISK_FAILED_PEER_WRITE, err);
 	free_pages_of(pr);
 	bio_put(&pr->bio);
 	if (atomic_dec_and_test(&vol->strays))
@@ -335,7 +335,7 @@ static void written(struct lockstep_peer_request *pr, int err)
 		return;
 	trace_lockstep_msg_disk_done(pr->stream, &pr->msg, NULL);
 	if (err)
-		lockstep_disk_failed(pr->vol, "a write of the peer", err);
+		lockstep_disk_failed(pr->vol, DISK_FAILED_PEER_WRITE, err);
 	else
 		count(pr);
 	answer(pr, err ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);

@@ -117,7 +117,7 @@ static void rewritten(struct lockstep_waiter *w)
 
 	if (rd->part->bi_status) {
 		atomic64_inc(&vol->write_errors);
-		lockstep_disk_failed(vol, "to take a block that it could not read",
+		lockstep_disk_failed(vol, DISK_FAILED_REPAIR,
 				     blk_status_to_errno(rd->part->bi_status));
 	} else {
 		atomic64_add(blocks, &vol->repairs);

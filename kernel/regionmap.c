@@ -283,7 +283,7 @@ static int commit(struct lockstep_volume *vol, bool urgent)
 	}
 	mutex_unlock(&rg->map_lock);
 	if (err) {
-		lockstep_disk_failed(vol, "a metadata write", err);
+		lockstep_disk_failed(vol, DISK_FAILED_META, err);
 		return err;
 	}
 	end_waits(rg, false);

@@ -160,7 +160,8 @@ static void local_ended(struct lockstep_request *req, blk_status_t status)
 		} else {
 			/* Reported after it is parked: whoever takes the report finds it. */
 			lockstep_park_local(req);
-			lockstep_disk_failed(vol, "a write", blk_status_to_errno(status));
+			lockstep_disk_failed(vol, DISK_FAILED_WRITE,
+					     blk_status_to_errno(status));
 		}
 	}
 	percpu_ref_put(&vol->disk_ref);

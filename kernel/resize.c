@@ -278,7 +278,7 @@ static int store_size(struct lockstep_volume *vol, u64 sect)
 	if (!err)
 		return 0;
 	vol->meta.data_sect = old;
-	lockstep_disk_failed(vol, "a metadata write", err);
+	lockstep_disk_failed(vol, DISK_FAILED_META, err);
 	return err;
 }
 

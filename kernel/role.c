@@ -245,7 +245,7 @@ static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 		if (!err)
 			continue;
 		if (err == -ETIMEDOUT)
-			lockstep_disk_failed(vol, "to finish a flush in time", err);
+			lockstep_disk_failed(vol, DISK_LATE_FLUSH, 0);
 		snprintf(why, len, "%s: flushing %s failed (error %d)", res->name, vol->backing,
 			 err);
 		break;

@@ -270,7 +270,8 @@ static void move_failed(struct lockstep_run *run)
 		}
 		return;
 	} else if (run->peer_status == LOCKSTEP_WS_OK) {
-		lockstep_disk_failed(vol, "a write", blk_status_to_errno(run->local_status));
+		lockstep_disk_failed(vol, DISK_FAILED_WRITE,
+				     blk_status_to_errno(run->local_status));
 	} else if (run->peer_status != LOCKSTEP_CALL_LOST) {
 		lockstep_engine_fail_session(vol, "the peer could not write a block to its disk",
 					     0);

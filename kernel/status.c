@@ -277,7 +277,7 @@ static void undo(struct lockstep_resource *res, int last)
 		go_back(vol);
 		err = i > last || vol->failed ? 0 : lockstep_metaio_store(vol);
 		if (err && i < last)
-			lockstep_disk_failed(vol, "a metadata write", err);
+			lockstep_disk_failed(vol, DISK_FAILED_META, err);
 	}
 }
 
@@ -325,7 +325,7 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 		change(vol, &c);
 		err = store(vol, effects);
 		if (err) {
-			lockstep_disk_failed(vol, "a metadata write", err);
+			lockstep_disk_failed(vol, DISK_FAILED_META, err);
 			break;
 		}
 	}

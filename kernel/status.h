@@ -24,7 +24,7 @@ enum status_condition {
 	STATUS_LOST,		/* the session has failed */
 	STATUS_WRITE,		/* a request is held in mode LAZY */
 	STATUS_SYNC_EMPTY,	/* a volume's resync has nothing left to copy */
-	STATUS_DISK_FAILED,	/* a volume's disk_what says how */
+	STATUS_DISK_FAILED,	/* a volume's disk_report says how */
 	STATUS_STRAYS,		/* the last of a volume's strays is back */
 };
 

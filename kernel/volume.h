@@ -101,10 +101,8 @@ struct lockstep_volume {
 	/* As source: the peer has copied everything by itself. Under ctl. */
 	bool pulled;
 	char disk_why[LOCKSTEP_WHY_BYTES];	/* what it failed; under ctl */
-	const char *disk_what;		/* the same, just reported; by exchange */
-	int disk_err;
+	atomic_t disk_report;		/* the same, just reported: core/diskreport.h */
 	unsigned long disk_told;	/* jiffies: when the log had it that it hangs; 0: not yet */
-	bool disk_news;			/* the log has the last report */
 	struct lockstep_ranges ranges;
 	struct lockstep_marks marks;
 	struct lockstep_engine engine;
