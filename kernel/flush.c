@@ -2,23 +2,29 @@
 #include "flush.h"
 
 #include "diskfail.h"
+#include "flushwait.h"
 #include "metaio.h"
 #include "resource.h"
 #include "volume.h"
 
 /*
  * Reported here, not by who waits: an error that comes late must be known before the volume can be
- * closed, and by then nobody may be waiting.
+ * closed, and by then nobody may be waiting. Time is counted from here: what kept the worker until
+ * now was not this disk.
  */
 static void flusher_work(struct work_struct *work)
 {
 	struct lockstep_volume *vol = container_of(work, struct lockstep_volume, flusher.work);
-	int err = lockstep_metaio_flush_data(vol);
+	struct lockstep_flusher *f = &vol->flusher;
+	int err;
 
-	vol->flusher.err = err;
+	WRITE_ONCE(f->since, jiffies);
+	smp_store_release(&f->begun, true);
+	err = lockstep_metaio_flush_data(vol);
+	f->err = err;
 	if (err)
 		lockstep_disk_failed(vol, DISK_FAILED_FLUSH, err);
-	complete(&vol->flusher.done);
+	complete(&f->done);
 	/* Last: the volume may go. */
 	percpu_ref_put(&vol->disk_ref);
 }
@@ -46,6 +52,7 @@ static int begin(struct lockstep_volume *vol)
 	reinit_completion(&f->done);
 	f->out = true;
 	f->since = jiffies;
+	f->begun = false;
 	/*
 	 * Also the submitting: a disk whose queue is full keeps whoever does it. The work is not
 	 * pending, or its end would not have been seen.
@@ -56,16 +63,25 @@ static int begin(struct lockstep_volume *vol)
 
 static int wait_for_end(struct lockstep_volume *vol)
 {
+	struct flushwait_facts facts = { .limit = msecs_to_jiffies(vol->res->disk_timeout_ms) };
 	struct lockstep_flusher *f = &vol->flusher;
-	u32 ms = vol->res->disk_timeout_ms;
-	long left = MAX_SCHEDULE_TIMEOUT;
+	enum flushwait next;
+	u64 left;
 
-	if (ms)
-		left = max_t(long, f->since + msecs_to_jiffies(ms) - jiffies, 0);
-	if (!wait_for_completion_io_timeout(&f->done, left))
-		return -ETIMEDOUT;
-	f->out = false;
-	return f->err;
+	do {
+		facts.begun = smp_load_acquire(&f->begun);
+		/* It may begin at this instant, and then later than we looked at the time. */
+		facts.waited = max_t(long, jiffies - READ_ONCE(f->since), 0);
+		next = flushwait_next(&facts, &left);
+		/* Also when the time is over: it may have ended all the same. */
+		if (next == FLUSHWAIT_MORE && !left)
+			left = MAX_SCHEDULE_TIMEOUT;
+		if (wait_for_completion_io_timeout(&f->done, left)) {
+			f->out = false;
+			return f->err;
+		}
+	} while (next == FLUSHWAIT_MORE);
+	return next == FLUSHWAIT_LATE ? LOCKSTEP_FLUSH_LATE : LOCKSTEP_FLUSH_UNTRIED;
 }
 
 /* What the one before was about is what ours is about, too: its error is no better than ours. */

@@ -24,9 +24,11 @@ struct lockstep_flusher {
 	struct work_struct work;
 	struct completion done;
 	/* Under lock. */
-	bool out;			/* begun, and nobody has seen its end */
-	unsigned long since;		/* jiffies */
-	int err;			/* the worker's until `done` */
+	bool out;			/* asked for, and nobody has seen its end */
+	/* The worker's from when it is asked for until `done`. */
+	bool begun;
+	unsigned long since;		/* jiffies: it was asked for, or then has begun */
+	int err;
 };
 
 void lockstep_flusher_init(struct lockstep_volume *vol);
@@ -34,8 +36,15 @@ void lockstep_flusher_init(struct lockstep_volume *vol);
 void lockstep_flusher_forget(struct lockstep_volume *vol);
 
 /*
- * 0: what had been written is on stable storage. -ETIMEDOUT: not so far. Any other error was the
- * disk's, and has been reported as such (diskfail.h); -ENODEV: it was given up.
+ * What else may come of it than 0 or an error: no errno, as each of those may be a disk's. The disk
+ * has it for disk_timeout_ms; or no worker has come to it in that time (core/flushwait.h).
+ */
+#define LOCKSTEP_FLUSH_LATE	1
+#define LOCKSTEP_FLUSH_UNTRIED	2
+
+/*
+ * 0: what had been written is on stable storage. Negative: the error was the disk's, and has been
+ * reported as such (diskfail.h); -ENODEV: it was given up. Positive: not so far, see above.
  */
 int lockstep_flush_disk(struct lockstep_volume *vol);
 

@@ -235,19 +235,33 @@ static int flush_disk(struct lockstep_volume *vol)
 	return err;
 }
 
+/* What is not the disk's own error is told apart by number: who takes it down goes by that. */
+static int flush_errno(int flushed)
+{
+	switch (flushed) {
+	case LOCKSTEP_FLUSH_LATE:
+		return -ETIMEDOUT;
+	case LOCKSTEP_FLUSH_UNTRIED:
+		return -EAGAIN;
+	default:
+		return -EIO;
+	}
+}
+
 static int flush_here(struct lockstep_resource *res, char *why, size_t len)
 {
 	struct lockstep_volume *vol;
-	int i, err = 0;
+	int i, err = 0, flushed;
 
 	resource_for_each_volume(res, i, vol) {
-		err = flush_disk(vol);
-		if (!err)
+		flushed = flush_disk(vol);
+		if (!flushed)
 			continue;
-		if (err == -ETIMEDOUT)
+		err = flush_errno(flushed);
+		if (flushed == LOCKSTEP_FLUSH_LATE)
 			lockstep_disk_failed(vol, DISK_LATE_FLUSH, 0);
 		snprintf(why, len, "%s: flushing %s failed (error %d)", res->name, vol->backing,
-			 err);
+			 flushed < 0 ? flushed : err);
 		break;
 	}
 	return err;
@@ -392,14 +406,9 @@ int lockstep_role_remove_locked(struct lockstep_volume *vol, char *why, size_t l
 /* One that is late only is not: it would be left as one of a crash, though all is on it. */
 static bool is_dead(struct lockstep_volume *vol)
 {
-	int err;
-
 	if (vol->failed)
 		return false;
-	if (lockstep_disk_has_erred(vol))
-		return true;
-	err = flush_disk(vol);
-	return err && err != -ETIMEDOUT;
+	return lockstep_disk_has_erred(vol) || flush_disk(vol) < 0;
 }
 
 /*

@@ -732,22 +732,29 @@ void lockstep_volume_stay_locked(struct lockstep_volume *vol)
 
 /*
  * A disk that hangs would keep the removal, and ctl, in its middle, with some volumes gone and some
- * not: so it is tried by a flush, which is not waited for longer than that. What it has kept of
+ * not: so it is tried by a flush, and that is not waited for without an end. What it has kept of
  * others is known without. An error is no reason to stay: it is reported by then, and such a copy
- * is not closed as clean.
+ * is not closed as clean. A trial that found no worker says nothing of the disk, and that is no
+ * reason to go: closing would wait for it without a limit.
  */
 int lockstep_volume_may_go_locked(struct lockstep_volume *vol, char *why, size_t len)
 {
+	int tried = 0;
 	bool kept;
 
 	lockdep_assert_held(&vol->res->ctl);
 	kept = (vol->failed && !lockstep_disk_is_left(vol)) || lockstep_volume_strays(vol);
 	if (!kept && !vol->failed) {
 		vol->res->wait = "a flush of the local disk";
-		kept = lockstep_flush_disk(vol) == -ETIMEDOUT;
+		tried = lockstep_flush_disk(vol);
 		vol->res->wait = NULL;
 	}
-	if (!kept)
+	if (tried == LOCKSTEP_FLUSH_UNTRIED) {
+		snprintf(why, len, "other disks of this host do not answer, and %s could not be "
+			 "tried beside them: try again", vol->backing);
+		return -EBUSY;
+	}
+	if (!kept && tried != LOCKSTEP_FLUSH_LATE)
 		return 0;
 	snprintf(why, len, "requests are still at %s, which does not answer: remove it from this "
 		 "host, or wait until they come back", vol->backing);
