@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "flush.h"
 
+#include <linux/gfp.h>
 #include "diskfail.h"
 #include "flushwait.h"
 #include "metaio.h"
@@ -21,6 +22,8 @@ static void flusher_work(struct work_struct *work)
 	WRITE_ONCE(f->since, jiffies);
 	smp_store_release(&f->begun, true);
 	err = lockstep_metaio_flush_data(vol);
+	if (f->reads)
+		lockstep_metaio_touch(vol, f->page);
 	f->err = err;
 	if (err)
 		lockstep_disk_failed(vol, DISK_FAILED_FLUSH, err);
@@ -29,11 +32,18 @@ static void flusher_work(struct work_struct *work)
 	percpu_ref_put(&vol->disk_ref);
 }
 
-void lockstep_flusher_init(struct lockstep_volume *vol)
+bool lockstep_flusher_init(struct lockstep_volume *vol)
 {
 	mutex_init(&vol->flusher.lock);
 	INIT_WORK(&vol->flusher.work, flusher_work);
 	init_completion(&vol->flusher.done);
+	vol->flusher.page = (void *)__get_free_page(GFP_KERNEL);
+	return vol->flusher.page;
+}
+
+void lockstep_flusher_exit(struct lockstep_volume *vol)
+{
+	free_page((unsigned long)vol->flusher.page);
 }
 
 void lockstep_flusher_forget(struct lockstep_volume *vol)
@@ -43,7 +53,7 @@ void lockstep_flusher_forget(struct lockstep_volume *vol)
 	mutex_unlock(&vol->flusher.lock);
 }
 
-static int begin(struct lockstep_volume *vol)
+static int begin(struct lockstep_volume *vol, bool reads)
 {
 	struct lockstep_flusher *f = &vol->flusher;
 
@@ -51,6 +61,7 @@ static int begin(struct lockstep_volume *vol)
 		return -ENODEV;
 	reinit_completion(&f->done);
 	f->out = true;
+	f->reads = reads;
 	f->since = jiffies;
 	f->begun = false;
 	/*
@@ -85,7 +96,7 @@ static int wait_for_end(struct lockstep_volume *vol)
 }
 
 /* What the one before was about is what ours is about, too: its error is no better than ours. */
-int lockstep_flush_disk(struct lockstep_volume *vol)
+static int flush(struct lockstep_volume *vol, bool reads)
 {
 	struct lockstep_flusher *f = &vol->flusher;
 	int err = 0;
@@ -94,7 +105,17 @@ int lockstep_flush_disk(struct lockstep_volume *vol)
 	if (f->out)
 		err = wait_for_end(vol);
 	if (!err)
-		err = begin(vol) ?: wait_for_end(vol);
+		err = begin(vol, reads) ?: wait_for_end(vol);
 	mutex_unlock(&f->lock);
 	return err;
+}
+
+int lockstep_flush_disk(struct lockstep_volume *vol)
+{
+	return flush(vol, false);
+}
+
+int lockstep_flush_try(struct lockstep_volume *vol)
+{
+	return flush(vol, true);
 }

@@ -23,15 +23,19 @@ struct lockstep_flusher {
 	struct mutex lock;
 	struct work_struct work;
 	struct completion done;
+	void *page;			/* 4 KiB, the worker's */
 	/* Under lock. */
 	bool out;			/* asked for, and nobody has seen its end */
+	bool reads;			/* as asked for: see lockstep_flush_try() */
 	/* The worker's from when it is asked for until `done`. */
 	bool begun;
 	unsigned long since;		/* jiffies: it was asked for, or then has begun */
 	int err;
 };
 
-void lockstep_flusher_init(struct lockstep_volume *vol);
+/* False: no memory. Then, too, lockstep_flusher_exit(). */
+bool lockstep_flusher_init(struct lockstep_volume *vol);
+void lockstep_flusher_exit(struct lockstep_volume *vol);
 /* Another disk is in the place of the one that it was about. Nothing is at that any more. */
 void lockstep_flusher_forget(struct lockstep_volume *vol);
 
@@ -47,5 +51,13 @@ void lockstep_flusher_forget(struct lockstep_volume *vol);
  * reported as such (diskfail.h); -ENODEV: it was given up. Positive: not so far, see above.
  */
 int lockstep_flush_disk(struct lockstep_volume *vol);
+
+/*
+ * The same, and each of the volume's devices has answered: for who is about to wait for them
+ * without a limit. A flush alone says nothing of that: without a volatile cache the block layer
+ * ends it by itself, and of metadata on another device it knows nothing. So a block of each is
+ * read; not written, because a write that comes back late would be over a newer one.
+ */
+int lockstep_flush_try(struct lockstep_volume *vol);
 
 #endif /* LOCKSTEP_FLUSH_H */

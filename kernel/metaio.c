@@ -9,13 +9,13 @@
 #include "resource.h"
 #include "volume.h"
 
-static int block_io(struct lockstep_volume *vol, u64 sect, void *block, blk_opf_t opf)
+static int block_io(struct block_device *bdev, u64 sect, void *block, blk_opf_t opf)
 {
 	struct bio_vec vec;
 	struct bio bio;
 	int err;
 
-	bio_init(&bio, vol->md.bdev, &vec, 1, opf);
+	bio_init(&bio, bdev, &vec, 1, opf);
 	bio.bi_iter.bi_sector = sect;
 	if (bio_add_page(&bio, virt_to_page(block), LOCKSTEP_SB_BYTES, offset_in_page(block)) !=
 	    LOCKSTEP_SB_BYTES)
@@ -162,7 +162,7 @@ static int load_at(struct lockstep_volume *vol, u64 dev_sect, enum meta_err *ret
 	if (!copy[1])
 		return -ENOMEM;
 	for (i = 0; i < 2; i++) {
-		io[i] = block_io(vol, layout.sb_sect[i], copy[i],
+		io[i] = block_io(vol->md.bdev, layout.sb_sect[i], copy[i],
 				 REQ_OP_READ | REQ_META | REQ_SYNC);
 		if (io[i])
 			pr_warn("%s: superblock %d unreadable: %d\n", vol->backing, i, io[i]);
@@ -209,6 +209,13 @@ int lockstep_metaio_flush_data(struct lockstep_volume *vol)
 	return blkdev_issue_flush(vol->data.bdev);
 }
 
+void lockstep_metaio_touch(struct lockstep_volume *vol, void *page)
+{
+	block_io(vol->md.bdev, vol->sb_sect[0], page, REQ_OP_READ | REQ_META | REQ_SYNC);
+	if (vol->md.bdev != vol->data.bdev)
+		block_io(vol->data.bdev, 0, page, REQ_OP_READ | REQ_SYNC);
+}
+
 int lockstep_metaio_store(struct lockstep_volume *vol)
 {
 	int target = 1 - vol->meta_copy, err;
@@ -227,7 +234,7 @@ int lockstep_metaio_store(struct lockstep_volume *vol)
 	vol->meta.write_s = READ_ONCE(vol->write_s);
 	meta_encode(&vol->meta, vol->meta_page);
 	/* PREFLUSH stands for the flush of the data where both share a device. */
-	err = block_io(vol, vol->sb_sect[target], vol->meta_page,
+	err = block_io(vol->md.bdev, vol->sb_sect[target], vol->meta_page,
 		       REQ_OP_WRITE | REQ_META | REQ_SYNC | REQ_PREFLUSH | REQ_FUA);
 	if (err) {
 		pr_err("%s: writing metadata failed: %d\n", vol->backing, err);

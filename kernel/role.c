@@ -222,7 +222,8 @@ static int close_openers(struct lockstep_resource *res, bool writable, char *why
 
 /*
  * ctl is held all the while: nobody becomes primary beside it, and nothing is written behind it. So
- * not for longer than the disk may take for any other request.
+ * not for longer than the disk may take for any other request; and tried, because the metadata
+ * write that follows has no such limit (metaio.h).
  */
 static int flush_disk(struct lockstep_volume *vol)
 {
@@ -230,7 +231,7 @@ static int flush_disk(struct lockstep_volume *vol)
 
 	lockdep_assert_held(&vol->res->ctl);
 	vol->res->wait = "a flush of the local disk";
-	err = vol->failed ? 0 : lockstep_flush_disk(vol);
+	err = vol->failed ? 0 : lockstep_flush_try(vol);
 	vol->res->wait = NULL;
 	return err;
 }

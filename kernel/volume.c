@@ -454,7 +454,6 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	init_completion(&vol->ref_done);
 	init_completion(&vol->disk_done);
 	INIT_LIST_HEAD(&vol->flushes);
-	lockstep_flusher_init(vol);
 	lockstep_ranges_init(&vol->ranges);
 	lockstep_engine_init(vol);
 	lockstep_resync_init(vol);
@@ -463,8 +462,8 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	lockstep_submits_init(&vol->submits);
 	lockstep_disk_jobs_init(&vol->zeroes);
 	vol->meta_page = (void *)get_zeroed_page(GFP_KERNEL);
-	if (!vol->meta_page)
-		goto free;
+	if (!lockstep_flusher_init(vol) || !vol->meta_page)
+		goto page;
 	if (percpu_ref_init(&vol->ref, ref_released, 0, GFP_KERNEL))
 		goto page;
 	if (percpu_ref_init(&vol->disk_ref, disk_ref_released, PERCPU_REF_ALLOW_REINIT, GFP_KERNEL))
@@ -473,8 +472,8 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 ref:
 	percpu_ref_exit(&vol->ref);
 page:
+	lockstep_flusher_exit(vol);
 	free_page((unsigned long)vol->meta_page);
-free:
 	kvfree(vol);
 	return NULL;
 }
@@ -490,6 +489,7 @@ static void volume_free(struct lockstep_volume *vol)
 	lockstep_regions_exit(vol);
 	lockstep_bitmap_exit(vol);
 	close_devices(vol);
+	lockstep_flusher_exit(vol);
 	free_page((unsigned long)vol->meta_page);
 	pr_debug("%s/%u: volume destroyed\n", vol->res->name, vol->number);
 	kvfree(vol);
@@ -732,10 +732,10 @@ void lockstep_volume_stay_locked(struct lockstep_volume *vol)
 
 /*
  * A disk that hangs would keep the removal, and ctl, in its middle, with some volumes gone and some
- * not: so it is tried by a flush, and that is not waited for without an end. What it has kept of
- * others is known without. An error is no reason to stay: it is reported by then, and such a copy
- * is not closed as clean. A trial that found no worker says nothing of the disk, and that is no
- * reason to go: closing would wait for it without a limit.
+ * not: so it is tried, and that is not waited for without an end. What it has kept of others is
+ * known without. An error is no reason to stay: it is reported by then, and such a copy is not
+ * closed as clean. A trial that found no worker says nothing of the disk, and that is no reason to
+ * go: closing would wait for it without a limit. One that hangs only from here on is waited for.
  */
 int lockstep_volume_may_go_locked(struct lockstep_volume *vol, char *why, size_t len)
 {
@@ -746,7 +746,7 @@ int lockstep_volume_may_go_locked(struct lockstep_volume *vol, char *why, size_t
 	kept = (vol->failed && !lockstep_disk_is_left(vol)) || lockstep_volume_strays(vol);
 	if (!kept && !vol->failed) {
 		vol->res->wait = "a flush of the local disk";
-		tried = lockstep_flush_disk(vol);
+		tried = lockstep_flush_try(vol);
 		vol->res->wait = NULL;
 	}
 	if (tried == LOCKSTEP_FLUSH_UNTRIED) {

@@ -30,6 +30,11 @@ class Hangs(Mirror):
     def answer(self, m):
         m.sh("dmsetup resume --noudevsync data")
 
+    def cache(self, m, mode):
+        """Written through, an empty flush ends by itself, and says nothing of the disk."""
+        m.sh(f"echo '{mode}' >/sys/block/dm-$(dmsetup info -c --noheadings -o minor data)"
+             "/queue/write_cache")
+
     def write(self, m, at_mib):
         return m.start(f"dd if=/dev/urandom of={DEVICE} bs=4k count=1 seek=$(({at_mib} << 8)) "
                        "oflag=direct")
@@ -139,6 +144,21 @@ def demoted(lab, m):
     m.attach(m.a)
     m.promote(m.a)
     m.quiet()
+
+
+def cacheless(lab, m):
+    """The same of disks to which no flush gets."""
+    for x in (m.a, m.b):
+        m.cache(x, "write through")
+    m.hang(m.b)
+    t = Tries(lab, m.b)
+    t.refused("lockstep down r0", "/dev/mapper/data", "does not answer", moves=True)
+    t.done()
+    m.answer(m.b)
+    m.quiet()
+    demoted(lab, m)
+    for x in (m.a, m.b):
+        m.cache(x, "write back")
 
 
 def pulled(lab, m):
@@ -261,6 +281,7 @@ def run(lab):
     secondary(lab, m)
     primary(lab, m)
     demoted(lab, m)
+    cacheless(lab, m)
     pulled(lab, m)
     again(lab, m)
     verified(lab, m)
