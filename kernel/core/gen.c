@@ -49,6 +49,11 @@ static bool knows_regions(const struct gen_view *v)
 	return has(v, LOCKSTEP_MF_REGIONS_VALID);
 }
 
+static bool knows_all(const struct gen_view *a, const struct gen_view *b)
+{
+	return knows_marks(a) && knows_regions(a) && knows_marks(b) && knows_regions(b);
+}
+
 /* What was marked and lost counts only where something can have been marked: away from the peer. */
 static bool has_marks(const struct gen_view *v)
 {
@@ -121,10 +126,22 @@ static bool are_own_marks_known(const struct gen_view *target)
 	return knows_marks(target) || is_unclean(target);
 }
 
+/*
+ * Is the target where the source came through after the two parted? Only a resync brings one there
+ * from where they did, so the source had marked by then what it had written alone; and its marks
+ * have been kept since. That the parting was the earlier one of the two is in the target's history.
+ */
+static bool came_through(const struct gen_view *source, const struct gen_view *target)
+{
+	return source->since_id && !target->since_id && in_history(target, source->since_id) &&
+	       in_history(source, target->current_id);
+}
+
 /* The target is half-way through a resync from this source, or from its past, or went back there */
 static bool can_continue(const struct gen_view *source, const struct gen_view *target)
 {
-	if (target->current_id != source->current_id && target->current_id != source->since_id)
+	if (target->current_id != source->current_id && target->current_id != source->since_id &&
+	    !came_through(source, target))
 		return false;
 	/* One that surrendered may have been primary, alone, when it crashed. */
 	if (is_crashed(target) && !knows_regions(target))
@@ -211,13 +228,10 @@ static struct gen_result compare_crashed(const struct gen_view *s, const struct 
 static struct gen_result compare_restarted(const struct gen_view *s, const struct gen_view *p)
 {
 	bool s_first = s->node_id < p->node_id;
-	bool known;
 
-	if (is_unclean(s) && is_unclean(p)) {
-		known = knows_marks(s) && knows_regions(s) && knows_marks(p) && knows_regions(p);
-		return s_first ? to_peer(known, GEN_RULE_RESTART_BOTH) :
-				 from_peer(known, GEN_RULE_RESTART_BOTH);
-	}
+	if (is_unclean(s) && is_unclean(p))
+		return s_first ? to_peer(knows_all(s, p), GEN_RULE_RESTART_BOTH) :
+				 from_peer(knows_all(s, p), GEN_RULE_RESTART_BOTH);
 	if (is_unclean(s))
 		return from_peer(knows_marks(p) && knows_regions(p), GEN_RULE_RESTART_SELF);
 	return to_peer(knows_marks(s) && knows_regions(s), GEN_RULE_RESTART_PEER);
@@ -274,9 +288,9 @@ static struct gen_result compare_different(const struct gen_view *s, const struc
 	if (s->since_id && s->since_id == p->since_id)
 		return answer(GEN_SPLIT, GEN_RULE_SPLIT);
 	if (s_past && !p_past)
-		return from_peer(false, GEN_RULE_HISTORY_PEER);
+		return from_peer(came_through(p, s) && can_catch_up(p, s), GEN_RULE_HISTORY_PEER);
 	if (p_past && !s_past)
-		return to_peer(false, GEN_RULE_HISTORY_SELF);
+		return to_peer(came_through(s, p) && can_catch_up(s, p), GEN_RULE_HISTORY_SELF);
 	if (has_common_generation(s, p))
 		return answer(GEN_SPLIT, GEN_RULE_SPLIT_HISTORY);
 	return answer(GEN_UNRELATED, GEN_RULE_UNRELATED);

@@ -51,9 +51,9 @@
  *                     irrelevant)
  *   incons-self/peer  one is not CONSISTENT (half-way      from the other; by marks if the
  *                     through a resync, or                 target's current is the source's
- *                     surrendered)                         current or since; needs M(both); target
- *                                                          CRASHED_PRIMARY: needs R(target); any
- *                                                          UNCLEAN: see (a)
+ *                     surrendered)                         current or since, or (c); needs M(both);
+ *                                                          target CRASHED_PRIMARY: needs
+ *                                                          R(target); any UNCLEAN: see (a)
  *   -- equal current --
  *   crash-self/peer   exactly one is CRASHED_PRIMARY, the  the other one is the source: the
  *                     other is not UNCLEAN                 crashed one's volatile cache may have
@@ -82,9 +82,10 @@
  *   since-self        S.since == P.current                 the mirror image
  *   split             S.since == P.since != 0, or both of  SPLIT
  *                     the two above
- *   history-peer      S.current in P.history (not both     target, full
- *                     ways)
- *   history-self      P.current in S.history (not both     source, full
+ *   history-peer      S.current in P.history (not both     target; by marks if S.since == 0 and
+ *                     ways)                                P.since in S.history, see (c), with
+ *                                                          what since-peer needs; else full
+ *   history-self      P.current in S.history (not both     the mirror image
  *                     ways)
  *   split-history     any of S's generations is one of     SPLIT
  *                     P's
@@ -97,6 +98,13 @@
  * (b) The side without a disk is a primary whose writes and reads go through the other one. All it
  *     ever completed is there (state.h, [S6]), unless that one went on for itself, which takes
  *     SERVING away, or lost what was in its cache.
+ *
+ * (c) P was left behind at P.since and came through S.current later. S has been at P.since, and is
+ *     where P was afterwards, which only a resync from P can have done: P did not hear that it
+ *     ended, and wrote on in a new generation. All that while P has kept its marks, since P.since,
+ *     and of what it copied it took back only what S had flushed; so they name at least what
+ *     differs now. Without P.since in its history S may be a copy from before that, restored, and
+ *     of what was written between the two P's marks know nothing.
  *
  * M(target) is needed where a target was closed in an orderly way but its marks could not be kept:
  * it may have had some of its own that it never got to hand over.

@@ -33,6 +33,16 @@ static struct gen_view view(u32 node, u64 current, u64 since, u64 history, u32 f
 	return v;
 }
 
+/* By marks with another's past, if that has been where the source left it behind. */
+static void check_past(const struct gen_view *source, const struct gen_view *target)
+{
+	assert_true(source->since_id && !target->since_id);
+	assert_int_equal(source->since_id, target->history[0]);
+	assert_int_equal(target->current_id, source->history[0]);
+	assert_true(source->flags & M);
+	assert_true(!((source->flags | target->flags) & U) || source->flags & R);
+}
+
 static void check_pair(const struct gen_view *a, const struct gen_view *b)
 {
 	struct gen_result x = gen_compare(a, b), y = gen_compare(b, a);
@@ -50,6 +60,8 @@ static void check_pair(const struct gen_view *a, const struct gen_view *b)
 	if (a->no_disk || b->no_disk)
 		assert_true(gen_verdict_is_source(x.verdict) || gen_verdict_is_target(x.verdict) ||
 			    x.verdict == GEN_INCONSISTENT);
+	if (x.rule == GEN_RULE_HISTORY_SELF && x.verdict == GEN_SOURCE)
+		check_past(a, b);
 	/* A primary with all of it is no target for marks alone, whoever has them. */
 	if (!gen_verdict_is_source(x.verdict) && a->flags & NOW && !(b->flags & NOW))
 		assert_true(x.rule != GEN_RULE_MARKS_SELF && x.rule != GEN_RULE_MARKS_PEER &&
@@ -207,6 +219,36 @@ static void rows(void **state)
 	assert_int_equal(gen_compare(&table[1].self, &table[1].peer).adopt_id, 7);
 }
 
+/* It wrote on without having heard that the resync had ended. */
+static void came_through(void **state)
+{
+	const struct row table[] = {
+		{ V1(6, 0, 5, C | M, 0), V2(7, 5, 6, C | M, 2), GEN_RULE_HISTORY_PEER, GEN_TARGET },
+		{ V1(6, 0, 5, C | M, 0), V2(7, 5, 6, C, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(6, 0, 5, C, 0), V2(7, 5, 6, C | M, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(6, 0, 5, C | U, 0), V2(7, 5, 6, C | MR, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET },
+		{ V1(6, 0, 5, C | U, 0), V2(7, 5, 6, C | M, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(6, 0, 5, C | P | M, 0), V2(7, 5, 6, C | MR, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(6, 0, 5, C | M, 0), V2(7, 5, 6, C | U | MR, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+		/* Half-way from there; and one that was never where the two parted, or is alone. */
+		{ V1(6, 0, 5, M, 0), V2(7, 5, 6, C | M, 2), GEN_RULE_INCONS_SELF, GEN_TARGET },
+		{ V1(6, 0, 4, C | M, 0), V2(7, 5, 6, C | M, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(6, 0, 4, M, 0), V2(7, 5, 6, C | M, 2), GEN_RULE_INCONS_SELF, GEN_TARGET_FULL },
+		{ V1(6, 4, 5, C | M, 1), V2(7, 5, 6, C | M, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+	};
+
+	(void)state;
+	check_rows(table, ARRAY_SIZE(table));
+}
+
 /* Marks are left, and one of the two is primary: it has all that was completed, like the other. */
 static void marks_beside_a_primary(void **state)
 {
@@ -317,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows),
+		cmocka_unit_test(came_through),
 		cmocka_unit_test(marks_beside_a_primary),
 		cmocka_unit_test(surrendered),
 		cmocka_unit_test(without_a_disk),
