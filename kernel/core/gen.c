@@ -263,8 +263,18 @@ struct gen_result gen_by_marks(const struct gen_view *s, const struct gen_view *
 	return source ? to_peer(s_known && p_known, rule) : from_peer(s_known && p_known, rule);
 }
 
+/* Primary again, in a life after the one it did not close. */
+static bool is_resumed(const struct gen_view *v)
+{
+	return is_primary(v) && is_unclean(v);
+}
+
 static struct gen_result compare_equal(const struct gen_view *s, const struct gen_view *p)
 {
+	if (is_resumed(s) && !is_primary(p))
+		return to_peer(knows_all(s, p), GEN_RULE_PRIMARY_SELF);
+	if (is_resumed(p) && !is_primary(s))
+		return from_peer(knows_all(s, p), GEN_RULE_PRIMARY_PEER);
 	if (is_crashed(s) || is_crashed(p))
 		return compare_crashed(s, p);
 	if (is_unclean(s) || is_unclean(p))
@@ -366,6 +376,8 @@ static const struct {
 	[GEN_RULE_NO_DISK_SELF]	= { "no-disk-self", GEN_RULE_NO_DISK_PEER },
 	[GEN_RULE_NO_DISK_PEER]	= { "no-disk-peer", GEN_RULE_NO_DISK_SELF },
 	[GEN_RULE_NO_DISK_STALE] = { "no-disk-stale", GEN_RULE_NO_DISK_STALE },
+	[GEN_RULE_PRIMARY_SELF]	= { "primary-self", GEN_RULE_PRIMARY_PEER },
+	[GEN_RULE_PRIMARY_PEER]	= { "primary-peer", GEN_RULE_PRIMARY_SELF },
 	[GEN_RULE_GROUP_SELF]	= { "group-self", GEN_RULE_GROUP_PEER },
 	[GEN_RULE_GROUP_PEER]	= { "group-peer", GEN_RULE_GROUP_SELF },
 };

@@ -51,10 +51,12 @@
  *                     irrelevant)
  *   incons-self/peer  one is not CONSISTENT (half-way      from the other; by marks if the
  *                     through a resync, or                 target's current is the source's
- *                     surrendered)                         current or since, or (c); needs M(both);
+ *                     surrendered)                         current or since, or (d); needs M(both);
  *                                                          target CRASHED_PRIMARY: needs
  *                                                          R(target); any UNCLEAN: see (a)
  *   -- equal current --
+ *   primary-self/peer exactly one is PRIMARY now, and    the primary is the source: see (c);
+ *                     UNCLEAN                              needs M and R(both)
  *   crash-self/peer   exactly one is CRASHED_PRIMARY, the  the other one is the source: the
  *                     other is not UNCLEAN                 crashed one's volatile cache may have
  *                                                          lost acknowledged writes; needs M and
@@ -83,7 +85,7 @@
  *   split             S.since == P.since != 0, or both of  SPLIT
  *                     the two above
  *   history-peer      S.current in P.history (not both     target; by marks if S.since == 0 and
- *                     ways)                                P.since in S.history, see (c), with
+ *                     ways)                                P.since in S.history, see (d), with
  *                                                          what since-peer needs; else full
  *   history-self      P.current in S.history (not both     the mirror image
  *                     ways)
@@ -99,7 +101,15 @@
  *     ever completed is there (state.h, [S6]), unless that one went on for itself, which takes
  *     SERVING away, or lost what was in its cache.
  *
- * (c) P was left behind at P.since and came through S.current later. S has been at P.since, and is
+ * (c) Its doubts are of an earlier life, and the other one has settled them: a copy that did not
+ *     close is promoted only in a generation that it went on to without the other, or by force,
+ *     which clears them (state.h, OUTDATED); and into that generation nothing but a resync from
+ *     this life of the primary has brought the other one. Its end was not heard here, or the flags
+ *     would be gone. So each has what was completed, but for what the other's cache lost since; and
+ *     what the application has seen is what the primary has. As the target it would be refused, and
+ *     the two would stay apart until its next write.
+ *
+ * (d) P was left behind at P.since and came through S.current later. S has been at P.since, and is
  *     where P was afterwards, which only a resync from P can have done: P did not hear that it
  *     ended, and wrote on in a new generation. All that while P has kept its marks, since P.since,
  *     and of what it copied it took back only what S had flushed; so they name at least what
@@ -180,6 +190,9 @@ enum gen_rule {
 	/* never of gen_compare(): the other volumes decide (gengroup.h, G3) */
 	GEN_RULE_GROUP_SELF,
 	GEN_RULE_GROUP_PEER,
+	/* and of gen_compare() again */
+	GEN_RULE_PRIMARY_SELF,
+	GEN_RULE_PRIMARY_PEER,
 	GEN_RULE_NR
 };
 

@@ -22,7 +22,7 @@ static struct gen_view seen(const struct gen_view *v, u32 doubts, bool back)
 {
 	struct gen_view r = *v;
 
-	if (r.current_id && !r.no_disk)
+	if (r.current_id && !r.no_disk && !(r.flags & LOCKSTEP_MF_PRIMARY))
 		r.flags |= doubts;
 	if (back) {
 		r.current_id = r.since_id;

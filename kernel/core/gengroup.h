@@ -9,7 +9,8 @@
  *
  *   [G1] A side that closed in no orderly way, or crashed as primary, by what one of its volumes
  *        says, did so with all of them. Half of a promotion (or demotion, or `down`) is no reason
- *        to take one volume from here and another one from there.
+ *        to take one volume from here and another one from there. But not with one that is PRIMARY
+ *        now: it is in use, and another one's disk was attached beside it, after it had failed.
  *   [G2] half narrowed: side X died as primary between noting "I go on without the peer" (P4) on
  *        its first volume and on its last. Nothing was completed in that generation: the writes
  *        that wanted it are held until it is durable on every volume. So where it is noted it

@@ -142,7 +142,7 @@ enum meta_err meta_grow(const struct meta *m, u64 data_dev_sect, u64 meta_dev_se
 /*
  * Go on without the peer. Where we did so already it may have got as far as our current generation
  * since, by a resync of which we did not hear the end, or it may not: `since` stays, for the marks
- * are of all that came after it, and the history has the other one (gen.h, c).
+ * are of all that came after it, and the history has the other one (gen.h, d).
  */
 void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id);
 /*

@@ -17,6 +17,7 @@
 static const u32 flag_sets[] = {
 	C | M, C, C | M | R, C | U, C | U | M, C | U | M | R, C | P, C | P | M, C | P | M | R,
 	M, 0, U | M, P | M, P | M | R, U | M | R, CLEAN, CLEAN | C | M, NOW | C | M, NOW | C,
+	NOW | C | P | M | R, NOW | C | P | M, NOW | C | U | M | R, NOW | C | U,
 };
 
 #define SERVING	LOCKSTEP_MF_SERVING
@@ -31,6 +32,16 @@ static struct gen_view view(u32 node, u64 current, u64 since, u64 history, u32 f
 	};
 
 	return v;
+}
+
+/* A primary has what was completed in its generation, whatever happened in an earlier life. */
+static void check_primary(const struct gen_view *a, const struct gen_view *b, enum gen_verdict v)
+{
+	bool whole = a->flags & C && !(a->flags & CLEAN) && !a->no_disk && !b->no_disk;
+
+	if (whole && a->current_id && a->current_id == b->current_id && a->flags & NOW &&
+	    !(b->flags & NOW))
+		assert_false(gen_verdict_is_target(v));
 }
 
 /* By marks with another's past, if that has been where the source left it behind. */
@@ -60,6 +71,7 @@ static void check_pair(const struct gen_view *a, const struct gen_view *b)
 	if (a->no_disk || b->no_disk)
 		assert_true(gen_verdict_is_source(x.verdict) || gen_verdict_is_target(x.verdict) ||
 			    x.verdict == GEN_INCONSISTENT);
+	check_primary(a, b, x.verdict);
 	if (x.rule == GEN_RULE_HISTORY_SELF && x.verdict == GEN_SOURCE)
 		check_past(a, b);
 	/* A primary with all of it is no target for marks alone, whoever has them. */
@@ -270,6 +282,33 @@ static void marks_beside_a_primary(void **state)
 	check_rows(table, ARRAY_SIZE(table));
 }
 
+/* It crashed, became primary again alone, and the end of the resync to the peer was not heard. */
+static void primary_again(void **state)
+{
+	const struct row table[] = {
+		{ V1(5, 0, 0, C | MR, 0), V2(5, 4, 0, C | P | MR | NOW, 3), GEN_RULE_PRIMARY_PEER,
+		  GEN_TARGET },
+		{ V1(5, 0, 0, C | MR, 0), V2(5, 4, 0, C | U | MR | NOW, 0), GEN_RULE_PRIMARY_PEER,
+		  GEN_TARGET },
+		{ V1(5, 0, 0, C | U | MR, 0), V2(5, 4, 0, C | U | MR | NOW, 3),
+		  GEN_RULE_PRIMARY_PEER, GEN_TARGET },
+		{ V1(5, 0, 0, C | P | MR, 0), V2(5, 4, 0, C | P | MR | NOW, 3),
+		  GEN_RULE_PRIMARY_PEER, GEN_TARGET },
+		{ V1(5, 0, 0, C | M, 0), V2(5, 4, 0, C | P | MR | NOW, 3), GEN_RULE_PRIMARY_PEER,
+		  GEN_TARGET_FULL },
+		{ V1(5, 0, 0, C | MR, 0), V2(5, 4, 0, C | P | M | NOW, 3), GEN_RULE_PRIMARY_PEER,
+		  GEN_TARGET_FULL },
+		/* Half a copy is none; and of two primaries each has its doubts. */
+		{ V1(5, 0, 0, MR, 0), V2(5, 4, 0, C | P | MR | NOW, 3), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET },
+		{ V1(5, 0, 0, C | MR | NOW, 0), V2(5, 4, 0, C | P | MR | NOW, 3),
+		  GEN_RULE_CRASH_PEER, GEN_SOURCE },
+	};
+
+	(void)state;
+	check_rows(table, ARRAY_SIZE(table));
+}
+
 /* What is left of a copy that gave up what it wrote; how far it went back and what it lost. */
 static void surrendered(void **state)
 {
@@ -361,6 +400,7 @@ int main(void)
 		cmocka_unit_test(rows),
 		cmocka_unit_test(came_through),
 		cmocka_unit_test(marks_beside_a_primary),
+		cmocka_unit_test(primary_again),
 		cmocka_unit_test(surrendered),
 		cmocka_unit_test(without_a_disk),
 		cmocka_unit_test(every_pair_mirrors),

@@ -546,11 +546,34 @@ static void marks_follow(void **state)
 	one_way(a, b, GEN_SOURCE);
 }
 
+/* A disk is attached under a primary that works through the peer: alone it has crashed. */
+static void attached_beside(void **state)
+{
+	struct gen_view a[2], b[2];
+	struct gen_result r[2], m[2];
+
+	(void)state;
+	for (u32 marks = 0; marks < 4; marks++) {
+		a[0] = side(1, 7, 0, LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY);
+		b[0] = side(0, 8, 1, LOCKSTEP_MF_SERVING);
+		b[0].since_id = 7;
+		a[1] = side(1, 7, marks & 1, LOCKSTEP_MF_PRIMARY);
+		b[1] = side(0, 7, marks >> 1, 0);
+		assert_true(gen_compare_group(a, b, 2, r));
+		assert_true(gen_compare_group(b, a, 2, m));
+		assert_int_equal(r[0].verdict, GEN_TARGET);
+		assert_int_equal(r[1].verdict, marks ? GEN_TARGET : GEN_NONE);
+		for (u32 v = 0; v < 2; v++)
+			assert_int_equal(m[v].verdict, gen_mirror(r[v].verdict));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_volumes_go_together),
 		cmocka_unit_test(marks_follow),
+		cmocka_unit_test(attached_beside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

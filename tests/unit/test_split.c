@@ -145,6 +145,11 @@ static void check_verdict(const struct pair *p, struct gen_result r)
 			 gen_rule_name(r.rule));
 	from_past += (r.rule == GEN_RULE_HISTORY_SELF && r.verdict == GEN_SOURCE) ||
 		     (r.rule == GEN_RULE_HISTORY_PEER && r.verdict == GEN_TARGET);
+	if (both && a->m.current_gen.id == b->m.current_gen.id &&
+	    (a->m.flags ^ b->m.flags) & LOCKSTEP_MF_PRIMARY &&
+	    (a->m.flags & LOCKSTEP_MF_PRIMARY ? gen_verdict_is_target(r.verdict) :
+						gen_verdict_is_source(r.verdict)))
+		fail_msg("a primary with all of it is the target (%s)", gen_rule_name(r.rule));
 	if (r.verdict == GEN_SPLIT && !(a->apart && b->apart))
 		fail_msg("a split of two that did not part (%s)", gen_rule_name(r.rule));
 	if (r.verdict == GEN_UNRELATED && p->met && !a->forced && !b->forced)
