@@ -96,6 +96,7 @@ struct lockstep_resource {
 	u32 fencing;			/* enum lockstep_fencing */
 	/* one more with each session that is opened: an outcome of fencing is about one of them */
 	u32 fence_round;
+	u64 tried_id;			/* of a generation that is not on every disk: gengroup.h */
 	/* what ctl's owner waits for, NULL: nothing; read without it */
 	const char *wait;
 	/* what a command waits for that has let ctl go, for the peer: lockstep_resource_waits */

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include "diskfail.h"
+#include "gengroup.h"
 #include "metaio.h"
 #include "report.h"
 #include "request.h"
@@ -45,7 +46,8 @@ static struct lockstep_session *session_locked(struct lockstep_resource *res)
 
 struct meta_change {
 	u32 effects;
-	u64 id;			/* of a new generation, the same on every volume of the resource */
+	/* of a new generation, the same on every volume of the resource (gengroup.h, G2) */
+	u64 id;
 	struct lockstep_session *session;
 };
 
@@ -318,6 +320,8 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 
 	if (!(effects & META_EFFECTS))
 		return 0;
+	if (effects & (STATE_EFF_META_NARROW | STATE_EFF_META_SOURCE))
+		c.id = gen_group_id(&res->tried_id, c.id);
 	res->wait = "metadata on the local disk";
 	resource_for_each_volume(res, i, vol)
 		note_before(vol);
@@ -331,6 +335,8 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 	}
 	if (err)
 		undo(res, i);
+	else if (!(effects & STATE_EFF_META_OUTDATED))	/* store() may have written none */
+		res->tried_id = 0;
 	res->wait = NULL;
 	resource_for_each_volume(res, i, vol)
 		WRITE_ONCE(vol->stale, copy_of(vol) != STATE_COPY_UP_TO_DATE);

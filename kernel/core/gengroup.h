@@ -15,7 +15,8 @@
  *        its first volume and on its last. Nothing was completed in that generation: the writes
  *        that wanted it are held until it is durable on every volume. So where it is noted it
  *        counts for nothing, and the volume is compared as if it were not: by the flag NARROWED,
- *        which says that `current` came straight from `since`.
+ *        which says that `current` came straight from `since`. All that are noted have the same
+ *        id, or it was not one narrowing; so one that a disk refused is tried again by its id.
  *   [G3] half synced: the target Y noted the end of a resync on some volumes and not on others, or
  *        has a new disk for one of them. The up-to-date set is X alone until all are done, so X is
  *        the source of those that are done as well, though they, each by itself, would be taken
@@ -41,5 +42,17 @@
  */
 bool gen_compare_group(const struct gen_view *self, const struct gen_view *peer, u32 nr,
 		       struct gen_result *ret);
+
+/*
+ * [G2] The id to go on with. *tried is the resource's, 0 once every disk has been written since: a
+ * disk that refused an id may have it all the same, and may refuse what was to take it back. Such
+ * an id is in nobody's hello, so using it again confuses nobody.
+ */
+static inline u64 gen_group_id(u64 *tried, u64 fresh)
+{
+	if (!*tried)
+		*tried = fresh;
+	return *tried;
+}
 
 #endif /* LOCKSTEP_CORE_GENGROUP_H */

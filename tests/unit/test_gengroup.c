@@ -568,12 +568,99 @@ static void attached_beside(void **state)
 	}
 }
 
+/* ---- a narrowing that is tried again, on disks that refuse what they take, or take it anyway */
+
+#define DISKS	3u
+
+static struct attempts {
+	struct meta m[DISKS], disk[DISKS];
+	u64 tried, fresh;
+	u32 writes, dies_at;
+	u64 outcomes;			/* of each write: two bits */
+} at;
+
+/* status.c, store(); false: an error */
+static bool put(u32 v)
+{
+	u32 outcome = at.outcomes >> 2 * (at.writes % 32) & 3;
+
+	if (at.writes++ >= at.dies_at)
+		return true;
+	if (outcome != 1)
+		at.disk[v] = at.m[v];
+	return outcome != 1 && outcome != 2;
+}
+
+/* status.c, run_meta() */
+static bool attempt(void)
+{
+	u64 id = gen_group_id(&at.tried, ++at.fresh);
+	struct meta before[DISKS];
+	u32 v, i;
+
+	memcpy(before, at.m, sizeof(before));
+	for (v = 0; v < DISKS; v++) {
+		meta_gen_narrow(&at.m[v], 0, id);
+		if (!put(v))
+			break;
+	}
+	if (v == DISKS)
+		return true;
+	memcpy(at.m, before, sizeof(before));
+	for (i = 0; i <= v; i++)
+		(void)put(i);
+	return false;
+}
+
+static void check_attempts(void)
+{
+	struct gen_view a[DISKS], b[DISKS];
+	struct gen_result r[DISKS];
+	u32 noted = 0, v;
+
+	for (v = 0; v < DISKS; v++) {
+		(void)meta_attach(&at.disk[v]);
+		a[v] = side(0, at.disk[v].current_gen.id, 0, at.disk[v].flags);
+		a[v].since_id = at.disk[v].peer[0].since.id;
+		b[v] = side(1, 1 + v, 0, 0);
+		noted += a[v].since_id != 0;
+	}
+	if (!gen_compare_group(a, b, DISKS, r))
+		fail_msg("two directions: dies at write %u, outcomes %llx", at.dies_at,
+			 (unsigned long long)at.outcomes);
+	for (v = 0; v < DISKS; v++)
+		assert_int_equal(r[v].verdict, noted == DISKS ? GEN_SOURCE : GEN_TARGET);
+}
+
+static void narrowed_again(void **state)
+{
+	u32 half = 0;
+
+	(void)state;
+	for (rnd = 1, seed = 0; seed < SEEDS; seed++) {
+		memset(&at, 0, sizeof(at));
+		at.fresh = 100;
+		at.dies_at = roll(16);
+		at.outcomes = (u64)roll(1u << 31) << 32 | roll(1u << 31);
+		for (u32 v = 0; v < DISKS; v++) {
+			at.m[v].current_gen.id = 1 + v;
+			at.m[v].flags = WHOLE | LOCKSTEP_MF_ATTACHED | LOCKSTEP_MF_PRIMARY;
+			at.disk[v] = at.m[v];
+		}
+		while (at.writes < at.dies_at && !attempt())
+			half += at.writes < at.dies_at;
+		check_attempts();
+	}
+	assert_true(half > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_volumes_go_together),
 		cmocka_unit_test(marks_follow),
 		cmocka_unit_test(attached_beside),
+		cmocka_unit_test(narrowed_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
