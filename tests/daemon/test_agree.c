@@ -222,11 +222,28 @@ static u64 split_id(void)
 	return id;
 }
 
-/* Both sides name a split by one number, which is another one after all that may have written. */
+/* Does the number say that the dialler, or the listener, would lose something else than by `id`? */
+static void expect_loss(u64 id, bool dialler, bool listener)
+{
+	assert_int_equal(!agree_split_same(id, split_id(), true), dialler);
+	assert_int_equal(!agree_split_same(id, split_id(), false), listener);
+}
+
+/*
+ * Both sides name a split by one number, which is another one after all that may have written; and
+ * says of which side that is so.
+ */
 static void test_split_id(void **state)
 {
-	u64 *const field[] = { &s.v[0][1].meta_seq, &s.v[1][0].meta_seq, &s.v[0][0].current_id,
-			       &s.v[1][1].since_id };
+	struct {
+		u64 *field;
+		bool dialler, listener;
+	} const change[] = {
+		{ &s.v[0][1].meta_seq, true, false },
+		{ &s.v[1][0].meta_seq, false, true },
+		{ &s.v[0][0].current_id, true, true },
+		{ &s.v[1][1].since_id, true, true },
+	};
 	u64 id;
 
 	(void)state;
@@ -239,15 +256,19 @@ static void test_split_id(void **state)
 		s.v[i][0].meta_seq = s.v[i][1].meta_seq = 40 + i;
 	}
 	id = split_id();
-	for (u32 i = 0; i < ARRAY_SIZE(field); i++) {
-		++*field[i];
+	for (u32 i = 0; i < ARRAY_SIZE(change); i++) {
+		++*change[i].field;
 		assert_true(split_id() != id);
-		--*field[i];
+		expect_loss(id, change[i].dialler, change[i].listener);
+		--*change[i].field;
 		assert_true(split_id() == id);
 	}
-	s.h[1].h.role = LOCKSTEP_ROLE_PRIMARY;
-	assert_true(split_id() != id);
-	s.h[1].h.role = LOCKSTEP_ROLE_SECONDARY;
+	for (u32 i = 0; i < 2; i++) {
+		s.h[i].h.role = LOCKSTEP_ROLE_PRIMARY;
+		assert_true(split_id() != id);
+		expect_loss(id, i == 0, i == 1);
+		s.h[i].h.role = LOCKSTEP_ROLE_SECONDARY;
+	}
 	/* What goes on by itself does not change it: whoever is to be kept may be writing. */
 	s.v[0][0].oos_bits++;
 	s.h[0].h.boot_id++;

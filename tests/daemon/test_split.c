@@ -192,7 +192,7 @@ static void test_refusals(void **state)
 	split(p);
 	/* Another split than the one that was looked at. */
 	q = question(p, ALICE, CTL_KEEP_HERE);
-	q.split_id++;
+	q.split_id = ~q.split_id;
 	assert_string_equal(pair_request(p, ALICE, &q).e.code, "split-changed");
 	/* The kernel says no: so does whoever was asked, and all is as it was. */
 	strcpy(B->refuse_surrender, "the disk of bob takes nothing");
@@ -273,6 +273,31 @@ static void test_written_meanwhile(void **state)
 	assert_string_equal(resolve(p, ALICE, CTL_KEEP_HERE).e.what, "");
 	until(p, are_connected);
 	assert_int_equal(B->surrenders, 1);
+}
+
+/* Whoever is kept may be promoted and demoted: what the other one loses has not changed. */
+static void test_kept_meanwhile(void **state)
+{
+	struct pair *p = *state;
+	struct ctl_request q[2];
+
+	split(p);
+	q[0] = question(p, ALICE, CTL_KEEP_HERE);
+	q[1] = question(p, BOB, CTL_KEEP_HERE);
+	for (int i = 0; i < 3; i++) {
+		u64 id = pair_facts(p, BOB).split.id;
+
+		pair_must(p, ALICE, i & 1 ? CTL_DEMOTE : CTL_PROMOTE);
+		while (pair_facts(p, BOB).split.id == id || !both_know(p))
+			pair_run(p, 20);
+		/* What it has to lose is not what bob was shown. */
+		assert_string_equal(pair_request(p, BOB, &q[1]).e.code, "split-changed");
+	}
+	expect_untouched(p);
+	assert_string_equal(pair_request(p, ALICE, &q[0]).e.what, "");
+	until(p, are_connected);
+	assert_int_equal(B->surrenders, 1);
+	assert_int_equal(A->surrenders, 0);
 }
 
 /* A new hello about the same names the same split: nobody is told to look again for nothing. */
@@ -526,6 +551,7 @@ int main(void)
 		TEST(test_resolve),
 		TEST(test_refusals),
 		TEST(test_written_meanwhile),
+		TEST(test_kept_meanwhile),
 		TEST(test_same_again),
 		TEST(test_crossing),
 		TEST(test_dies),

@@ -3,8 +3,8 @@
  * A split brain is resolved by throwing away what one side wrote. So it is said first what that is,
  * and asked; and the daemon gets the number of the split that was shown, so that nothing is thrown
  * away that was not. The side that gives up has to be secondary from before it is shown: the number
- * changes with each change of role, so with whatever it could have written after, and what is saved
- * after it was shown is all there is.
+ * changes with each change of its role, so with whatever it could have written after, and what is
+ * saved after it was shown is all there is.
  */
 #include <stdio.h>
 #include <unistd.h>

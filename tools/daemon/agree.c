@@ -258,20 +258,40 @@ static u64 mix(u64 h, u64 v)
 	return h;
 }
 
+/*
+ * What `loser` would lose: all that it has, so whatever may have been written there changes it. Of
+ * the winner only which copy it is: who keeps that keeps also what is written to it meanwhile. Not
+ * its role: the loser's alone can forbid anything. And not its sequence, which moves with the role,
+ * and that, under auto_promote, with each program that opens the device: a question that came
+ * between two of them would be refused, again and again, though nothing would be lost unseen.
+ */
+static u32 loss(const struct hello *loser, const struct hello *winner)
+{
+	u64 h = mix(0xcbf29ce484222325ull, loser->h.role);
+
+	for (u32 i = 0; i < loser->h.nr_volumes; i++) {
+		h = mix(h, loser->v[i].current_id);
+		h = mix(h, loser->v[i].since_id);
+		h = mix(h, loser->v[i].meta_seq);
+	}
+	for (u32 i = 0; i < winner->h.nr_volumes; i++) {
+		h = mix(h, winner->v[i].current_id);
+		h = mix(h, winner->v[i].since_id);
+	}
+	h ^= h >> 32;
+	return (u32)h ? (u32)h : 1;
+}
+
 u64 agree_split_id(const struct hello *mine, const struct hello *theirs, bool dialler)
 {
-	const struct hello *side[2] = { dialler ? mine : theirs, dialler ? theirs : mine };
-	u64 h = 0xcbf29ce484222325ull;
+	const struct hello *first = dialler ? mine : theirs, *second = dialler ? theirs : mine;
 
-	for (int s = 0; s < 2; s++) {
-		h = mix(h, side[s]->h.role);
-		for (u32 i = 0; i < side[s]->h.nr_volumes; i++) {
-			h = mix(h, side[s]->v[i].current_id);
-			h = mix(h, side[s]->v[i].since_id);
-			h = mix(h, side[s]->v[i].meta_seq);
-		}
-	}
-	return h ? h : 1;
+	return (u64)loss(second, first) << 32 | loss(first, second);
+}
+
+bool agree_split_same(u64 a, u64 b, bool dialler_loses)
+{
+	return dialler_loses ? (u32)a == (u32)b : a >> 32 == b >> 32;
 }
 
 /* Nobody has what a primary without a disk has completed. */

@@ -57,10 +57,15 @@ void agree_fill_hello(const struct model_resource *r, const struct agree_self *s
 
 /*
  * What is split, as one number: it changes with any generation and role of either side and with
- * each write of the metadata. So a side that is secondary has not been written for as long as it is
- * the same. Never 0; the same with the arguments swapped and `dialler` too.
+ * each write of the metadata. Never 0; the same with the arguments swapped and `dialler` too.
  */
 u64 agree_split_id(const struct hello *mine, const struct hello *theirs, bool dialler);
+/*
+ * Of two such numbers: would the dialler (else the listener) lose the same, to the same copy? Then
+ * a side that is secondary has not been written in between. What the other one did is no matter: it
+ * loses nothing.
+ */
+bool agree_split_same(u64 a, u64 b, bool dialler_loses);
 
 /*
  * What a session on these terms would copy, in words: "volume 0: at most 12.0 KiB from bob (rule

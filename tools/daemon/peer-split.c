@@ -9,11 +9,12 @@
  * everything is as it was. Two questions that cross are both answered no.
  *
  * What is given up is what somebody has looked at, and saved perhaps. The split's number, which the
- * question brings, has in it the sequence of all metadata, as the hellos of this connection named
- * it (agree.h); and the kernel of whoever gives up looks whether its own is still so (SURRENDER).
- * Who was primary in between, and may have been written, has another one: then the answer is to
- * look again. Nothing but a change of role or of disks writes the metadata of a secondary without a
- * session, so whoever looks again gets through.
+ * question brings, has in it the sequence of the metadata of whoever gives up, as the hellos of
+ * this connection named it (agree.h); and that one's kernel looks whether it is still so
+ * (SURRENDER). Who was primary in between, and may have been written, has another one: then the
+ * answer is to look again. Nothing but a change of role or of disks writes the metadata of a
+ * secondary without a session, so whoever looks again gets through; and whoever is kept may be
+ * promoted and demoted all the while.
  *
  * A side that dies over it has given up nothing, or some volumes, or all: the next hello is a split
  * again, which is resolved by the same command, or is none.
@@ -422,6 +423,7 @@ static void ask(struct peer *p, enum resolve keep, peer_resolved_fn done, void *
 
 static bool is_refused(struct peer *p, enum resolve keep, u64 id, struct err *e)
 {
+	bool dialler_loses = (keep == RESOLVE_KEEP_PEER) == p->dialler;
 	const char *name = p->conf->name;
 
 	if (p->phase == PEER_CONNECTED || (p->phase != PEER_SPLIT && !p->split.since_s)) {
@@ -432,7 +434,7 @@ static bool is_refused(struct peer *p, enum resolve keep, u64 id, struct err *e)
 			"otherwise both could give up what they have", p->other->name);
 		err_mend(e, "lockstep status %s; when %s is there, lockstep resolve %s again",
 			 name, p->other->name, name);
-	} else if (id != p->split.id) {
+	} else if (!agree_split_same(id, p->split.id, dialler_loses)) {
 		err_set(e, -EAGAIN, "split-changed",
 			"something of the split brain has changed since it was looked at");
 		err_mend(e, "lockstep resolve %s again", name);
