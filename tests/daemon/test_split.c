@@ -527,6 +527,35 @@ static void test_policy_refused(void **state)
 	until(p, are_connected);
 }
 
+/* What has been read of a bitmap is no number to decide by: said, and not decided by. */
+static void test_still_reading(void **state)
+{
+	struct pair *p = *state;
+
+	write_policy(p, "no_primary = \"keep-changed\";");
+	make_split(p);
+	B->v[0].m.flags = GOOD;
+	B->v[0].m.oos_bits = 0;
+	B->v[0].m.loading = true;
+	pair_up_both(p);
+	until(p, both_know);
+	pair_run(p, 600);
+	assert_false(pair_facts(p, ALICE).split.peer.marks_known);
+	assert_false(pair_facts(p, BOB).split.here.marks_known);
+	assert_true(pair_facts(p, BOB).split.peer.marks_known);
+	expect_untouched(p);
+	/* There were some. */
+	fake_lock(B);
+	B->v[0].m.oos_bits = 5;
+	B->v[0].m.loading = false;
+	fake_unlock(B);
+	while (!pair_facts(p, ALICE).split.peer.marks_known)
+		pair_run(p, 20);
+	assert_int_equal(pair_facts(p, ALICE).split.peer.marked_bytes, 5 * 4096);
+	pair_run(p, 300);
+	expect_untouched(p);
+}
+
 static void test_policy_changed(void **state)
 {
 	struct pair *p = *state;
@@ -560,6 +589,7 @@ int main(void)
 		TEST(test_dry_run_split),
 		TEST(test_policy),
 		TEST(test_policy_changed),
+		TEST(test_still_reading),
 		TEST(test_policy_refused),
 	};
 

@@ -34,6 +34,12 @@
 
 /* ---- what is known */
 
+/* A bitmap that is still being read names what has been read of it: no number to decide by yet. */
+static u32 unread(const struct model_volume *v)
+{
+	return v->loading ? LOCKSTEP_MF_MARKS_VALID : 0;
+}
+
 static void facts_of(const struct peer *p, const struct model_resource *r, struct split_facts *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -46,7 +52,7 @@ static void facts_of(const struct peer *p, const struct model_resource *r, struc
 
 		ret->v[i] = (struct wire_split_volume){
 			.volume = v->number,
-			.flags = v->flags & LOCKSTEP_MF_KNOWN,
+			.flags = v->flags & LOCKSTEP_MF_KNOWN & ~unread(v),
 			.oos_bits = v->oos_bits,
 			.dirty_bytes = v->dirty_regions * LOCKSTEP_REGION_BYTES,
 			.write_s = v->write_s,
@@ -80,7 +86,7 @@ static void describe(const struct split_facts *f, const char *node, bool heard,
 	snprintf(ret->node, sizeof(ret->node), "%s", node);
 	ret->role = f->s.role;
 	ret->heard = heard;
-	ret->marks_known = true;
+	ret->marks_known = heard;	/* a hello does not say whether all are read */
 	for (u32 i = 0; i < f->s.nr_volumes; i++) {
 		const struct wire_split_volume *v = &f->v[i];
 		bool crashed = v->flags & LOCKSTEP_MF_UNCLEAN;
