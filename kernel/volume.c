@@ -606,18 +606,26 @@ static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, s
 			 vol->res->name, vol->number, vol->res->name);
 		return -EINVAL;
 	}
-	switch (volsize_replace(sect, vol->meta.data_sect, vol->data_max_sect)) {
+	switch (volsize_replace(sect, vol->res->state.role == LOCKSTEP_ROLE_PRIMARY,
+				vol->meta.data_sect, vol->data_max_sect)) {
 	case VOLSIZE_SMALL:
 		snprintf(why, len, "%s has room for %llu sectors, and the volume has %llu; take a "
 			 "larger disk, then lockstep init %s --volume %u, then lockstep attach %s",
 			 vol->backing, vol->data_max_sect, sect, vol->res->name, vol->number,
 			 vol->res->name);
 		return -ENOSPC;
+	case VOLSIZE_SHORT:
+		snprintf(why, len, "%s holds a copy of %llu sectors, and the volume, primary here, "
+			 "has grown to %llu; demote it first, or, to copy all anew: lockstep init "
+			 "--force %s --volume %u, then lockstep attach %s", vol->backing,
+			 vol->meta.data_sect, sect, vol->res->name, vol->number, vol->res->name);
+		return -ENOSPC;
 	case VOLSIZE_LARGE:
 		snprintf(why, len, "%s holds a copy of %llu sectors, and the volume has %llu; to "
-			 "copy all anew: lockstep init --force %s --volume %u, then lockstep "
-			 "attach %s", vol->backing, vol->meta.data_sect, sect, vol->res->name,
-			 vol->number, vol->res->name);
+			 "go back to that size: lockstep down %s, then lockstep up %s; to copy "
+			 "all anew: lockstep init --force %s --volume %u, then lockstep attach %s",
+			 vol->backing, vol->meta.data_sect, sect, vol->res->name, vol->res->name,
+			 vol->res->name, vol->number, vol->res->name);
 		return -EFBIG;
 	default:
 		return 0;
@@ -628,33 +636,32 @@ static int check_replacement(struct lockstep_volume *vol, u64 sect, char *why, s
  * A new disk takes the size that the two sides have agreed on: it says so in the hello, where all
  * that it has room for would be what a primary insists on, and the peer cannot give.
  *
- * Of a disk that is behind the size goes back to what it has, as at `up`, until the next session
- * makes it the volume's: whoever was promoted before that would write where this disk, after a
- * crash, says there is nothing [Z2]. The users of a primary keep what they see. It writes nothing
- * here before that session: this copy is not proven, so it goes on through the peer or waits.
+ * Of a disk that is behind, a secondary's, the size goes back to what it has, as at `up`, until the
+ * next session makes it the volume's: whoever was promoted before that would write where this disk,
+ * after a crash, says there is nothing [Z2].
  */
 static int settle_size(struct lockstep_volume *vol, u64 sect, bool agreed, char *why, size_t len)
 {
-	bool behind = vol->meta.data_sect && vol->meta.data_sect < sect;
 	u64 disk_sect = vol->data_sect;
 	int err = 0;
 
 	vol->data_sect = sect;
+	if (vol->meta.data_sect && vol->meta.data_sect < sect) {
+		mutex_lock(&vol->open_lock);
+		if (vol->openers)
+			err = in_use(vol, "close it first", why, len);
+		else
+			set_size(vol, disk_sect);
+		mutex_unlock(&vol->open_lock);
+		return err;
+	}
 	if (!vol->meta.data_sect && agreed) {
 		vol->meta.data_sect = sect;
 		err = lockstep_metaio_store(vol);
 		if (err)
 			snprintf(why, len, "the metadata of %s could not be written", vol->backing);
 	}
-	if (!behind || vol->res->state.role == LOCKSTEP_ROLE_PRIMARY)
-		return err ?: disk_sect == sect ? 0 : lockstep_marks_resize(&vol->marks, sect);
-	mutex_lock(&vol->open_lock);
-	if (vol->openers)
-		err = in_use(vol, "close it first", why, len);
-	else
-		set_size(vol, disk_sect);
-	mutex_unlock(&vol->open_lock);
-	return err;
+	return err ?: disk_sect == sect ? 0 : lockstep_marks_resize(&vol->marks, sect);
 }
 
 int lockstep_volume_replace_locked(struct lockstep_volume *vol, const char *backing,

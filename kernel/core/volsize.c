@@ -19,13 +19,15 @@ static bool is_wanted(const struct volsize_facts *f, enum volsize_step step)
 	}
 }
 
-enum volsize_fit volsize_replace(u64 volume_sect, u64 disk_sect, u64 room_sect)
+enum volsize_fit volsize_replace(u64 volume_sect, bool primary, u64 disk_sect, u64 room_sect)
 {
 	if (room_sect < volume_sect)
 		return VOLSIZE_SMALL;
 	if (!disk_sect || disk_sect == volume_sect)
 		return VOLSIZE_GOOD;
-	return disk_sect < volume_sect ? VOLSIZE_BEHIND : VOLSIZE_LARGE;
+	if (disk_sect > volume_sect)
+		return VOLSIZE_LARGE;
+	return primary ? VOLSIZE_SHORT : VOLSIZE_BEHIND;
 }
 
 enum volsize_step volsize_next(const struct volsize_facts *f, enum volsize_step last)

@@ -64,21 +64,26 @@ struct volsize_facts {
  * other, with the next session: MARK, STORE. One that has more is refused: the hello would take the
  * larger size, and the volume get back what somebody has taken off its end.
  *
- *   room on the disk      size on the disk  it is
- *   less than the volume  any               SMALL
- *   enough                none yet          GOOD
- *   enough                the same          GOOD
- *   enough                smaller           BEHIND
- *   enough                larger            LARGE
+ *   room on the disk      size on the disk  role       it is
+ *   less than the volume  any               any        SMALL
+ *   enough                none yet          any        GOOD
+ *   enough                the same          any        GOOD
+ *   enough                smaller           secondary  BEHIND
+ *   enough                smaller           primary    SHORT: its users see the whole; by force,
+ *                                                      with the peer gone, they would write where
+ *                                                      the disk says after a crash that there is
+ *                                                      nothing [Z2]
+ *   enough                larger            any        LARGE
  */
 enum volsize_fit {
 	VOLSIZE_GOOD,
 	VOLSIZE_BEHIND,
 	VOLSIZE_SMALL,
+	VOLSIZE_SHORT,
 	VOLSIZE_LARGE,
 };
 
-enum volsize_fit volsize_replace(u64 volume_sect, u64 disk_sect, u64 room_sect);
+enum volsize_fit volsize_replace(u64 volume_sect, bool primary, u64 disk_sect, u64 room_sect);
 
 /* The step after `last`, which has succeeded; the facts are those before the first one. */
 enum volsize_step volsize_next(const struct volsize_facts *f, enum volsize_step last);

@@ -343,28 +343,30 @@ static void rows(void **state)
 /* Each row of the table, and what follows: a disk that is taken can hold all of the volume. */
 static void replaced(void **state)
 {
-	u32 nr[4] = { 0 };
+	u32 nr[5] = { 0 };
 
 	(void)state;
-	for (u64 volume = 8; volume <= 32; volume += 8)
-		for (u64 disk = 0; disk <= 40; disk += 8)
-			for (u64 room = max(disk, 8ull); room <= 40; room += 8) {
-				enum volsize_fit fit = volsize_replace(volume, disk, room);
+	for (u32 i = 0; i < 4 * 6 * 5 * 2; i++) {
+		u64 volume = 8 + i % 4 * 8, disk = i / 4 % 6 * 8, room = 8 + i / 24 % 5 * 8;
+		bool primary = i / 120;
+		enum volsize_fit fit = volsize_replace(volume, primary, disk, room);
 
-				nr[fit]++;
-				assert_int_equal(fit == VOLSIZE_SMALL, room < volume);
-				if (fit == VOLSIZE_GOOD)
-					assert_true(!disk || disk == volume);
-				else if (fit != VOLSIZE_SMALL)
-					assert_true(disk && (disk < volume) ==
-						    (fit == VOLSIZE_BEHIND));
-			}
+		if (room < disk)
+			continue;
+		nr[fit]++;
+		assert_int_equal(fit == VOLSIZE_SMALL, room < volume);
+		if (fit == VOLSIZE_SMALL)
+			continue;
+		assert_int_equal(fit == VOLSIZE_GOOD, !disk || disk == volume);
+		assert_int_equal(fit == VOLSIZE_LARGE, disk > volume);
+		assert_int_equal(fit == VOLSIZE_SHORT, disk && disk < volume && primary);
+	}
 	for (u32 i = 0; i < ARRAY_SIZE(nr); i++)
 		assert_true(nr[i]);
 	/* Grown through the peer, and shrunk. */
-	assert_int_equal(volsize_replace(24, 16, 32), VOLSIZE_BEHIND);
-	assert_int_equal(volsize_replace(16, 24, 32), VOLSIZE_LARGE);
-	assert_int_equal(volsize_replace(24, 16, 16), VOLSIZE_SMALL);
+	assert_int_equal(volsize_replace(24, false, 16, 32), VOLSIZE_BEHIND);
+	assert_int_equal(volsize_replace(16, false, 24, 32), VOLSIZE_LARGE);
+	assert_int_equal(volsize_replace(24, false, 16, 16), VOLSIZE_SMALL);
 }
 
 int main(void)

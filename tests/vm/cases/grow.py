@@ -46,12 +46,15 @@ def taken_back(m):
     a.sh(f"lockstep resize r0 --size {MIDDLE // MIB}M", timeout=90)
     m.wait_synced()
     use_disk(m, LOOP, MAPPED)
-    a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=2 seek={SMALL // MIB + 1} oflag=direct && "
-         "lockstep attach r0")
+    r = a.sh(f"dd if=/dev/urandom of={DEVICE} bs=1M count=2 seek={SMALL // MIB + 1} oflag=direct "
+             "&& lockstep attach r0", check=False)
+    m.lab.check(r.rc == 1 and "primary here, has grown to" in r.text and
+                "demote it first" in r.text, f"a smaller copy under a primary: {r.text}")
+    a.sh("kill $(cat /run/opener); sleep 1; lockstep demote r0 && lockstep attach r0")
     m.wait_synced()
     for x in (a, m.b):
         m.lab.check(size_of(x) == MIDDLE, f"{x.name}: {size_of(x)} bytes after the old disk")
-    a.sh("kill $(cat /run/opener); sleep 1")
+    a.sh("lockstep promote r0")
     a.sh(f"lockstep resize r0 --size {SMALL // MIB}M --shrink", timeout=90)
     m.wait_synced()
     use_disk(m, MAPPED, LOOP)
