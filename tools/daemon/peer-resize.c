@@ -294,15 +294,21 @@ static bool has_leftovers(const struct peer *p)
  * one who dials, too. Leftovers are looked for once: a write that was sent again after a cut leaves
  * some as well, and an application is not to wait for a new session whenever the daemons' own
  * connection is made anew.
+ *
+ * Not by ourselves under a fencing policy: it would take the end of the session for the peer's, and
+ * fence a host that is well. There the marks wait for the next session.
  */
 void peer_resize_connected(struct peer *p, bool adopted)
 {
+	bool may = p->conf->fencing.policy == LOCKSTEP_FENCING_NONE;
+
 	if (adopted) {
 		p->again |= p->resizing.step == RESIZE_SYNC ||
-			    (!p->was_connected && has_leftovers(p));
+			    (may && !p->was_connected && has_leftovers(p));
 	} else {
 		peer_resize_over(p, NULL);
-		p->again = p->resizing.step == RESIZE_SYNC || (p->dialler && has_grown(p));
+		p->again = p->resizing.step == RESIZE_SYNC ||
+			   (may && p->dialler && has_grown(p));
 	}
 	p->was_connected = true;
 }
