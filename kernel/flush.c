@@ -17,15 +17,17 @@ static void flusher_work(struct work_struct *work)
 {
 	struct lockstep_volume *vol = container_of(work, struct lockstep_volume, flusher.work);
 	struct lockstep_flusher *f = &vol->flusher;
+	/* Given up while no worker had come to it: that gets nothing any more. */
+	bool gone = READ_ONCE(vol->failed);
 	int err;
 
 	WRITE_ONCE(f->since, jiffies);
 	smp_store_release(&f->begun, true);
-	err = lockstep_metaio_flush_data(vol);
-	if (f->reads)
+	err = gone ? -ENODEV : lockstep_metaio_flush_data(vol);
+	if (f->reads && !gone)
 		lockstep_metaio_touch(vol, f->page);
 	f->err = err;
-	if (err)
+	if (err && !gone)
 		lockstep_disk_failed(vol, DISK_FAILED_FLUSH, err);
 	complete(&f->done);
 	/* Last: the volume may go. */
@@ -95,19 +97,22 @@ static int wait_for_end(struct lockstep_volume *vol)
 	return next == FLUSHWAIT_LATE ? LOCKSTEP_FLUSH_LATE : LOCKSTEP_FLUSH_UNTRIED;
 }
 
-/* What the one before was about is what ours is about, too: its error is no better than ours. */
+/*
+ * What the one before was about is what ours is about, too: its error is no better than ours. But
+ * it does not say that the devices answer, where that is asked.
+ */
 static int flush(struct lockstep_volume *vol, bool reads)
 {
 	struct lockstep_flusher *f = &vol->flusher;
-	int err = 0;
+	int before = 0, err = 0;
 
 	mutex_lock(&f->lock);
 	if (f->out)
-		err = wait_for_end(vol);
-	if (!err)
+		before = wait_for_end(vol);
+	if (!before || (before < 0 && reads && !f->reads))
 		err = begin(vol, reads) ?: wait_for_end(vol);
 	mutex_unlock(&f->lock);
-	return err;
+	return err > 0 ? err : before ?: err;
 }
 
 int lockstep_flush_disk(struct lockstep_volume *vol)
