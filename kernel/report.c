@@ -124,12 +124,13 @@ static int put_counters(struct sk_buff *skb, struct lockstep_volume *vol)
 static int put_sync(struct sk_buff *skb, struct lockstep_volume *vol)
 {
 	const struct lockstep_resync *rs = &vol->resync;
-	bool here = lockstep_resync_is_here(vol);
+	/* Before the weight: what is read to its end in between would pass for all there is. */
+	bool here = lockstep_resync_is_here(vol), loading = lockstep_bitmap_is_loading(vol);
 	u64 ms = here ? jiffies_to_msecs(jiffies - rs->began) : 0;
 	u64 left = lockstep_marks_weight(&vol->marks), rate = here ? READ_ONCE(rs->rate) : 0;
 
 	if (nla_put_u32(skb, LOCKSTEP_ATTR_SYNC, rs->sync) ||
-	    (lockstep_bitmap_is_loading(vol) && nla_put_flag(skb, LOCKSTEP_ATTR_LOADING)) ||
+	    (loading && nla_put_flag(skb, LOCKSTEP_ATTR_LOADING)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_DIRTY_REGIONS, lockstep_regions_weight(vol)) ||
 	    put_u64(skb, LOCKSTEP_ATTR_OOS_BITS, left) ||
 	    put_u64(skb, LOCKSTEP_ATTR_SYNC_TOTAL_BITS, rs->total_bits) ||
