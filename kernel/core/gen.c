@@ -126,22 +126,10 @@ static bool are_own_marks_known(const struct gen_view *target)
 	return knows_marks(target) || is_unclean(target);
 }
 
-/*
- * Is the target where the source came through after the two parted? Only a resync brings one there
- * from where they did, so the source had marked by then what it had written alone; and its marks
- * have been kept since. That the parting was the earlier one of the two is in the target's history.
- */
-static bool came_through(const struct gen_view *source, const struct gen_view *target)
-{
-	return source->since_id && !target->since_id && in_history(target, source->since_id) &&
-	       in_history(source, target->current_id);
-}
-
 /* The target is half-way through a resync from this source, or from its past, or went back there */
 static bool can_continue(const struct gen_view *source, const struct gen_view *target)
 {
-	if (target->current_id != source->current_id && target->current_id != source->since_id &&
-	    !came_through(source, target))
+	if (target->current_id != source->current_id && target->current_id != source->since_id)
 		return false;
 	/* One that surrendered may have been primary, alone, when it crashed. */
 	if (is_crashed(target) && !knows_regions(target))
@@ -298,9 +286,9 @@ static struct gen_result compare_different(const struct gen_view *s, const struc
 	if (s->since_id && s->since_id == p->since_id)
 		return answer(GEN_SPLIT, GEN_RULE_SPLIT);
 	if (s_past && !p_past)
-		return from_peer(came_through(p, s) && can_catch_up(p, s), GEN_RULE_HISTORY_PEER);
+		return from_peer(false, GEN_RULE_HISTORY_PEER);
 	if (p_past && !s_past)
-		return to_peer(came_through(s, p) && can_catch_up(s, p), GEN_RULE_HISTORY_SELF);
+		return to_peer(false, GEN_RULE_HISTORY_SELF);
 	if (has_common_generation(s, p))
 		return answer(GEN_SPLIT, GEN_RULE_SPLIT_HISTORY);
 	return answer(GEN_UNRELATED, GEN_RULE_UNRELATED);

@@ -51,9 +51,9 @@
  *                     irrelevant)
  *   incons-self/peer  one is not CONSISTENT (half-way      from the other; by marks if the
  *                     through a resync, or                 target's current is the source's
- *                     surrendered)                         current or since, or (d); needs M(both);
- *                                                          target CRASHED_PRIMARY: needs
- *                                                          R(target); any UNCLEAN: see (a)
+ *                     surrendered)                         current or since; needs M(both); target
+ *                                                          CRASHED_PRIMARY: needs R(target); any
+ *                                                          UNCLEAN: see (a)
  *   -- equal current --
  *   primary-self/peer exactly one is PRIMARY now, and    the primary is the source: see (c);
  *                     UNCLEAN                              needs M and R(both)
@@ -84,10 +84,9 @@
  *   since-self        S.since == P.current                 the mirror image
  *   split             S.since == P.since != 0, or both of  SPLIT
  *                     the two above
- *   history-peer      S.current in P.history (not both     target; by marks if S.since == 0 and
- *                     ways)                                P.since in S.history, see (d), with
- *                                                          what since-peer needs; else full
- *   history-self      P.current in S.history (not both     the mirror image
+ *   history-peer      S.current in P.history (not both     target, full: see (d)
+ *                     ways)
+ *   history-self      P.current in S.history (not both     source, full: see (d)
  *                     ways)
  *   split-history     any of S's generations is one of     SPLIT
  *                     P's
@@ -109,12 +108,10 @@
  *     what the application has seen is what the primary has. As the target it would be refused, and
  *     the two would stay apart until its next write.
  *
- * (d) P was left behind at P.since and came through S.current later. S has been at P.since, and is
- *     where P was afterwards, which only a resync from P can have done: P did not hear that it
- *     ended, and wrote on in a new generation. All that while P has kept its marks, since P.since,
- *     and of what it copied it took back only what S had flushed; so they name at least what
- *     differs now. Without P.since in its history S may be a copy from before that, restored, and
- *     of what was written between the two P's marks know nothing.
+ * (d) Not by marks, though the end of a resync that was not heard can have left S there, and P has
+ *     kept marks since. They are of one copy, and the id does not say which: what another disk of S
+ *     has taken meanwhile, half copied, is marked no more, and a copy that was restored from an
+ *     image lacks what was copied after it. No history tells those from the one that P has marked.
  *
  * M(target) is needed where a target was closed in an orderly way but its marks could not be kept:
  * it may have had some of its own that it never got to hand over.

@@ -139,11 +139,7 @@ enum meta_err meta_grow(const struct meta *m, u64 data_dev_sect, u64 meta_dev_se
  * Generation changes, as described in gen.h. Each prepares `m` for the next encode; nothing is
  * durable until the caller has written it.
  */
-/*
- * Go on without the peer. Where we did so already it may have got as far as our current generation
- * since, by a resync of which we did not hear the end, or it may not: `since` stays, for the marks
- * are of all that came after it, and the history has the other one (gen.h, d).
- */
+/* Go on without the peer. */
 void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id);
 /*
  * Become the source of a peer that has `peer_gen` and, if peer_whole, all of it. Goes on without it
