@@ -85,8 +85,12 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 	m->flags |= WHOLE;
 	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING |
 		      LOCKSTEP_MF_LEFT_PRIMARY);
-	meta_gen_source(m, LOCKSTEP_PEER, vol->peer.gen,
-			vol->peer.flags & LOCKSTEP_MF_CONSISTENT, c->id);
+	if (vol->peer.verdict == GEN_SOURCE_FULL)
+		meta_gen_source_full(m, LOCKSTEP_PEER,
+				     gen_half_id(m->current_gen.id, c->session->id), c->id);
+	else
+		meta_gen_source(m, LOCKSTEP_PEER, vol->peer.gen,
+				vol->peer.flags & LOCKSTEP_MF_CONSISTENT, c->id);
 	m->peer[LOCKSTEP_PEER].flags |= LOCKSTEP_PF_SYNCING;
 	/* The writer's only copy is here: see gen.h (b). */
 	if (c->session->peer_role == LOCKSTEP_ROLE_PRIMARY)
@@ -99,17 +103,20 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 	vol->sync_told = false;
 }
 
-static void change_target(struct lockstep_volume *vol)
+static void change_target(struct lockstep_volume *vol, const struct meta_change *c)
 {
-	struct meta_gen gen = { .id = vol->peer.gen, .nr = vol->meta.current_gen.nr };
+	struct meta_gen half = {
+		.id = gen_half_id(vol->peer.gen, c->session->id), .nr = vol->meta.current_gen.nr,
+	};
 
 	vol->meta.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
 	/*
-	 * What is here is nothing by itself any more, but half a copy of what the source has: so if
-	 * the resync is interrupted, it is known to go on by what is still marked there.
+	 * What is here is nothing by itself any more, but half a copy of what the source has: by a
+	 * name that only the two know (gen.h), so if the resync is interrupted, this disk, and no
+	 * other, is known to go on by what is still marked there.
 	 */
 	if (vol->peer.verdict == GEN_TARGET_FULL)
-		meta_gen_adopt(&vol->meta, LOCKSTEP_PEER, gen);
+		meta_gen_adopt(&vol->meta, LOCKSTEP_PEER, half);
 	/*
 	 * Half narrowed (gengroup.h, G2): the peer has what we were about to go on from, and
 	 * nothing was written since; what it now copies is what it has by that name.
@@ -184,7 +191,7 @@ static void change(struct lockstep_volume *vol, const struct meta_change *c)
 	if (c->effects & STATE_EFF_META_SECONDARY)
 		vol->meta.flags &= ~LOCKSTEP_MF_PRIMARY;
 	if (c->effects & STATE_EFF_META_TARGET)
-		change_target(vol);
+		change_target(vol, c);
 	if (c->effects & STATE_EFF_META_SOURCE)
 		change_source(vol, c);
 	if (c->effects & STATE_EFF_META_EQUAL)

@@ -308,6 +308,21 @@ struct gen_result gen_compare(const struct gen_view *self, const struct gen_view
 	return compare_different(self, peer);
 }
 
+/* As splitmix64 does it: every bit of either one moves every bit of what comes out. */
+static u64 stir(u64 v)
+{
+	v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9ull;
+	v = (v ^ v >> 27) * 0x94d049bb133111ebull;
+	return v ^ v >> 31;
+}
+
+u64 gen_half_id(u64 source_gen, u64 session_id)
+{
+	u64 id = stir(stir(source_gen + 0x9e3779b97f4a7c15ull) + session_id);
+
+	return id ? id : 1;
+}
+
 enum gen_verdict gen_mirror(enum gen_verdict verdict)
 {
 	switch (verdict) {

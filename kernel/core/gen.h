@@ -17,6 +17,14 @@
  *   surrender (split brain, and a person gives up what this side wrote): current = since, since =
  *            0; not CONSISTENT, not UP_TO_DATE; the marks stay. Durable before anybody is told.
  *
+ *   full copy begins:  target: current = gen_half_id(), since = 0;  source: history <- since and
+ *            current, since = gen_half_id(), current = new.
+ *
+ * The half of a full copy has a name that no other disk has: the source clears marks as the half
+ * grows, so from then on they are of that half alone. The source's own generation, or the one that
+ * it went on from, another disk may have, that was taken out before: put back, it would be brought
+ * up by marks that no longer name what it lacks (P3). Now that one is found in the past.
+ *
  * After a surrender the copy is what an interrupted resync leaves: half of what the other side has,
  * at the generation which that one went on from. So the next verdict is incons-self, and where the
  * source's since is that generation it goes by marks: ours name what we wrote since, the source's
@@ -117,9 +125,11 @@
  * it may have had some of its own that it never got to hand over.
  *
  * It is also what makes an unfinished start safe: a target is INCONSISTENT from its SESSION_START
- * on, and if the session ends before the source's, the source has not marked anything yet. But what
- * made the verdict a full one (a map that was lost) is still so, because the *_VALID and UNCLEAN
- * flags of a side change only with its own SESSION_START as source, or with the end of the resync.
+ * on, and if the session ends before the source's, the source has not marked anything yet. Where a
+ * full copy was to begin, the source does not know the target's generation then: full again. Where
+ * none was, nothing has changed that made it so (a map that was lost would), because the *_VALID
+ * and UNCLEAN flags of a side change only with its own SESSION_START as source, or with the end of
+ * the resync.
  *
  * since-self and since-peer cannot both hold in real life (each would have gone on from the other's
  * future); if the numbers say so the answer is SPLIT. since-*: if the target has a since of its
@@ -224,6 +234,13 @@ struct gen_result gen_compare(const struct gen_view *self, const struct gen_view
 /* Two of which gen_compare() says marks-*, in the direction that is asked for. */
 struct gen_result gen_by_marks(const struct gen_view *self, const struct gen_view *peer,
 			       bool self_source);
+
+/*
+ * What both sides call the half of a full copy: from what the source had in its hello, and from the
+ * session, so that no two halves, and no half and a generation, have one name. Should the two ever
+ * differ, or one be of a version that has no such name, an interrupted copy is a full one again.
+ */
+u64 gen_half_id(u64 source_gen, u64 session_id);
 
 /* The answer the peer must come to if we come to this one. */
 enum gen_verdict gen_mirror(enum gen_verdict verdict);

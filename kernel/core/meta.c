@@ -607,6 +607,15 @@ void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_
 		meta_gen_narrow(m, peer, new_id);
 }
 
+void meta_gen_source_full(struct meta *m, unsigned int peer, u64 half_id, u64 new_id)
+{
+	meta_gen_together(m, peer);
+	meta_history_push(m, m->current_gen);
+	m->peer[peer].since.id = half_id;
+	m->peer[peer].since.nr = m->current_gen.nr;
+	move_on(m, new_id);
+}
+
 /*
  * What we have is not what the generation's name promises, so nothing may be concluded from "the
  * peer has exactly what we went on from": no since is kept. Every earlier generation goes into the

@@ -151,6 +151,11 @@ void meta_gen_narrow(struct meta *m, unsigned int peer, u64 new_id);
 void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_whole,
 		     u64 new_id);
 /*
+ * The same of a full copy, whatever the peer has: it is left with `half_id` (gen_half_id()), and no
+ * other disk may go by where it was left before. Not NARROWED: to half a copy there is no way back.
+ */
+void meta_gen_source_full(struct meta *m, unsigned int peer, u64 half_id, u64 new_id);
+/*
  * Forced promotion of a copy that is not up to date: new lineage. No since is kept, all that was
  * goes into the history: a peer that stayed behind is older (full copy), one that went on is a
  * split.

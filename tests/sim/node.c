@@ -97,8 +97,11 @@ static void change_source(struct node *nd)
 	m->flags |= WHOLE;
 	m->flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED | LOCKSTEP_MF_SERVING |
 		      LOCKSTEP_MF_LEFT_PRIMARY);
-	meta_gen_source(m, 0, nd->s.hello_gen, nd->s.peer_flags & LOCKSTEP_MF_CONSISTENT,
-			new_id());
+	if (nd->s.verdict == GEN_SOURCE_FULL)
+		meta_gen_source_full(m, 0, gen_half_id(m->current_gen.id, nd->s.id), new_id());
+	else
+		meta_gen_source(m, 0, nd->s.hello_gen, nd->s.peer_flags & LOCKSTEP_MF_CONSISTENT,
+				new_id());
 	m->peer[0].flags |= LOCKSTEP_PF_SYNCING;
 	/* The writer's only copy is here: gen.h (b). */
 	if (nd->s.peer_role == LOCKSTEP_ROLE_PRIMARY)
@@ -112,14 +115,16 @@ static void change_source(struct node *nd)
 
 static void change_target(struct node *nd)
 {
-	struct meta_gen gen = { .id = nd->s.hello_gen, .nr = nd->m.current_gen.nr };
+	struct meta_gen half = {
+		.id = gen_half_id(nd->s.hello_gen, nd->s.id), .nr = nd->m.current_gen.nr,
+	};
 
 	if (!MUTATED(TARGET_STAYS_CONSISTENT))
 		nd->m.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN);
 	nd->m.flags &= ~LOCKSTEP_MF_SERVING;
 	/* Half a copy of what the source has: if it is interrupted, it goes on by marks. */
 	if (nd->s.verdict == GEN_TARGET_FULL)
-		meta_gen_adopt(&nd->m, 0, gen);
+		meta_gen_adopt(&nd->m, 0, half);
 	if (nd->st.role == LOCKSTEP_ROLE_PRIMARY)
 		nd->m.flags |= LOCKSTEP_MF_PRIMARY;
 	note_session(nd);

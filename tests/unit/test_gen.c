@@ -240,6 +240,44 @@ static void left_in_the_past(void **state)
 	check_rows(table, ARRAY_SIZE(table));
 }
 
+/* Half of a full copy: on by marks if both have noted its name; if not, from the start. */
+static void half_of_a_full_copy(void **state)
+{
+	u64 h = gen_half_id(6, 77);
+	const struct row table[] = {
+		{ V1(h, 0, 0, M, 0), V2(7, h, 6, C | M, 2), GEN_RULE_INCONS_SELF, GEN_TARGET },
+		{ V1(h, 0, 0, M, 0), V2(6, 5, 0, C | M, 2), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(h, 0, 0, M, 0), V2(6, 0, 0, C | M, 2), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		/* The peer is of a version that goes by its generation: source, and target. */
+		{ V1(h, 0, 0, M, 0), V2(7, 6, 5, C | M, 2), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(6, 0, 0, M, 0), V2(7, h, 6, C | M, 2), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		/* Another disk, half copied or whole. */
+		{ V1(h + 1, 0, 0, M, 0), V2(7, h, 6, C | M, 2), GEN_RULE_INCONS_SELF,
+		  GEN_TARGET_FULL },
+		{ V1(6, 0, 0, C | M, 0), V2(7, h, 6, C | M, 2), GEN_RULE_HISTORY_PEER,
+		  GEN_TARGET_FULL },
+		/* And one that was taken out, and went on alone. */
+		{ V1(8, 6, 0, C | M, 1), V2(7, h, 6, C | M, 2), GEN_RULE_SPLIT_HISTORY, GEN_SPLIT },
+	};
+	u64 seen[2][64];
+	u32 i, j;
+
+	(void)state;
+	check_rows(table, ARRAY_SIZE(table));
+	for (i = 0; i < 64; i++) {
+		seen[0][i] = gen_half_id(i, 77);
+		seen[1][i] = gen_half_id(6, i + 100);
+	}
+	for (i = 0; i < 128; i++)
+		for (j = 0; j <= i; j++)
+			assert_true(seen[i / 64][i % 64] > 1000 &&
+				    (i == j || seen[i / 64][i % 64] != seen[j / 64][j % 64]));
+}
+
 /* Marks are left, and one of the two is primary: it has all that was completed, like the other. */
 static void marks_beside_a_primary(void **state)
 {
@@ -378,6 +416,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows),
 		cmocka_unit_test(left_in_the_past),
+		cmocka_unit_test(half_of_a_full_copy),
 		cmocka_unit_test(marks_beside_a_primary),
 		cmocka_unit_test(primary_again),
 		cmocka_unit_test(surrendered),

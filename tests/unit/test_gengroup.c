@@ -38,7 +38,7 @@ static struct world {
 	u32 source;			/* which one, then */
 	struct gen_result r[NR];	/* of the session, as node 0 sees it */
 	u32 set;			/* bit n: node n has all that was completed */
-	u64 next_id;
+	u64 next_id, session;
 	u32 crashes;
 } w;
 
@@ -74,6 +74,11 @@ static void dump(void)
 
 /* ---- effects, as the module carries them out */
 
+static struct meta_gen half_of(const struct node *source, u32 v)
+{
+	return (struct meta_gen){ gen_half_id(source->said[v].current_id, w.session), 0 };
+}
+
 static void change(struct node *n, u32 v)
 {
 	struct node *peer = &w.n[n == &w.n[0]];
@@ -95,7 +100,7 @@ static void change(struct node *n, u32 v)
 		m->flags &= ~WHOLE;
 		w.set &= ~(1u << (n == &w.n[1]));
 		if (r.verdict == GEN_TARGET_FULL)
-			meta_gen_adopt(m, 0, peer->m[v].current_gen);
+			meta_gen_adopt(m, 0, half_of(peer, v));
 		else if (m->flags & LOCKSTEP_MF_NARROWED &&
 			 m->peer[0].since.id == peer->m[v].current_gen.id)
 			meta_gen_unnarrow(m, 0);
@@ -104,8 +109,11 @@ static void change(struct node *n, u32 v)
 		if (r.verdict == GEN_NONE)
 			break;
 		m->flags |= WHOLE;
-		meta_gen_source(m, 0, peer->said[v].current_id,
-				peer->said[v].flags & LOCKSTEP_MF_CONSISTENT, n->id);
+		if (r.verdict == GEN_SOURCE_FULL)
+			meta_gen_source_full(m, 0, half_of(n, v).id, n->id);
+		else
+			meta_gen_source(m, 0, peer->said[v].current_id,
+					peer->said[v].flags & LOCKSTEP_MF_CONSISTENT, n->id);
 		m->peer[0].flags |= LOCKSTEP_PF_SYNCING;
 		n->marks[v] = 1;
 		break;
@@ -359,6 +367,7 @@ static void hello(void)
 	}
 	MUST(!(source && target));
 	memcpy(w.r, r[0], sizeof(w.r));
+	w.session++;
 	if (w.n[0].primary && w.n[1].primary)
 		return;
 	if ((source && w.n[1].primary) || (target && w.n[0].primary)) {

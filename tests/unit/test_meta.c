@@ -378,6 +378,37 @@ static void source_generations(void **state)
 	assert_int_equal(m.current_gen.id, 13);
 	assert_int_equal(m.peer[0].since.id, 11);
 	assert_int_equal(m.history[0].id, 10);
+	assert_true(m.flags & LOCKSTEP_MF_NARROWED);
+}
+
+/* No other disk is where the half of a full copy is, or where the source goes on to. */
+static void full_copies(void **state)
+{
+	struct meta_layout l;
+	struct meta m;
+
+	(void)state;
+	assert_int_equal(meta_layout(100000, 0, &l), META_OK);
+	meta_init(&m, &l, 100000, "r", "n", 1, 0, false, 0);
+	meta_gen_force(&m, 10);
+	meta_gen_narrow(&m, 0, 11);
+	meta_gen_source_full(&m, 0, 90, 12);
+	assert_int_equal(m.current_gen.id, 12);
+	assert_int_equal(m.current_gen.nr, 3);
+	assert_int_equal(m.peer[0].since.id, 90);
+	assert_int_equal(m.history[0].id, 11);
+	assert_int_equal(m.history[1].id, 10);
+	assert_false(m.flags & LOCKSTEP_MF_NARROWED);
+	meta_gen_source(&m, 0, 90, false, 13);		/* and on by marks */
+	assert_int_equal(m.current_gen.id, 12);
+	assert_int_equal(m.peer[0].since.id, 90);
+	meta_gen_narrow(&m, 0, 13);
+	assert_int_equal(m.peer[0].since.id, 90);
+	meta_gen_source_full(&m, 0, 91, 14);		/* to another disk */
+	assert_int_equal(m.peer[0].since.id, 91);
+	assert_int_equal(m.history_nr, 5);
+	assert_int_equal(m.history[0].id, 13);
+	assert_int_equal(m.history[1].id, 90);
 }
 
 static void generations(void **state)
@@ -504,6 +535,7 @@ int main(void)
 		cmocka_unit_test(grow),
 		cmocka_unit_test(generations),
 		cmocka_unit_test(source_generations),
+		cmocka_unit_test(full_copies),
 		cmocka_unit_test(left_primary),
 		cmocka_unit_test(names),
 	};

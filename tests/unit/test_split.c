@@ -19,9 +19,11 @@ enum step {
 	FORCE_0, FORCE_1,
 	CRASH_0, CRASH_1,
 	HELLO,				/* and whatever comes of it, to its end */
+	HELLO_HALF,			/* the target has begun a resync, the source has not */
 	HELLO_CUT,			/* the resync has begun, the session ends */
 	HELLO_UNHEARD,			/* the target has noted the end, the source has not */
 	SURRENDER_0, SURRENDER_1,	/* if the two are in a split, else nothing */
+	EXCHANGE,			/* the second one's disk, for a blank one, and back */
 	STEP_NR
 };
 
@@ -36,14 +38,16 @@ struct copy {
 
 struct pair {
 	struct copy c[2];
-	u64 next_id, next_write;
+	u64 next_id, next_write, next_session;
 	bool met;
+	struct copy other;		/* a disk of the second one that is not in */
+	bool exchanged;
 };
 
 /* Of the marks that a session clears, those that it got round to before it was cut. */
 #define EARLY	0x5555555555555555ull
 
-static u32 reached[GEN_RULE_NR], surrenders, continued;
+static u32 reached[GEN_RULE_NR], surrenders, continued, put_back;
 
 static u64 new_id(struct pair *p)
 {
@@ -67,6 +71,7 @@ static void begin(struct pair *p, bool clean)
 	memset(p, 0, sizeof(*p));
 	for (n = 0; n < 2; n++)
 		fresh(&p->c[n], n, clean ? new_id(p) : 0);
+	fresh(&p->other, 1, 0);
 }
 
 static struct gen_view view_of(const struct copy *c)
@@ -144,6 +149,9 @@ static void check_verdict(const struct pair *p, struct gen_result r)
 	bool both = is_content(a) && is_content(b);
 
 	reached[r.rule]++;
+	/* Whoever exchanges disks may take out what counts; but what is copied is copied whole. */
+	if (p->exchanged)
+		return;
 	if (both && a->counts & ~b->has && b->counts & ~a->has && r.verdict != GEN_SPLIT &&
 	    r.verdict != GEN_UNRELATED)
 		fail_msg("both have writes of their own, %s by %s", gen_verdict_name(r.verdict),
@@ -186,22 +194,28 @@ static void copy_over(struct copy *source, struct copy *target, bool full, enum 
 static void resync(struct pair *p, struct copy *source, struct copy *target, bool full,
 		   enum step how)
 {
-	u64 peer_gen;
+	u64 half = gen_half_id(source->m.current_gen.id, ++p->next_session);
+	u64 peer_gen, new = new_id(p);
 	bool whole;
 
-	if (target->counts & ~source->has)
+	if (!p->exchanged && target->counts & ~source->has)
 		fail_msg("writes that count are to be overwritten");
 	peer_gen = target->m.current_gen.id;
 	whole = target->m.flags & LOCKSTEP_MF_CONSISTENT;
 	target->m.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING | LOCKSTEP_MF_PRIMARY);
 	if (full)
-		meta_gen_adopt(&target->m, 0, source->m.current_gen);
+		meta_gen_adopt(&target->m, 0, (struct meta_gen){ half, target->m.current_gen.nr });
 	target->counts = 0;
+	source->apart = true;
+	if (how == HELLO_HALF)
+		return;
 	source->m.flags |= WHOLE;
 	source->m.flags &= ~(LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_OUTDATED);
-	meta_gen_source(&source->m, 0, peer_gen, whole, new_id(p));
+	if (full)
+		meta_gen_source_full(&source->m, 0, half, new);
+	else
+		meta_gen_source(&source->m, 0, peer_gen, whole, new);
 	source->m.peer[0].flags |= LOCKSTEP_PF_SYNCING;
-	source->apart = true;
 	source->alone = false;
 	copy_over(source, target, full, how);
 	if (how == HELLO_CUT)
@@ -242,6 +256,7 @@ static void hello(struct pair *p, enum step how)
 		/* Equal by the numbers is equal. */
 		assert_true(r.adopt_id || p->c[0].has == p->c[1].has);
 	} else if (gen_verdict_is_source(r.verdict)) {
+		put_back += p->exchanged && p->c[1].m.history_nr;
 		resync(p, &p->c[0], &p->c[1], r.verdict == GEN_SOURCE_FULL, how);
 	} else if (gen_verdict_is_target(r.verdict)) {
 		resync(p, &p->c[1], &p->c[0], r.verdict == GEN_TARGET_FULL, how);
@@ -276,6 +291,19 @@ static void surrender(struct pair *p, int n)
 	}
 }
 
+/* The first time what is put in is blank. */
+static void exchange(struct pair *p)
+{
+	struct copy out = p->c[1];
+
+	if (out.m.flags & LOCKSTEP_MF_PRIMARY)
+		return;
+	p->c[1] = p->other;
+	p->c[1].alone = false;
+	p->other = out;
+	p->exchanged = true;
+}
+
 static void take(struct pair *p, enum step s)
 {
 	switch (s) {
@@ -294,6 +322,9 @@ static void take(struct pair *p, enum step s)
 	case SURRENDER_0:
 	case SURRENDER_1:
 		surrender(p, s - SURRENDER_0);
+		break;
+	case EXCHANGE:
+		exchange(p);
 		break;
 	default:
 		hello(p, s);
@@ -325,7 +356,7 @@ static void every_short_life(void **state)
 	take(&p, WRITE_0);
 	take(&p, WRITE_1);
 	walk(&p, 5);
-	assert_true(surrenders > 1000 && continued > 1000);
+	assert_true(surrenders > 1000 && continued > 1000 && put_back > 1000);
 }
 
 static void long_lives(void **state)
@@ -338,7 +369,7 @@ static void long_lives(void **state)
 	for (life = 0; life < 6000; life++) {
 		begin(&p, life & 1);
 		for (i = 0; i < 50; i++)
-			take(&p, (enum step)random_below(&rng, STEP_NR));
+			take(&p, (enum step)random_below(&rng, life & 2 ? STEP_NR : EXCHANGE));
 	}
 	assert_true(reached[GEN_RULE_SPLIT] && reached[GEN_RULE_SPLIT_HISTORY] &&
 		    reached[GEN_RULE_UNRELATED] && reached[GEN_RULE_INCONS_SELF] &&
