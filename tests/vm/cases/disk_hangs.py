@@ -20,8 +20,9 @@ SLOW = "delay {dev} 0 50"
 
 class Hangs(Mirror):
     def conf_of(self, m):
-        # A full queue has to be seen before its disk is given up.
-        ms = DISK_TIMEOUT_MS * (4 if self.lab.debug else 1)
+        # A full queue has to be seen before its disk is given up, and that before the peer ends the
+        # session for a request that has no answer (30 s).
+        ms = DISK_TIMEOUT_MS * (3 if self.lab.debug else 1)
         return f"disk_timeout_ms = {ms};\n" + self.conf
 
     def hang(self, m):
