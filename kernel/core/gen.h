@@ -25,6 +25,10 @@
  * it went on from, another disk may have, that was taken out before: put back, it would be brought
  * up by marks that no longer name what it lacks (P3). Now that one is found in the past.
  *
+ * A surrender goes back to where the two parted; from a half's name no other copy went on, so who
+ * gives up as the source of an unfinished full copy gets a full one, and its history keeps what it
+ * wrote before that copy began. Otherwise:
+ *
  * After a surrender the copy is what an interrupted resync leaves: half of what the other side has,
  * at the generation which that one went on from. So the next verdict is incons-self, and where the
  * source's since is that generation it goes by marks: ours name what we wrote since, the source's
