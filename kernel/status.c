@@ -105,18 +105,14 @@ static void change_source(struct lockstep_volume *vol, const struct meta_change 
 
 static void change_target(struct lockstep_volume *vol, const struct meta_change *c)
 {
-	struct meta_gen half = {
-		.id = gen_half_id(vol->peer.gen, c->session->id), .nr = vol->meta.current_gen.nr,
-	};
-
-	vol->meta.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
 	/*
 	 * What is here is nothing by itself any more, but half a copy of what the source has: by a
 	 * name that only the two know (gen.h), so if the resync is interrupted, this disk, and no
 	 * other, is known to go on by what is still marked there.
 	 */
 	if (vol->peer.verdict == GEN_TARGET_FULL)
-		meta_gen_adopt(&vol->meta, LOCKSTEP_PEER, half);
+		meta_gen_target_full(&vol->meta, LOCKSTEP_PEER,
+				     gen_half_id(vol->peer.gen, c->session->id));
 	/*
 	 * Half narrowed (gengroup.h, G2): the peer has what we were about to go on from, and
 	 * nothing was written since; what it now copies is what it has by that name.
@@ -124,6 +120,8 @@ static void change_target(struct lockstep_volume *vol, const struct meta_change 
 	else if (vol->meta.flags & LOCKSTEP_MF_NARROWED &&
 		 vol->meta.peer[LOCKSTEP_PEER].since.id == vol->peer.gen)
 		meta_gen_unnarrow(&vol->meta, LOCKSTEP_PEER);
+	/* Now only: what it was until here says what it has been (meta.h). */
+	vol->meta.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING);
 	/* A disk attached under a primary says so from here on [S5]. */
 	if (vol->res->state.role == LOCKSTEP_ROLE_PRIMARY)
 		vol->meta.flags |= LOCKSTEP_MF_PRIMARY;

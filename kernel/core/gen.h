@@ -17,8 +17,9 @@
  *   surrender (split brain, and a person gives up what this side wrote): current = since, since =
  *            0; not CONSISTENT, not UP_TO_DATE; the marks stay. Durable before anybody is told.
  *
- *   full copy begins:  target: current = gen_half_id(), since = 0;  source: history <- since and
- *            current, since = gen_half_id(), current = new.
+ *   full copy begins:  target: history <- since, and current if it is CONSISTENT; current =
+ *            gen_half_id(), since = 0;  source: history <- since and current, since =
+ *            gen_half_id(), current = new.
  *
  * The half of a full copy has a name that no other disk has: the source clears marks as the half
  * grows, so from then on they are of that half alone. The source's own generation, or the one that

@@ -617,6 +617,20 @@ void meta_gen_source_full(struct meta *m, unsigned int peer, u64 half_id, u64 ne
 }
 
 /*
+ * The history is what this copy has been. A generation of which it had half, a resync's that was
+ * cut off or one that was surrendered, is not: the source may have all of it and be there still,
+ * having noted no start, and would be taken for the past of whoever called our half good (P5). And
+ * starts of which it notes none, one after the other, push nothing out.
+ */
+void meta_gen_target_full(struct meta *m, unsigned int peer, u64 half_id)
+{
+	meta_gen_together(m, peer);
+	if (m->flags & LOCKSTEP_MF_CONSISTENT)
+		meta_history_push(m, m->current_gen);
+	m->current_gen.id = half_id;
+}
+
+/*
  * What we have is not what the generation's name promises, so nothing may be concluded from "the
  * peer has exactly what we went on from": no since is kept. Every earlier generation goes into the
  * history, whence a peer that stayed behind is found to be older (full copy) and one that went on,

@@ -156,6 +156,11 @@ void meta_gen_source(struct meta *m, unsigned int peer, u64 peer_gen, bool peer_
  */
 void meta_gen_source_full(struct meta *m, unsigned int peer, u64 half_id, u64 new_id);
 /*
+ * Become the target of a full copy: half a copy from here on, by the name that the source has for
+ * it. Called before CONSISTENT goes: by that it is known whether what is left was ever whole.
+ */
+void meta_gen_target_full(struct meta *m, unsigned int peer, u64 half_id);
+/*
  * Forced promotion of a copy that is not up to date: new lineage. No since is kept, all that was
  * goes into the history: a peer that stayed behind is older (full copy), one that went on is a
  * split.

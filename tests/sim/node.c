@@ -115,16 +115,12 @@ static void change_source(struct node *nd)
 
 static void change_target(struct node *nd)
 {
-	struct meta_gen half = {
-		.id = gen_half_id(nd->s.hello_gen, nd->s.id), .nr = nd->m.current_gen.nr,
-	};
-
+	/* Half a copy of what the source has: if it is interrupted, it goes on by marks. */
+	if (nd->s.verdict == GEN_TARGET_FULL)
+		meta_gen_target_full(&nd->m, 0, gen_half_id(nd->s.hello_gen, nd->s.id));
 	if (!MUTATED(TARGET_STAYS_CONSISTENT))
 		nd->m.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN);
 	nd->m.flags &= ~LOCKSTEP_MF_SERVING;
-	/* Half a copy of what the source has: if it is interrupted, it goes on by marks. */
-	if (nd->s.verdict == GEN_TARGET_FULL)
-		meta_gen_adopt(&nd->m, 0, half);
 	if (nd->st.role == LOCKSTEP_ROLE_PRIMARY)
 		nd->m.flags |= LOCKSTEP_MF_PRIMARY;
 	note_session(nd);

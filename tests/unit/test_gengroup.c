@@ -74,9 +74,9 @@ static void dump(void)
 
 /* ---- effects, as the module carries them out */
 
-static struct meta_gen half_of(const struct node *source, u32 v)
+static u64 half_of(const struct node *source, u32 v)
 {
-	return (struct meta_gen){ gen_half_id(source->said[v].current_id, w.session), 0 };
+	return gen_half_id(source->said[v].current_id, w.session);
 }
 
 static void change(struct node *n, u32 v)
@@ -97,20 +97,20 @@ static void change(struct node *n, u32 v)
 	case TARGET:
 		if (r.verdict == GEN_NONE)
 			break;
-		m->flags &= ~WHOLE;
 		w.set &= ~(1u << (n == &w.n[1]));
 		if (r.verdict == GEN_TARGET_FULL)
-			meta_gen_adopt(m, 0, half_of(peer, v));
+			meta_gen_target_full(m, 0, half_of(peer, v));
 		else if (m->flags & LOCKSTEP_MF_NARROWED &&
 			 m->peer[0].since.id == peer->m[v].current_gen.id)
 			meta_gen_unnarrow(m, 0);
+		m->flags &= ~WHOLE;
 		break;
 	case SOURCE:
 		if (r.verdict == GEN_NONE)
 			break;
 		m->flags |= WHOLE;
 		if (r.verdict == GEN_SOURCE_FULL)
-			meta_gen_source_full(m, 0, half_of(n, v).id, n->id);
+			meta_gen_source_full(m, 0, half_of(n, v), n->id);
 		else
 			meta_gen_source(m, 0, peer->said[v].current_id,
 					peer->said[v].flags & LOCKSTEP_MF_CONSISTENT, n->id);

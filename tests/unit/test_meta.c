@@ -411,6 +411,33 @@ static void full_copies(void **state)
 	assert_int_equal(m.history[1].id, 90);
 }
 
+/* Of the target's generations, those that it had whole are its past. */
+static void full_copies_taken(void **state)
+{
+	struct meta_layout l;
+	struct meta m;
+
+	(void)state;
+	assert_int_equal(meta_layout(100000, 0, &l), META_OK);
+	meta_init(&m, &l, 100000, "r", "n", 1, 0, false, 0);
+	meta_gen_target_full(&m, 0, 90);		/* blank */
+	assert_int_equal(m.current_gen.id, 90);
+	assert_int_equal(m.history_nr, 0);
+	meta_gen_target_full(&m, 0, 91);		/* half, and from the start */
+	assert_int_equal(m.current_gen.id, 91);
+	assert_int_equal(m.history_nr, 0);
+	meta_gen_adopt(&m, 0, (struct meta_gen){ 10, 1 });
+	m.flags |= LOCKSTEP_MF_CONSISTENT;
+	meta_gen_narrow(&m, 0, 11);
+	meta_gen_target_full(&m, 0, 92);		/* whole, and it went on alone */
+	assert_int_equal(m.current_gen.id, 92);
+	assert_int_equal(m.current_gen.nr, 2);
+	assert_int_equal(m.peer[0].since.id, 0);
+	assert_int_equal(m.history[0].id, 11);
+	assert_int_equal(m.history[1].id, 10);
+	assert_false(m.flags & LOCKSTEP_MF_NARROWED);
+}
+
 static void generations(void **state)
 {
 	struct meta_layout l;
@@ -536,6 +563,7 @@ int main(void)
 		cmocka_unit_test(generations),
 		cmocka_unit_test(source_generations),
 		cmocka_unit_test(full_copies),
+		cmocka_unit_test(full_copies_taken),
 		cmocka_unit_test(left_primary),
 		cmocka_unit_test(names),
 	};

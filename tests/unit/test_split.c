@@ -24,6 +24,7 @@ enum step {
 	HELLO_UNHEARD,			/* the target has noted the end, the source has not */
 	SURRENDER_0, SURRENDER_1,	/* if the two are in a split, else nothing */
 	EXCHANGE,			/* the second one's disk, for a blank one, and back */
+	LOSE_0, LOSE_1,			/* the maps: long lives only */
 	STEP_NR
 };
 
@@ -202,9 +203,9 @@ static void resync(struct pair *p, struct copy *source, struct copy *target, boo
 		fail_msg("writes that count are to be overwritten");
 	peer_gen = target->m.current_gen.id;
 	whole = target->m.flags & LOCKSTEP_MF_CONSISTENT;
-	target->m.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING | LOCKSTEP_MF_PRIMARY);
 	if (full)
-		meta_gen_adopt(&target->m, 0, (struct meta_gen){ half, target->m.current_gen.nr });
+		meta_gen_target_full(&target->m, 0, half);
+	target->m.flags &= ~(WHOLE | LOCKSTEP_MF_CLEAN | LOCKSTEP_MF_SERVING | LOCKSTEP_MF_PRIMARY);
 	target->counts = 0;
 	source->apart = true;
 	if (how == HELLO_HALF)
@@ -285,7 +286,8 @@ static void surrender(struct pair *p, int n)
 	if (n)
 		after.verdict = gen_mirror(after.verdict);
 	assert_true(gen_verdict_is_target(after.verdict));
-	if (before.rule == GEN_RULE_SPLIT && c->m.current_gen.id == w->m.peer[0].since.id) {
+	if (before.rule == GEN_RULE_SPLIT && c->m.current_gen.id == w->m.peer[0].since.id &&
+	    (c->m.flags & w->m.flags & MAPS) == MAPS) {
 		assert_int_equal(after.verdict, GEN_TARGET);
 		continued++;
 	}
@@ -326,6 +328,10 @@ static void take(struct pair *p, enum step s)
 	case EXCHANGE:
 		exchange(p);
 		break;
+	case LOSE_0:
+	case LOSE_1:
+		p->c[s - LOSE_0].m.flags &= ~MAPS;
+		break;
 	default:
 		hello(p, s);
 	}
@@ -336,7 +342,7 @@ static void walk(const struct pair *from, u32 depth)
 	struct pair p;
 	u32 s;
 
-	for (s = 0; s < STEP_NR; s++) {
+	for (s = 0; s < LOSE_0; s++) {
 		p = *from;
 		take(&p, s);
 		if (depth > 1)
@@ -460,12 +466,71 @@ static void first_disk_put_back(void **state)
 	assert_true(reached[GEN_RULE_HISTORY_SELF]);
 }
 
+/*
+ * The second one crashed, and its cache lost what the first one has; a resync began of which the
+ * first one noted nothing, and so did a full one (its marks are lost). Whoever calls that half good
+ * has not got what the first one completed in the generation that the half came from.
+ */
+static void half_that_was_called_good(void **state)
+{
+	struct gen_result r;
+	struct pair p;
+
+	(void)state;
+	begin(&p, true);
+	take(&p, HELLO);
+	take(&p, WRITE_0);
+	take(&p, HELLO);
+	p.c[1].has = 0;
+	take(&p, CRASH_1);
+	take(&p, HELLO_HALF);
+	p.c[0].m.flags &= ~LOCKSTEP_MF_MARKS_VALID;
+	r = compare(&p);
+	assert_int_equal(r.rule, GEN_RULE_INCONS_PEER);
+	assert_int_equal(r.verdict, GEN_SOURCE_FULL);
+	take(&p, HELLO_HALF);
+	take(&p, FORCE_1);
+	r = compare(&p);
+	assert_int_equal(r.rule, GEN_RULE_SPLIT_HISTORY);
+	take(&p, HELLO);
+	assert_true(p.c[0].has);
+}
+
+/* However often it begins: what the first one never noted is no past of the second one. */
+static void begun_again_and_again(void **state)
+{
+	struct pair p;
+	u64 was, before;
+	int i;
+
+	(void)state;
+	begin(&p, true);
+	take(&p, HELLO);
+	before = p.c[1].m.current_gen.id;
+	take(&p, WRITE_0);
+	take(&p, HELLO);
+	was = p.c[1].m.current_gen.id;
+	take(&p, WRITE_0);
+	p.c[0].m.flags &= ~LOCKSTEP_MF_MARKS_VALID;
+	for (i = 0; i < 2 * LOCKSTEP_HISTORY; i++) {
+		take(&p, HELLO_HALF);
+		assert_false(p.c[1].m.flags & LOCKSTEP_MF_CONSISTENT);
+	}
+	assert_int_equal(p.c[1].m.history[0].id, was);
+	assert_int_equal(p.c[1].m.history[1].id, before);
+	take(&p, HELLO);
+	assert_int_equal(p.c[1].m.current_gen.id, p.c[0].m.current_gen.id);
+	assert_int_equal(p.c[1].m.history[1].id, was);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(surrender_goes_back),
 		cmocka_unit_test(half_surrendered),
 		cmocka_unit_test(first_disk_put_back),
+		cmocka_unit_test(half_that_was_called_good),
+		cmocka_unit_test(begun_again_and_again),
 		cmocka_unit_test(every_short_life),
 		cmocka_unit_test(long_lives),
 	};
