@@ -62,6 +62,9 @@ void lockstep_disk_drop_locked(struct lockstep_volume *vol)
 		return;
 	WRITE_ONCE(vol->failed, true);
 	WRITE_ONCE(vol->stale, true);
+	/* Remembered, no more: what never counted says nothing of what the peer has (gen.h, b). */
+	if (vol->unproven)
+		vol->meta.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
 	percpu_ref_kill(&vol->disk_ref);
 	/* After the kill: whoever was not there yet does not come any more. */
 	lockstep_request_abandon(vol);

@@ -144,13 +144,19 @@ static bool can_catch_up(const struct gen_view *source, const struct gen_view *t
 	       are_regions_known(source, target);
 }
 
-/* Everything that a primary without a disk completed is on `source`. */
+/* Everything that a primary without a disk completed is on `source`: gen.h (b). */
 static bool can_serve(const struct gen_view *source, const struct gen_view *target)
 {
-	if (!is_consistent(source) || is_unclean(source) || !target->current_id)
+	bool serving = has(source, LOCKSTEP_MF_SERVING);
+
+	if (!is_consistent(source) || is_unclean(source))
+		return false;
+	if (serving && !has(target, LOCKSTEP_MF_CONSISTENT))
+		return true;
+	if (!target->current_id)
 		return false;
 	return source->current_id == target->current_id ||
-	       (source->since_id == target->current_id && has(source, LOCKSTEP_MF_SERVING));
+	       (serving && source->since_id == target->current_id);
 }
 
 static struct gen_result compare_no_disk(const struct gen_view *s, const struct gen_view *p)

@@ -48,8 +48,10 @@
  *   no-disk-both      both lost their disk                 INCONSISTENT
  *   no-disk-self/peer one lost its disk while primary, and the other one is the source; nothing is
  *                     the other is in its generation, or   copied until a disk is attached: see (b)
- *                     went on from it SERVING; CONSISTENT
- *                     and not UNCLEAN
+ *                     went on from it SERVING, or is
+ *                     SERVING and the one's is not
+ *                     CONSISTENT; CONSISTENT itself and
+ *                     not UNCLEAN
  *   no-disk-stale     one lost its disk, and the other     INCONSISTENT
  *                     does not have all it completed, or
  *                     may have lost some of it in a crash
@@ -112,6 +114,12 @@
  * (b) The side without a disk is a primary whose writes and reads go through the other one. All it
  *     ever completed is there (state.h, [S6]), unless that one went on for itself, which takes
  *     SERVING away, or lost what was in its cache.
+ *     What the first one remembers may be of a second disk, that was attached under it and lost as
+ *     well: blank, half copied, or an old one, whose contents never counted (not CONSISTENT, says
+ *     its driver). Then its generation says nothing, for whether the other one noted the start of
+ *     that copy is not known, and is not needed. Such a disk is attached only after a good one was
+ *     given up, which a primary does only where the other one has everything; from then on nothing
+ *     was completed but there, and SERVING says that nothing else was either.
  *
  * (c) Its doubts are of an earlier life, and the other one has settled them: a copy that did not
  *     close is promoted only in a generation that it went on to without the other, or by force,

@@ -22,6 +22,9 @@ void diskfail_drop(struct node *nd, bool good)
 	if (good)
 		check_given_up(nd);
 	nd->failed = true;
+	/* What never counted says nothing of what the peer has: gen.h (b). */
+	if (nd->unproven)
+		nd->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
 	/* Of the session before this one's resync was done. */
 	nd->through &= MUTATED(THROUGH_STAYS);
 	nd->fail_at = 0;

@@ -395,6 +395,41 @@ static void without_a_disk(void **state)
 	}
 }
 
+/*
+ * Likewise, and it had a new disk meanwhile, blank or half copied, or an old one that it never
+ * used: whatever the two had noted of that, the peer has gone on for it, and for nobody else.
+ */
+static void without_a_second_disk(void **state)
+{
+	const struct {
+		struct gen_view self, peer;
+		enum gen_rule rule;
+	} table[] = {
+		{ V1(9, 0, 0, M | NOW, 0), V2(7, 9, 6, C | M | SERVING, 3), GEN_RULE_NO_DISK_SELF },
+		{ V1(9, 0, 0, M | NOW, 0), V2(6, 5, 0, C | M | SERVING, 3), GEN_RULE_NO_DISK_SELF },
+		{ V1(0, 0, 0, M | NOW, 0), V2(6, 5, 0, C | M | SERVING, 3), GEN_RULE_NO_DISK_SELF },
+		{ V1(4, 0, 0, M | NOW, 0), V2(6, 5, 0, C | M | SERVING, 3), GEN_RULE_NO_DISK_SELF },
+		{ V1(9, 0, 0, M | NOW, 0), V2(6, 5, 0, C | M, 3), GEN_RULE_NO_DISK_STALE },
+		{ V1(0, 0, 0, M | NOW, 0), V2(6, 5, 0, C | M, 3), GEN_RULE_NO_DISK_STALE },
+		{ V1(9, 0, 0, M | NOW, 0), V2(6, 5, 0, C | MR | U | SERVING, 3),
+		  GEN_RULE_NO_DISK_STALE },
+		{ V1(9, 0, 0, M | NOW, 0), V2(6, 5, 0, M | SERVING, 3), GEN_RULE_NO_DISK_STALE },
+		/* What is whole is taken by its generation. */
+		{ V1(9, 0, 0, C | M | NOW, 0), V2(6, 5, 0, C | M | SERVING, 3),
+		  GEN_RULE_NO_DISK_STALE },
+	};
+	struct gen_view self;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		self = table[i].self;
+		self.no_disk = true;
+		assert_int_equal(gen_compare(&self, &table[i].peer).rule, table[i].rule);
+		check_pair(&self, &table[i].peer);
+	}
+}
+
 static void names(void **state)
 {
 	u32 i;
@@ -421,6 +456,7 @@ int main(void)
 		cmocka_unit_test(primary_again),
 		cmocka_unit_test(surrendered),
 		cmocka_unit_test(without_a_disk),
+		cmocka_unit_test(without_a_second_disk),
 		cmocka_unit_test(every_pair_mirrors),
 		cmocka_unit_test(history_is_searched_to_its_end),
 		cmocka_unit_test(names),
