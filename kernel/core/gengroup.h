@@ -29,6 +29,13 @@
  *
  * [G4] comes before [G3]. What still has two directions then is refused by the caller.
  *
+ * So is a volume of which Y is in X's history, beside an equal one of X that crashed, and no rule
+ * can mend that (P5). An old disk of Y may have been put back: X is the source, and going back to
+ * where Y is would throw away what X wrote since. Or Y finished a resync whose end X did not hear,
+ * and X, with its since from there, died half narrowed: nothing was completed since, but of the
+ * volume that X had not got to, its cache, not flushed yet, may have lost what Y has. The numbers
+ * of the two are the same.
+ *
  * Volumes that need nothing need nothing: GEN_NONE stands beside either direction.
  */
 #ifndef LOCKSTEP_CORE_GENGROUP_H

@@ -577,6 +577,32 @@ static void attached_beside(void **state)
 	}
 }
 
+/*
+ * Of one volume the peer is in our past, of the other one equal, and we crashed: refused, whichever
+ * of the two it is that gengroup.h names.
+ */
+static void a_past_decides_nothing(void **state)
+{
+	const u32 crashed = LOCKSTEP_MF_UNCLEAN | LOCKSTEP_MF_CRASHED_PRIMARY;
+	struct gen_view a[2], b[2];
+	struct gen_result r[2], m[2];
+
+	(void)state;
+	for (u32 since = 0; since < 2; since++) {
+		a[0] = side(1, 9, 1, crashed);
+		a[0].since_id = 5;
+		a[0].history[0] = 7;
+		b[0] = side(0, 7, 0, 0);
+		a[1] = side(1, 8, 1, crashed);
+		a[1].since_id = since ? 6 : 0;
+		b[1] = side(0, 8, 0, 0);
+		assert_false(gen_compare_group(a, b, 2, r));
+		assert_false(gen_compare_group(b, a, 2, m));
+		assert_int_equal(r[0].rule, GEN_RULE_HISTORY_SELF);
+		assert_int_equal(r[1].rule, GEN_RULE_CRASH_SELF);
+	}
+}
+
 /* ---- a narrowing that is tried again, on disks that refuse what they take, or take it anyway */
 
 #define DISKS	3u
@@ -669,6 +695,7 @@ int main(void)
 		cmocka_unit_test(two_volumes_go_together),
 		cmocka_unit_test(marks_follow),
 		cmocka_unit_test(attached_beside),
+		cmocka_unit_test(a_past_decides_nothing),
 		cmocka_unit_test(narrowed_again),
 	};
 
