@@ -460,6 +460,7 @@ static void take_up(struct node *nd)
 
 	nd->alive = true;
 	nd->rw = nd->demoting = nd->failed = nd->unproven = nd->through = nd->serving = false;
+	nd->doubted = false;
 	nd->fail_at = 0;
 	nd->boot_id = new_id();
 	nd->epoch = 0;
@@ -562,7 +563,8 @@ void node_close(struct node *nd)
 		return;			/* refused: it stays */
 	fence_closes(nd);
 	trace("%d closes", nd->n);
-	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at;
+	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at &&
+		!nd->doubted;
 	if (clean) {
 		meta_close(&nd->m, nd->st.left_primary && !MUTATED(LEFT_FORGOTTEN));
 		clean = node_store(nd);
