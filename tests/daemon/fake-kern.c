@@ -470,6 +470,8 @@ static int f_session_close(void *k, const char *name, u64 id, struct err *e)
 	f->closes++;
 	if (f->last_close && f->closes > f->last_close)
 		return leave(f, 0);
+	if (r == 0 && f->closes == f->fail_close)
+		r = err_set(e, -ENOMEM, "kernel-refused", "no memory to end the session");
 	if (r == 0 && (id == 0 || id == f->r.session_id))
 		end_session(f, "closed on request");
 	return leave(f, r);

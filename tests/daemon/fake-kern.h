@@ -43,6 +43,7 @@ struct fake {
 	char refuse_surrender[64];
 	bool primary_meanwhile;	/* and secondary again, just before the next SURRENDER */
 	u32 last_close;		/* later ones come to nothing; 0: none is the last */
+	u32 fail_close;		/* the one that fails; 0: none */
 	bool marks_growth;	/* as the module does */
 	u32 untold;		/* so many dumps have no time for the last volume */
 	/* Between what a dump says and the moment the daemon hears of it; the lock is held. */

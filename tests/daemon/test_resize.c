@@ -169,6 +169,25 @@ static bool has_opened(struct pair *p)
 	return is;
 }
 
+/* The session that knows nothing of the marks cannot be ended at first: it is tried again. */
+static void test_close_fails(void **state)
+{
+	struct pair *p = *state;
+
+	connect_both(p);
+	A->v[0].grown_sect = B->v[0].grown_sect = NEW;
+	A->marks_growth = B->marks_growth = true;
+	A->fail_close = A->closes + 2;
+	assert_string_equal(resize(p, ALICE, 0, false).e.what, "no memory to end the session");
+	opens_wanted = 3;
+	until(p, has_opened);
+	until(p, is_copied);
+	expect_size(p, NEW);
+	/* Once. */
+	pair_run(p, 200);
+	assert_int_equal(A->opens, 3);
+}
+
 /* One side had made the new size durable when the other died: the next hello mends it. */
 static void test_half(void **state)
 {
@@ -204,6 +223,7 @@ int main(void)
 		TEST(test_shrink),
 		TEST(test_half),
 		TEST(test_dies_between),
+		TEST(test_close_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

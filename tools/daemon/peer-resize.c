@@ -313,6 +313,17 @@ void peer_resize_connected(struct peer *p, bool adopted)
 	p->was_connected = true;
 }
 
+/*
+ * The session goes on, and still knows nothing of the marks: it is to end at the next look
+ * (on_ping).
+ * Whoever waits is told now: it may go on like that.
+ */
+static void ended(struct peer *p, struct peer_job *j)
+{
+	p->again = j->ret < 0;
+	closed(p, j);
+}
+
 void peer_resize_go_on(struct peer *p)
 {
 	struct peer_job *j;
@@ -320,8 +331,7 @@ void peer_resize_go_on(struct peer *p)
 
 	if (!p->again || p->job)
 		return;
-	p->again = false;
-	j = peer_job_create(p, peer_run_close, closed);
+	j = peer_job_create(p, peer_run_close, ended);
 	if (!j) {
 		err_set(&e, -ENOMEM, "no-memory", "no memory to ask the kernel");
 		reply(p, &e, 0);
