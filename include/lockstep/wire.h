@@ -365,7 +365,11 @@ enum lockstep_refuse {
 	LOCKSTEP_RF_UNRELATED	= 5,	/* no common history */
 	LOCKSTEP_RF_BLANK	= 6,	/* both new: nobody said whose data counts */
 	LOCKSTEP_RF_ROLE	= 7,	/* the side that would be overwritten is primary */
-	/* state changed meanwhile or a stale session was closed: retry at once */
+	/*
+	 * State changed meanwhile or a stale session was closed: retry at once. While connected:
+	 * the session is about to end, so that the next one knows more. Whoever hears that lets go
+	 * of the control connection, after which the session is closed.
+	 */
 	LOCKSTEP_RF_BUSY	= 8,
 	LOCKSTEP_RF_VERDICT	= 9,	/* the two sides came to different verdicts */
 	LOCKSTEP_RF_TWO_PRIMARIES = 10,

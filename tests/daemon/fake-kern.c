@@ -100,10 +100,18 @@ static void write_metadata(struct fake *f)
 		f->v[i].m.meta_seq++;
 }
 
+static void nap(u32 ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
 static int f_status(void *k, const char *name, struct model *ret, struct err *e)
 {
 	struct fake *f = enter(k);
 	struct model_resource *r;
+	u32 nap_ms = name ? 0 : f->dump_ms;
 	struct model m;
 
 	if (f->no_module)
@@ -124,7 +132,9 @@ static int f_status(void *k, const char *name, struct model *ret, struct err *e)
 	if (f->after_status && f->exists)
 		f->after_status(f);
 	*ret = m;
-	return leave(f, 0);
+	leave(f, 0);
+	nap(nap_ms);
+	return 0;
 }
 
 static int f_res_add(void *k, const struct nl_resource *r, struct err *e)
@@ -241,12 +251,10 @@ static int f_resize(void *k, const char *name, u32 number, u64 data_sect, bool f
 
 static int f_promote(void *k, const char *name, const struct nl_promotion *p, struct err *e)
 {
-	struct timespec nap = { 0 };
 	struct fake *f = k;
 	int r;
 
-	nap.tv_nsec = f->promote_ms * 1000000L;
-	nanosleep(&nap, NULL);
+	nap(f->promote_ms);
 	enter(k);
 	r = missing(f, name, e);
 	if (r == 0 && f->r.fencing && f->r.link == LOCKSTEP_LINK_DOWN && !p->force &&
@@ -462,19 +470,39 @@ static int f_session_start(void *k, const char *name, u64 id, struct err *e)
 	return leave(f, r);
 }
 
+/* Whoever closes it, a primary is without its peer then. */
+static void lose(struct fake *f, const char *why)
+{
+	if (f->r.fencing && f->r.role == LOCKSTEP_ROLE_PRIMARY && f->r.link == LOCKSTEP_LINK_UP) {
+		f->r.unfenced = true;
+		f->r.io_mode = LOCKSTEP_IO_FROZEN;
+	}
+	end_session(f, why);
+}
+
 static int f_session_close(void *k, const char *name, u64 id, struct err *e)
 {
-	struct fake *f = enter(k);
+	struct fake *f = enter(k), *far = f->far;
 	int r = missing(f, name, e);
+	u64 ended = 0;
 
 	f->closes++;
 	if (f->last_close && f->closes > f->last_close)
 		return leave(f, 0);
 	if (r == 0 && f->closes == f->fail_close)
 		r = err_set(e, -ENOMEM, "kernel-refused", "no memory to end the session");
-	if (r == 0 && (id == 0 || id == f->r.session_id))
-		end_session(f, "closed on request");
-	return leave(f, r);
+	if (r == 0 && (id == 0 || id == f->r.session_id)) {
+		ended = f->r.session_id;
+		lose(f, "closed on request");
+	}
+	leave(f, r);
+	if (!far || !ended)
+		return r;
+	enter(far);
+	if (far->r.session_id == ended)
+		lose(far, "the peer closed the connection");
+	leave(far, 0);
+	return r;
 }
 
 /* Chunk n of volume v is the three bytes {v, n, 1}: gap, length 1 and so on do not matter here. */
@@ -657,11 +685,7 @@ void fake_unlock(struct fake *f)
 void fake_lose(struct fake *f)
 {
 	fake_lock(f);
-	if (f->r.fencing && f->r.role == LOCKSTEP_ROLE_PRIMARY && f->r.link == LOCKSTEP_LINK_UP) {
-		f->r.unfenced = true;
-		f->r.io_mode = LOCKSTEP_IO_FROZEN;
-	}
-	end_session(f, "no answer from the peer");
+	lose(f, "no answer from the peer");
 	fake_unlock(f);
 }
 

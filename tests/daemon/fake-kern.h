@@ -39,12 +39,14 @@ struct fake {
 	u64 start_stamp;	/* order among all fakes */
 	/* Tricks of the tests. */
 	u32 eagain_opens, eagain_starts, promote_ms;
+	u32 dump_ms;		/* that a dump of all takes after it was made */
 	char refuse_open[64], refuse_volume[64], refuse_attach[64], refuse_resize[64];
 	char refuse_surrender[64];
 	bool primary_meanwhile;	/* and secondary again, just before the next SURRENDER */
 	u32 last_close;		/* later ones come to nothing; 0: none is the last */
 	u32 fail_close;		/* the one that fails; 0: none */
 	bool marks_growth;	/* as the module does */
+	struct fake *far;	/* whose session ends with ours when that is closed; NULL: none's */
 	u32 untold;		/* so many dumps have no time for the last volume */
 	/* Between what a dump says and the moment the daemon hears of it; the lock is held. */
 	void (*after_status)(struct fake *f);

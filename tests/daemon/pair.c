@@ -143,6 +143,7 @@ void pair_start(struct pair *p, int side)
 		.compare_ms = 100,
 		.stream_bytes = p->stream_bytes,
 		.hook_ms = p->hook_ms,
+		.hold_ms = p->hold_ms ? p->hold_ms : HOLD_MS,
 		.trace = p->trace,
 	};
 

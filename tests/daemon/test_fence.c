@@ -46,11 +46,11 @@ static void test_next(void **state)
 	u32 nr[3] = { 0 };
 
 	(void)state;
-	for (u32 k = 0; k < 1 << 8; k++) {
+	for (u32 k = 0; k < 1 << 9; k++) {
 		struct fence_sight s = {
 			.unfenced = k & 1, .asked = k & 2, .in_sync = k & 4, .undone = k & 8,
 			.is_busy = k & 16, .is_waiting = k & 32, .has_program = k & 64,
-			.has_unfence = k & 128,
+			.has_unfence = k & 128, .is_held = k & 256,
 		};
 
 		what = fence_next(&s);
@@ -64,9 +64,18 @@ static void test_next(void **state)
 		if (what == FENCE_UNDO)
 			assert_true(s.has_unfence && s.in_sync && !s.unfenced && !s.undone &&
 				    !s.is_waiting);
-		/* Whoever waits is served, sooner or later. */
-		if (s.unfenced && s.has_program && !s.is_busy && !s.is_waiting)
+		/* Whoever waits is served, sooner or later; only an end that was said is held. */
+		if (s.unfenced && s.has_program && !s.is_busy && !s.is_waiting && !s.is_held)
 			assert_int_equal(what, FENCE_RUN);
+		if (s.is_held && !s.asked)
+			assert_int_not_equal(what, FENCE_RUN);
+		/* Nothing else waits for it. */
+		if (s.asked || !s.unfenced) {
+			struct fence_sight free = s;
+
+			free.is_held = false;
+			assert_int_equal(what, fence_next(&free));
+		}
 	}
 	assert_true(nr[0] && nr[1] && nr[2]);
 }
@@ -170,6 +179,13 @@ static void lose(struct pair *p)
 	pair_kill(p, BOB);
 	fake_lose(A);
 	fake_lose(B);
+}
+
+/* What a session is told when the other side closes it, as over the data connections. */
+static void join_kernels(struct pair *p)
+{
+	A->far = B;
+	B->far = A;
 }
 
 static u64 now_ms(void)
@@ -385,6 +401,140 @@ static void test_promotion(void **state)
 	assert_int_equal(runs_of(p, "fence"), 3);
 }
 
+static void on_reply(void *arg, const struct err *e, const char *text)
+{
+	(void)arg;
+	(void)e;
+	(void)text;
+}
+
+static struct reply resize(struct pair *p, int side)
+{
+	struct ctl_request q = { .command = CTL_RESIZE, .has_volume = true };
+
+	A->v[0].grown_sect = B->v[0].grown_sect = max(A->v[0].grown_sect, 1ull << 20) * 2;
+	return pair_request(p, side, &q);
+}
+
+/* A real loss, straight after: nothing of what was announced holds it up. */
+static void expect_fenced_at_once(struct pair *p)
+{
+	u64 began_ms = now_ms();
+
+	assert_int_equal(runs_of(p, "fence"), 0);
+	lose(p);
+	until(p, alice_is_alone);
+	assert_true(now_ms() - began_ms < HOLD_MS);
+	assert_int_equal(runs_of(p, "fence"), 1);
+}
+
+/* A session that ends so that the next one knows more is no loss, whichever side was asked. */
+static void test_resize_is_no_loss(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "fence", "7");
+	connect_primary(p);
+	join_kernels(p);
+	for (int side = 0; side < 2; side++) {
+		/* A dump that is older than the session comes after it. */
+		A->dump_ms = B->dump_ms = side * 300;
+		assert_string_equal(resize(p, side).e.what, "");
+		until(p, are_connected);
+		assert_int_equal(A->opens, 3 + 2 * side);
+		assert_int_equal(io_of(A), LOCKSTEP_IO_BOTH);
+		pair_run(p, 2 * A->dump_ms);
+	}
+	A->dump_ms = B->dump_ms = 0;
+	expect_fenced_at_once(p);
+}
+
+static void test_attach_is_no_loss(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "outdate", "7");
+	connect_primary(p);
+	join_kernels(p);
+	pair_gen(p, BOB, 0, 7, 0, LOCKSTEP_MF_MARKS_VALID);
+	fake_lock(B);
+	B->v[0].m.disk = LOCKSTEP_DISK_FAILED;
+	fake_unlock(B);
+	pair_must(p, BOB, CTL_ATTACH);
+	until(p, are_connected);
+	assert_int_equal(A->opens, 2);
+	assert_int_equal(io_of(A), LOCKSTEP_IO_BOTH);
+	expect_fenced_at_once(p);
+}
+
+/* bob has lost the session, and says hello before alice's kernel has noticed. */
+static void test_hello_is_no_loss(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "fence", "7");
+	connect_primary(p);
+	fake_lose(B);
+	pair_run(p, 50);
+	until(p, are_connected);
+	assert_int_equal(A->opens, 2);
+	expect_fenced_at_once(p);
+}
+
+static bool fence_held(struct pair *p)
+{
+	return pair_has_problem(p, ALICE, "fence-held");
+}
+
+/* Said and not kept: fenced as ever, and nothing was let through before. */
+static void hold_in_vain(struct pair *p, int side)
+{
+	struct ctl_request q = { .command = CTL_RESIZE, .has_volume = true, .resource = "r0" };
+	u64 began_ms;
+
+	p->hold_ms = 1500;
+	configure(p, "fence", "7");
+	connect_primary(p);
+	join_kernels(p);
+	strcpy(B->refuse_open, "no memory");
+	A->v[0].grown_sect = B->v[0].grown_sect = 1ull << 21;
+	began_ms = now_ms();
+	manager_request(p->side[side].m, &q, on_reply, NULL);
+	until(p, fence_held);
+	assert_int_equal(io_of(A), LOCKSTEP_IO_FROZEN);
+	assert_int_equal(runs_of(p, "fence"), 0);
+	until(p, alice_is_alone);
+	assert_true(now_ms() - began_ms >= 1500);
+	/* Again where alice began another session meanwhile, which bob refused. */
+	assert_true(fence_ran(p));
+	assert_false(fence_held(p));
+}
+
+static void test_held_by_us(void **state)
+{
+	hold_in_vain(*state, ALICE);
+}
+
+static void test_held_by_peer(void **state)
+{
+	hold_in_vain(*state, BOB);
+}
+
+/* Who is told to stay away does not come back: nothing to wait for. */
+static void test_disconnect_is_a_loss(void **state)
+{
+	struct pair *p = *state;
+	u64 began_ms;
+
+	configure(p, "fence", "7");
+	connect_primary(p);
+	join_kernels(p);
+	began_ms = now_ms();
+	pair_must(p, BOB, CTL_DISCONNECT);
+	until(p, alice_is_alone);
+	assert_true(now_ms() - began_ms < HOLD_MS);
+}
+
 static bool unfence_ran(struct pair *p)
 {
 	return runs_of(p, "unfence") >= 1;
@@ -546,6 +696,8 @@ int main(void)
 		T(test_fenced), T(test_unreachable), T(test_policy_outdate),
 		T(test_peer_is_primary), T(test_hangs), T(test_daemon_killed),
 		T(test_late_outcome), T(test_promotion), T(test_unfence), T(test_unfence_fails),
+		T(test_resize_is_no_loss), T(test_attach_is_no_loss), T(test_hello_is_no_loss),
+		T(test_held_by_us), T(test_held_by_peer), T(test_disconnect_is_a_loss),
 		T(test_policy_changes), T(test_auto_promote), T(test_outdate),
 		T(test_outdate_unseen),
 	};

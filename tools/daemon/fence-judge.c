@@ -50,7 +50,7 @@ enum fence_what fence_next(const struct fence_sight *s)
 	if (s->is_waiting)
 		return FENCE_NOTHING;
 	if (s->unfenced)
-		return s->has_program ? FENCE_RUN : FENCE_NOTHING;
+		return s->has_program && !s->is_held ? FENCE_RUN : FENCE_NOTHING;
 	return s->in_sync && s->has_unfence && !s->undone ? FENCE_UNDO : FENCE_NOTHING;
 }
 

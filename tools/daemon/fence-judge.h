@@ -60,15 +60,32 @@ struct fence_sight {
 	bool in_sync;		/* connected, both copies up to date */
 	bool undone;		/* the unfence program has ended well since it was in sync */
 	bool is_busy;		/* a program is running, or its outcome on the way to the kernel */
+	bool is_held;		/* the end of the session was announced, and its time is not over */
 	bool is_waiting;	/* the last one failed, and the time to try again has not come */
 	bool has_program, has_unfence;
 };
 
 /*
- * One at a time. A promotion does not wait for another try: it is answered with what comes. Undoing
- * needs no memory of what was done: it is run once whenever the two have come to be in sync, also
- * when the daemon has just begun, so that one that was killed in between forgets nothing. Both
- * programs must bear being run again.
+ * The first row that fits:
+ *
+ *   a program is running, or its outcome is on the way		nothing
+ *   a promotion waits, and there is a program			run it
+ *   the last one failed, and its time has not come		nothing
+ *   the kernel waits, for a session whose end was announced	nothing, as long as it is held
+ *   the kernel waits						run the program, if there is one
+ *   in sync, and not undone since				undo, if there is a program for it
+ *   all else							nothing
+ *
+ * A session that a side ends so that the next one knows more (a resize, an attached disk, a hello
+ * that names another session) looks like a loss of the peer to the kernel, which waits. Such an end
+ * is said before it comes: by us, or by the peer on the authenticated control connection. So it is
+ * held for a time, in which the next session is made; the kernel lets nothing through meanwhile. A
+ * loss that nobody announced is never held, and no end is held twice.
+ *
+ * One at a time. A promotion does not wait for another try, nor for what is held: it is answered
+ * with what comes. Undoing needs no memory of what was done: it is run once whenever the two have
+ * come to be in sync, also when the daemon has just begun, so that one that was killed in between
+ * forgets nothing. Both programs must bear being run again.
  */
 enum fence_what fence_next(const struct fence_sight *s);
 

@@ -17,6 +17,8 @@ struct fence {
 	/* What the kernel said last. */
 	bool unfenced, in_sync;
 	u32 seen_round;
+	u64 held_until_ms;		/* peer.h */
+	sd_event_source *hold;
 	/* The program that is running. */
 	struct hook *hook;
 	enum fence_what what;
@@ -303,6 +305,11 @@ static void run(struct fence *f, enum fence_what what)
 	}
 }
 
+static bool is_held(const struct fence *f)
+{
+	return loop_now_ms(f->env->event) < f->held_until_ms;
+}
+
 static void advance(struct fence *f)
 {
 	struct fence_sight s = {
@@ -311,6 +318,7 @@ static void advance(struct fence *f)
 		.in_sync = f->in_sync,
 		.undone = f->undone,
 		.is_busy = f->hook || f->job || f->what != FENCE_NOTHING,
+		.is_held = is_held(f),
 		.is_waiting = f->is_waiting,
 		.has_program = f->conf && f->conf->fencing.program[0],
 		.has_unfence = f->conf && f->conf->fencing.policy != LOCKSTEP_FENCING_NONE &&
@@ -344,7 +352,42 @@ static void no_program(struct fence *f)
 	set_problem(f, &e);
 }
 
-void fence_look(struct fence *f, const struct model_resource *r)
+static void hold_over(struct fence *f)
+{
+	loop_timer_off(f->hold);
+	if (strcmp(f->problem.code, "fence-held") == 0)
+		set_problem(f, NULL);
+}
+
+static int on_hold_over(sd_event_source *s, uint64_t now, void *arg)
+{
+	struct fence *f = arg;
+
+	(void)s;
+	(void)now;
+	hold_over(f);
+	advance(f);
+	return 0;
+}
+
+/* It waits, as it would for the program, and that is said: it may take all of its time. */
+static void hold(struct fence *f)
+{
+	u64 left_ms = f->held_until_ms - loop_now_ms(f->env->event);
+	struct err e;
+
+	if (!f->conf || f->hook || f->is_waiting)
+		return;
+	err_set(&e, -EAGAIN, "fence-held", "the session with %s was ended on purpose, and is being "
+		"made anew", other(f)->name);
+	err_means(&e, "If that does not come about within %u s, %s is fenced",
+		  f->env->hold_ms / 1000, other(f)->name);
+	err_mend(&e, "wait; then lockstep status %s", f->name);
+	set_problem(f, &e);
+	loop_timer(f->env->event, &f->hold, left_ms, on_hold_over, f);
+}
+
+void fence_look(struct fence *f, const struct model_resource *r, u64 held_until_ms)
 {
 	bool unfenced = r && r->unfenced, in_sync = r && is_in_sync(r);
 
@@ -363,7 +406,12 @@ void fence_look(struct fence *f, const struct model_resource *r)
 	f->in_sync = in_sync;
 	f->undone = f->undone && in_sync;
 	f->seen_round = r ? r->fence_round : 0;
-	if (unfenced && !(f->conf && f->conf->fencing.program[0]))
+	f->held_until_ms = held_until_ms;
+	if (unfenced && is_held(f))
+		hold(f);
+	else
+		hold_over(f);
+	if (unfenced && !is_held(f) && !(f->conf && f->conf->fencing.program[0]))
 		no_program(f);
 	advance(f);
 }
@@ -413,6 +461,7 @@ void fence_destroy(struct fence *f)
 	if (f->job)
 		f->job->f = NULL;
 	loop_drop(&f->retry);
+	loop_drop(&f->hold);
 	err_set(&e, -ECANCELED, "not-up", "%s was taken down", f->name);
 	answer(f, &e);
 	free(f);

@@ -22,8 +22,8 @@ void fence_destroy(struct fence *f);		/* NULL is fine */
 /* Borrowed until the next call. */
 void fence_set_conf(struct fence *f, const struct conf *conf, int self);
 
-/* What the kernel says (NULL: it does not have it). */
-void fence_look(struct fence *f, const struct model_resource *r);
+/* What the kernel says (NULL: it does not have it); held_until_ms: of peer_held_until(). */
+void fence_look(struct fence *f, const struct model_resource *r, u64 held_until_ms);
 
 /*
  * May we be promoted without the peer? One at a time. done() comes always, perhaps before this

@@ -295,7 +295,8 @@ static void compare_model(struct manager *m, const struct compare *c)
 	for (struct resource *r = m->resources; r; r = r->next) {
 		if (r->peer)
 			peer_compare(r->peer, model_find(&c->model, r->name), c->asked_ms);
-		fence_look(r->fence, model_find(&c->model, r->name));
+		fence_look(r->fence, model_find(&c->model, r->name),
+			   r->peer ? peer_held_until(r->peer, c->asked_ms) : 0);
 	}
 	if (c->asked_ms <= m->removed_ms)
 		return;		/* it may show what we have just removed */
@@ -457,6 +458,7 @@ int manager_create(sd_event *event, const struct manager_options *o, struct mana
 		.dead_ms = o->dead_ms,
 		.retry_min_ms = o->retry_min_ms,
 		.retry_max_ms = o->retry_max_ms,
+		.hold_ms = o->hold_ms,
 		.changed = on_changed,
 		.changed_arg = m,
 	};

@@ -123,6 +123,8 @@ static void clear_session(struct peer *p)
 	log_notice("%s: %s does not have the session we have: closing it", p->conf->name,
 		   p->other->name);
 	j->session_id = p->mine.h.session_id;
+	/* The peer is there, and says that it has no part in it. */
+	peer_announced(p, j->session_id);
 	peer_set_phase(p, PEER_CLEAR);
 	peer_job_start(p, j);
 }

@@ -6,17 +6,20 @@
  *            ^     (dialler only; the listener is    +-> VERDICT -> [TOKEN] -> OPEN ->   ^
  *            |      given proved connections)        |   JOIN -> READY -> START/STARTED -+
  *            +-- SETTLE <-- any                      +-> STALE, CLEAR (back to WAIT)
- *                                                    +-> SPLIT (for control only)
+ *            +-- SETTLE <-- ENDING <-- CONNECTED     +-> SPLIT (for control only)
  *
  * [T1] At most one job of a peer is under way, and frames are not taken meanwhile. So requests to
  * the
  *      kernel are in the order of the steps, and a new attempt never meets the rest of an old one:
  *      SETTLE waits for it.
- * [T2] A session that was opened and not started here is closed in SETTLE. One that was started
- * is
- *      the kernel's: the next hello finds out whether both have it.
+ * [T2] A session that was opened and not started here, or is to end, is closed in SETTLE. One that
+ *      was started is the kernel's: the next hello finds out whether both have it.
  * [T3] Whatever waits for the peer has a deadline, of the phase.
  * [T4] A frame that the phase does not allow ends the connection.
+ * [T5] A session that we end so that the next one knows more is closed after the peer has taken
+ *      notice of that, or has had its time to: ENDING waits for the peer to let go of the control
+ *      connection. Else its kernel may see the end before its daemon hears the reason, and a host
+ *      that is well be fenced (fence-judge.h).
  */
 #ifndef LOCKSTEPD_PEER_PHASE_H
 #define LOCKSTEPD_PEER_PHASE_H
@@ -46,6 +49,7 @@ enum peer_phase {
 	PEER_STARTED,		/* for the peer's STARTED */
 	PEER_ADOPT,		/* ours is sent */
 	PEER_CONNECTED,
+	PEER_ENDING,		/* we said that we end the session [T5] */
 	PEER_SPLIT,		/* both were written alone: peer-split.c */
 	PEER_SETTLE,		/* an attempt has ended, the kernel has not */
 	PEER_PHASE_NR
@@ -61,7 +65,7 @@ enum peer_retry {
 /* What the kernel has of the session this attempt is about. */
 enum peer_kernel {
 	KERNEL_NONE,
-	KERNEL_OPEN,		/* opened, or being opened */
+	KERNEL_OPEN,		/* opened, or being opened; or up, and to be closed [T5] */
 	KERNEL_UP,		/* started: lives on without us */
 };
 
@@ -176,6 +180,13 @@ struct peer {
 	struct peer_resizing resizing;
 	bool again;			/* this session is to end: marks that it knows nothing of */
 	bool was_connected;		/* since this daemon began */
+	/* An end of a session that was announced. */
+	u64 connected_id;		/* the last session we were connected in; 0: its end was */
+	u64 held_until_ms;		/* 0: nothing is held */
+	u64 back_ms;			/* the next session was there since; 0: not yet */
+	bool ends;			/* the session that SETTLE closes ends on purpose */
+	peer_ended_fn ended;		/* NULL: nobody waits for that */
+	void *ended_arg;
 	struct peer_split split;
 	struct peer_dry dry;
 	struct peer_tracing tracing;
@@ -194,6 +205,8 @@ void peer_fail_text(struct peer *p, enum peer_retry retry, const char *code, con
 /* Tell the peer why, too. */
 void peer_refuse(struct peer *p, u32 refuse, const struct err *why, enum peer_retry retry);
 void peer_set_problem(struct peer *p, const struct err *e);
+/* This session ends on purpose, ours or the peer's. Once for each that we were connected in. */
+void peer_announced(struct peer *p, u64 session_id);
 void peer_send(struct peer *p, u16 type, const void *body, size_t len);
 /* A buffer for one encoded body, good until the next call. */
 void *peer_scratch(size_t *ret_size);

@@ -85,32 +85,14 @@ void peer_resize(struct peer *p, const struct peer_resize *ask, peer_resized_fn 
 	peer_send(p, LOCKSTEP_CT_RESIZE, buf, n);
 }
 
-static void closed(struct peer *p, struct peer_job *j)
-{
-	if (j->ret < 0) {
-		peer_resize_over(p, &j->e);
-		return;
-	}
-	peer_again(p, "a volume takes another size");
-}
-
 /* Everybody can: end the session, and begin the next one with the new size. */
 static void begin_again(struct peer *p, u64 sect)
 {
-	struct peer_job *j = peer_job_create(p, peer_run_close, closed);
-	struct err e;
-
-	if (!j) {
-		err_set(&e, -ENOMEM, "no-memory", "no memory to ask the kernel");
-		reply(p, &e, 0);
-		return;
-	}
 	log_notice("%s: volume %u: both disks can give %llu MiB, connecting anew", p->conf->name,
 		   p->resizing.ask.volume, (unsigned long long)sect >> 11);
 	p->wish[p->resizing.ask.volume] = sect;
 	p->resizing.step = RESIZE_AGAIN;
-	j->session_id = p->session_id;
-	peer_job_start(p, j);
+	peer_again(p, "a volume takes another size");
 }
 
 static void no_room(struct peer *p, u64 limit, bool peer_is_small)
@@ -313,32 +295,12 @@ void peer_resize_connected(struct peer *p, bool adopted)
 	p->was_connected = true;
 }
 
-/*
- * The session goes on, and still knows nothing of the marks: it is to end at the next look
- * (on_ping).
- * Whoever waits is told now: it may go on like that.
- */
-static void ended(struct peer *p, struct peer_job *j)
-{
-	p->again = j->ret < 0;
-	closed(p, j);
-}
-
 void peer_resize_go_on(struct peer *p)
 {
-	struct peer_job *j;
-	struct err e;
-
 	if (!p->again || p->job)
 		return;
-	j = peer_job_create(p, peer_run_close, ended);
-	if (!j) {
-		err_set(&e, -ENOMEM, "no-memory", "no memory to ask the kernel");
-		reply(p, &e, 0);
-		return;
-	}
-	j->session_id = p->session_id;
-	peer_job_start(p, j);
+	p->again = false;
+	peer_again(p, "what is new in a volume is to be copied");
 }
 
 void peer_resize_lost(struct peer *p)

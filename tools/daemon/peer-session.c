@@ -361,6 +361,8 @@ void peer_connected(struct peer *p, bool adopted)
 		   adopted ? ", the session goes on" : "");
 	peer_dry_over(p, NULL);
 	memset(&p->problem, 0, sizeof(p->problem));
+	p->connected_id = p->session_id;
+	p->back_ms = loop_now_ms(p->env->event);
 	p->backoff_ms = p->env->retry_min_ms;
 	p->hasty = 0;
 	peer_resize_connected(p, adopted);

@@ -52,6 +52,9 @@ static const struct phase_row {
 	[PEER_CONNECTED] = { "connected", MAY(PING) | MAY(PONG) | MAY(MARKS) | MAY(MARKS_DONE) |
 			     MAY(RESIZE) | MAY(RESIZE_DONE) | MAY(TRACE) |
 			     MAY(TRACE_DONE) | MAY(REFUSE), false },
+	[PEER_ENDING]	= { "ending the session", MAY(PING) | MAY(PONG) | MAY(MARKS) |
+			    MAY(MARKS_DONE) | MAY(RESIZE) | MAY(RESIZE_DONE) | MAY(TRACE) |
+			    MAY(TRACE_DONE) | MAY(REFUSE), true },
 	[PEER_SPLIT]	= { "split brain", MAY(SPLIT) | MAY(RESOLVE) | MAY(RESOLVE_DONE) |
 			    MAY(PING) | MAY(PONG) | MAY(REFUSE), false },
 	[PEER_SETTLE]	= { "waiting for the kernel", 0, false },
@@ -148,10 +151,20 @@ static u64 retry_delay(struct peer *p)
 	return delay - delay / 4 + jitter % (delay / 2 + 1);
 }
 
+static void ended(struct peer *p, const struct err *e)
+{
+	peer_ended_fn done = p->ended;
+
+	p->ended = NULL;
+	if (done)
+		done(p->ended_arg, e);
+}
+
 static void rest(struct peer *p)
 {
 	struct conn *c = p->next_conn;
 
+	ended(p, NULL);
 	p->kernel = KERNEL_NONE;
 	p->session_id = 0;
 	if (!p->wanted) {
@@ -169,17 +182,32 @@ static void rest(struct peer *p)
 
 static void settled(struct peer *p, struct peer_job *j)
 {
-	if (j->ret < 0)
-		log_warn("%s: a half-made session could not be closed: %s", p->conf->name,
-			 j->e.what);
+	if (j->ret < 0) {
+		log_warn("%s: a session could not be closed: %s", p->conf->name, j->e.what);
+		ended(p, &j->e);
+	}
 	rest(p);
 }
 
-/* No job is under way: leave nothing half-made in the kernel [T2]. */
+void peer_announced(struct peer *p, u64 session_id)
+{
+	/* What was never connected is not held: two that fail to connect go on failing. */
+	if (!session_id || session_id != p->connected_id)
+		return;
+	p->connected_id = 0;
+	p->back_ms = 0;
+	p->held_until_ms = loop_now_ms(p->env->event) + p->env->hold_ms;
+}
+
+/* No job is under way: leave nothing half-made in the kernel [T2], nor what is to end [T5]. */
 static void settle(struct peer *p)
 {
 	struct peer_job *j;
 
+	/* Who is told to stay away does not come back: that end is a loss. */
+	if (p->ends && p->wanted)
+		peer_announced(p, p->session_id);
+	p->ends = false;
 	if (p->kernel != KERNEL_OPEN) {
 		rest(p);
 		return;
@@ -222,14 +250,19 @@ void peer_fail_text(struct peer *p, enum peer_retry retry, const char *code, con
 	peer_fail(p, &e, retry);
 }
 
-void peer_refuse(struct peer *p, u32 refuse, const struct err *why, enum peer_retry retry)
+static void send_refusal(struct peer *p, u32 refuse, const struct err *why)
 {
 	size_t size, n;
 	void *buf = peer_scratch(&size);
 
 	n = wire_refuse_encode(refuse, why->what, buf, size);
-	if (p->conn && n)
-		(void)conn_send(p->conn, LOCKSTEP_CT_REFUSE, buf, n);
+	if (n)
+		peer_send(p, LOCKSTEP_CT_REFUSE, buf, n);
+}
+
+void peer_refuse(struct peer *p, u32 refuse, const struct err *why, enum peer_retry retry)
+{
+	send_refusal(p, refuse, why);
 	if (refuse != LOCKSTEP_RF_BUSY)
 		peer_resize_over(p, why);
 	/* Busy is no problem of anyone's: the next hello mends it. */
@@ -346,6 +379,9 @@ static void on_refuse(struct peer *p, const u8 *body, size_t len)
 		return;
 	}
 	if (r.code == LOCKSTEP_RF_BUSY) {
+		/* Connected there is but one reason: it ends the session, and waits for us. */
+		if (p->phase == PEER_CONNECTED)
+			peer_announced(p, p->session_id);
 		peer_fail(p, NULL, RETRY_NOW);
 		return;
 	}
@@ -365,6 +401,9 @@ static void on_frame(struct conn *c, const struct wire_ctl *h, const u8 *body, v
 			       "turn (%s)", p->other->name, h->type, phase_row[p->phase].text);
 		return;
 	}
+	/* What crosses our announcement is of a session that is over; a refusal may be one, too. */
+	if (p->phase == PEER_ENDING && h->type != LOCKSTEP_CT_REFUSE)
+		return;
 	switch (h->type) {
 	case LOCKSTEP_CT_HELLO:		peer_on_hello(p, body, h->body_bytes); break;
 	case LOCKSTEP_CT_VERDICT:	peer_on_verdict(p, body, h->body_bytes); break;
@@ -426,6 +465,10 @@ static void on_closed(struct conn *c, const struct err *why, void *arg)
 
 	(void)c;
 	p->conn = NULL;
+	if (p->phase == PEER_ENDING) {
+		peer_fail(p, NULL, RETRY_NOW);
+		return;
+	}
 	name_problem(p, why, &e);
 	peer_fail(p, &e, RETRY_LATER);
 }
@@ -560,6 +603,7 @@ void peer_connect(struct peer *p)
 void peer_disconnect(struct peer *p)
 {
 	p->wanted = false;
+	p->held_until_ms = 0;
 	peer_dry_over(p, NULL);
 	memset(&p->problem, 0, sizeof(p->problem));
 	conn_close(p->next_conn);
@@ -587,16 +631,37 @@ void peer_again(struct peer *p, const char *why)
 {
 	struct err e;
 
-	if (p->phase < PEER_FACTS || p->phase == PEER_SETTLE) {
+	if (p->phase < PEER_FACTS || p->phase == PEER_SETTLE || p->phase == PEER_ENDING) {
 		peer_retry_now(p);
 		return;
 	}
 	/* Whatever this attempt has found out is out of date. */
-	if (p->phase == PEER_CONNECTED)
-		p->kernel = KERNEL_NONE;
 	p->hasty = 0;
 	err_set(&e, 0, "peer-busy", "%s begins again: %s", p->me->name, why);
+	if (p->phase == PEER_CONNECTED) {
+		p->kernel = KERNEL_OPEN;
+		p->ends = true;
+		/* With a job under way nothing is heard of the peer, so it is not waited for. */
+		if (!p->job) {
+			send_refusal(p, LOCKSTEP_RF_BUSY, &e);
+			peer_set_phase(p, PEER_ENDING);
+			return;
+		}
+	}
 	peer_refuse(p, LOCKSTEP_RF_BUSY, &e, RETRY_NOW);
+}
+
+void peer_end(struct peer *p, const char *why, peer_ended_fn done, void *arg)
+{
+	ended(p, NULL);
+	p->ended = done;
+	p->ended_arg = arg;
+	peer_again(p, why);
+}
+
+u64 peer_held_until(const struct peer *p, u64 asked_ms)
+{
+	return p->back_ms && asked_ms > p->back_ms ? 0 : p->held_until_ms;
 }
 
 bool peer_is_connected(const struct peer *p)
@@ -717,6 +782,7 @@ void peer_destroy(struct peer *p)
 	if (!p)
 		return;
 	err_set(&e, -ECANCELED, "not-connected", "the connection was given up");
+	ended(p, &e);
 	peer_resize_over(p, &e);
 	loop_drop(&p->resizing.timer);
 	peer_split_lost(p);

@@ -32,6 +32,7 @@ struct peer_env {
 	u32 phase_ms;			/* deadline of each step with the peer */
 	u32 ping_ms, dead_ms;		/* of the control connection */
 	u32 retry_min_ms, retry_max_ms;
+	u32 hold_ms;			/* for an announced end to be followed by a session */
 	/* Something in peer_facts() may be different: look at it soon, not now. */
 	void (*changed)(void *arg);
 	void *changed_arg;
@@ -53,8 +54,21 @@ void peer_retry_now(struct peer *p);
 /* The same, by the kernel's word, which our own last attempt may have caused: not too often. */
 void peer_hint(struct peer *p);
 
-/* Our side of the session was closed because of what `why` says: say hello again at once. */
+/*
+ * Because of what `why` says: say hello again at once. If we are connected the session ends first,
+ * after the peer was told that it will: neither side takes that for a loss (fence-judge.h).
+ */
 void peer_again(struct peer *p, const char *why);
+/* The same, connected; done() comes when the session is closed, e not NULL: perhaps it is not. */
+typedef void (*peer_ended_fn)(void *arg, const struct err *e);
+void peer_end(struct peer *p, const char *why, peer_ended_fn done, void *arg);
+
+/*
+ * Until when (loop_now_ms()) a session that has ended is no reason to fence the peer: its end was
+ * announced, and the next one is being made. 0: no such end, by what the kernel said when it was
+ * asked at asked_ms: what it said before the next session was there is about the one that ended.
+ */
+u64 peer_held_until(const struct peer *p, u64 asked_ms);
 
 /*
  * Our disk of a volume has taken up its size (max_sect is what it gives, now_sect the volume's

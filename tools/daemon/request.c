@@ -118,21 +118,26 @@ static int run_disconnect(struct request *r)
 }
 
 /*
- * A session was agreed upon without that disk, so it ends here, and the next hello is about the
- * disk as well.
+ * A session was agreed upon without that disk, so it ends, and the next hello is about the disk as
+ * well. Here that is done only where there is nobody to tell it before.
  */
+static int run_end(struct request *r)
+{
+	int err = r->kern->ops->session_close(r->kern->arg, r->name, 0, r->ret ? NULL : &r->e);
+
+	return r->ret ? r->ret : err;
+}
+
 static int run_attach(struct request *r)
 {
-	int ret = plan_load(r->name, r->node, &r->plan, &r->e), err;
+	int ret;
 
+	if (r->ends)
+		return run_end(r);
+	ret = plan_load(r->name, r->node, &r->plan, &r->e);
 	if (ret == 0)
 		ret = plan_attach(&r->plan, r->kern, r->state_dir,
 				  r->has_volume ? (int)r->volume : -1, &r->nr_attached, &r->e);
-	if (r->nr_attached) {
-		err = r->kern->ops->session_close(r->kern->arg, r->name, 0,
-						  ret ? NULL : &r->e);
-		ret = ret ? ret : err;
-	}
 	if (ret < 0 && ret != -EBUSY && ret != -EEXIST && !r->e.mend[0] && !is_unknown(ret))
 		err_mend(&r->e, "if the disk is new: lockstep init %s --volume N, then this again",
 			 r->name);
