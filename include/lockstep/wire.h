@@ -32,6 +32,8 @@
 /* stays connected in a split brain: SPLIT, RESOLVE, RESOLVE_DONE */
 #define LOCKSTEP_WF_SPLIT		(1ull << 5)
 #define LOCKSTEP_WF_TRACE		(1ull << 6)	/* traces on request: TRACE, TRACE_DONE */
+/* fences nobody for a while after BUSY while connected */
+#define LOCKSTEP_WF_HOLD		(1ull << 7)
 
 /* ---- data connections ---------------------------------------------------------------------- */
 

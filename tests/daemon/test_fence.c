@@ -481,6 +481,37 @@ static void test_hello_is_no_loss(void **state)
 	expect_fenced_at_once(p);
 }
 
+static bool has_opened_thrice(struct pair *p)
+{
+	bool is;
+
+	fake_lock(A);
+	is = A->opens == 3;
+	fake_unlock(A);
+	return is;
+}
+
+/* bob's copy grew before it died: what is new is marked, and copied by a session made for that. */
+static void test_growth_is_copied(void **state)
+{
+	struct pair *p = *state;
+
+	configure(p, "fence", "7");
+	connect_primary(p);
+	join_kernels(p);
+	fake_lock(A);
+	A->v[0].m.data_max_sect = 1ull << 21;
+	fake_unlock(A);
+	fake_lock(B);
+	B->v[0].m.data_max_sect = B->v[0].m.data_sect = 1ull << 21;
+	fake_unlock(B);
+	fake_lose(B);
+	until(p, has_opened_thrice);
+	until(p, are_connected);
+	assert_int_equal(A->v[0].m.data_sect, 1ull << 21);
+	expect_fenced_at_once(p);
+}
+
 static bool fence_held(struct pair *p)
 {
 	return pair_has_problem(p, ALICE, "fence-held");
@@ -697,6 +728,7 @@ int main(void)
 		T(test_peer_is_primary), T(test_hangs), T(test_daemon_killed),
 		T(test_late_outcome), T(test_promotion), T(test_unfence), T(test_unfence_fails),
 		T(test_resize_is_no_loss), T(test_attach_is_no_loss), T(test_hello_is_no_loss),
+		T(test_growth_is_copied),
 		T(test_held_by_us), T(test_held_by_peer), T(test_disconnect_is_a_loss),
 		T(test_policy_changes), T(test_auto_promote), T(test_outdate),
 		T(test_outdate_unseen),

@@ -78,7 +78,8 @@ void agree_fill_hello(const struct model_resource *r, const struct agree_self *s
 	h->version_min = LOCKSTEP_WIRE_VERSION_MIN;
 	h->version_max = LOCKSTEP_WIRE_VERSION_MAX;
 	h->features = LOCKSTEP_WF_ZEROES | LOCKSTEP_WF_REGIONS | LOCKSTEP_WF_CSUM |
-		      LOCKSTEP_WF_READ | LOCKSTEP_WF_SPLIT | LOCKSTEP_WF_TRACE;
+		      LOCKSTEP_WF_READ | LOCKSTEP_WF_SPLIT | LOCKSTEP_WF_TRACE |
+		      LOCKSTEP_WF_HOLD;
 	h->boot_id = r->boot_id;
 	h->epoch = r->epoch;
 	h->session_id = r->link == LOCKSTEP_LINK_UP ? r->session_id : 0;

@@ -277,12 +277,13 @@ static bool has_leftovers(const struct peer *p)
  * some as well, and an application is not to wait for a new session whenever the daemons' own
  * connection is made anew.
  *
- * Not by ourselves under a fencing policy: it would take the end of the session for the peer's, and
- * fence a host that is well. There the marks wait for the next session.
+ * Under a fencing policy not by ourselves with a peer of an older release: it would take the end of
+ * the session for ours, and fence a host that is well. There the marks wait for the next session.
  */
 void peer_resize_connected(struct peer *p, bool adopted)
 {
-	bool may = p->conf->fencing.policy == LOCKSTEP_FENCING_NONE;
+	bool may = p->conf->fencing.policy == LOCKSTEP_FENCING_NONE ||
+		   p->theirs.h.features & LOCKSTEP_WF_HOLD;
 
 	if (adopted) {
 		p->again |= p->resizing.step == RESIZE_SYNC ||
