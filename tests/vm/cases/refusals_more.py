@@ -94,6 +94,10 @@ class More:
     def unconnected(self):
         self.on_a.refused("lockstep verify r0", "there is nothing to compare with",
                           "lockstep wait-connect r0")
+        # One that an upgrade left behind, lockstepd above all.
+        self.on_a.refused("oldtool r0 1", "the kernel module is newer than the lockstepd, or "
+                          "lockstep, that asks: its commands are version 2, and not 1",
+                          "systemctl restart lockstepd, then lockstep status")
         self.on_a.refused("lockstep resize r0 --volume 0", "not connected", "b")
         self.on_a.refused("lockstep connect r0 --dry-run", "not", "b")
         self.on_a.refused("lockstepd --foreground", "another lockstepd runs already")
