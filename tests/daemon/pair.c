@@ -137,7 +137,7 @@ void pair_start(struct pair *p, int side)
 		.kern = &s->k.kern,
 		.phase_ms = PHASE_MS,
 		.ping_ms = 50,
-		.dead_ms = 400,
+		.dead_ms = 2000,		/* a busy machine runs nobody for half a second */
 		.retry_min_ms = 20,
 		.retry_max_ms = 100,
 		.compare_ms = 100,
