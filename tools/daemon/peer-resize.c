@@ -296,11 +296,14 @@ void peer_resize_connected(struct peer *p, bool adopted)
 	p->was_connected = true;
 }
 
+/*
+ * `again` stays until another session begins: this one may refuse to end, for want of memory, say,
+ * and be taken up by the next hello as it is.
+ */
 void peer_resize_go_on(struct peer *p)
 {
 	if (!p->again || p->job)
 		return;
-	p->again = false;
 	peer_again(p, "what is new in a volume is to be copied");
 }
 

@@ -369,5 +369,7 @@ void peer_connected(struct peer *p, bool adopted)
 	loop_timer(p->env->event, &p->pinger, p->env->ping_ms, on_ping, p);
 	peer_plan_marks(p, adopted);
 	peer_send_marks(p);
-	peer_resize_go_on(p);
+	/* One that goes on may have just refused to end: not again before the next ping. */
+	if (!adopted)
+		peer_resize_go_on(p);
 }
