@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -15,7 +16,9 @@ sys.dont_write_bytecode = True
 import build  # noqa: E402
 import lab as lab_module  # noqa: E402
 import backing as backings  # noqa: E402
+import figures  # noqa: E402
 import goals  # noqa: E402
+import instructions  # noqa: E402
 import jobs as job_files  # noqa: E402
 import peers  # noqa: E402
 import plot  # noqa: E402
@@ -57,6 +60,9 @@ examples:
                                              loaded by turns; see "lockstep:it", and the spread:
                                              below it there is no difference
   scripts/bench --only fsync,cold --backing flush --targets raw,lockstep,drbd84
+  scripts/bench --only qd1,qd32 --backing ram --reps 0 --instructions 1000 --profile p.txt
+                                             no times, but where the instructions of a write go, on
+                                             each host: exact while other programs are busy, too
   scripts/bench --cpus 1,2,4 --only qd32x4 --targets lockstep,md --json r.json --plot r.svg
 
 A job is a file in tests/bench/jobs; a target a small class in tests/bench/targets.py or peers.py.
@@ -77,6 +83,10 @@ def parse(argv):
     ap.add_argument("--reps", type=int, metavar="N", help="repetitions (3)")
     ap.add_argument("--tries", type=int, default=3, metavar="N",
                     help="of a measurement during which other programs kept the host busy (3)")
+    ap.add_argument("--instructions", type=int, default=0, metavar="N",
+                    help="count those of N I/Os of each job, too, by function, in other machines "
+                    "and after all else; with --reps 0 nothing else. Only where they are emulated")
+    ap.add_argument("--profile", metavar="FILE", help="append what was counted, as text")
     ap.add_argument("--cpus", default="1", metavar="LIST",
                     help="processors of a machine (1); the machines boot anew for each number")
     ap.add_argument("--series", default="6.1", metavar="KERNEL", help="6.1, 6.12 or 7.2 (6.1)")
@@ -117,9 +127,12 @@ def checked(args, jobs):
     for key, value in QUICK.items():
         if args.quick and getattr(args, key) is None:
             setattr(args, key, value)
-    args.seconds, args.reps = args.seconds or 4, args.reps or 3
-    if min(args.seconds, args.reps, args.tries) < 1:
+    args.seconds = 4 if args.seconds is None else args.seconds
+    args.reps = 3 if args.reps is None else args.reps
+    if min(args.seconds, args.reps + bool(args.instructions), args.tries) < 1:
         raise ValueError("--seconds, --reps and --tries are at least 1")
+    if args.profile and not args.instructions:
+        raise ValueError("--profile is of what --instructions counts")
     have = [t for t in TARGETS if (args.drbd9 or not t.startswith("drbd9"))
             and (args.compare or t != "other")]
     chosen = args.targets
@@ -212,33 +225,88 @@ def install_packages(args):
 class Bench:
     def __init__(self, args, lab):
         self.args, self.lab = args, lab
-        self.runs, self.volumes, self.failures = [], [], []
+        self.runs, self.volumes, self.counted, self.failures = [], [], [], []
 
     def everything(self):
         for cpus in self.args.cpus:
-            pair = self.lab.pair(names=("a", "b"), memory=MEMORY_MIB, cpus=cpus)
-            bed = Bed(self.lab, pair, cpus, self.args)
-            bed.modules = {
-                "lockstep": Module(bed, targets.lockstep_load(
-                    {"a": "/lib/bench/a.ko" if self.args.module else None, "b": "/lib/bench/b.ko"}),
-                    targets.LOCKSTEP_UNLOAD),
-                "drbd": Module(bed, peers.drbd_load, peers.DRBD_UNLOAD)}
-            for name in self.args.backing:
-                self.on_backing(bed, backings.ALL[name])
-            if self.args.volumes:
-                bed.build_backing(backings.Ram(cpus, 1))
-                self.volumes += volumes.measure(bed, self.args.reps, self.lab.say)
-                bed.clear()
-            self.lab.check_logs()
-            for m in pair:
-                m.poweroff()
+            if self.args.reps:
+                self.timed(cpus)
+            if self.args.instructions:
+                self.instructions(cpus)
 
-    def on_backing(self, bed, kind):
+    def bed(self, pair, cpus):
+        bed = Bed(self.lab, pair, cpus, self.args)
+        bed.modules = {
+            "lockstep": Module(bed, targets.lockstep_load(
+                {"a": "/lib/bench/a.ko" if self.args.module else None, "b": "/lib/bench/b.ko"}),
+                targets.LOCKSTEP_UNLOAD),
+            "drbd": Module(bed, peers.drbd_load, peers.DRBD_UNLOAD)}
+        return bed
+
+    def timed(self, cpus):
+        pair = self.lab.pair(names=("a", "b"), memory=MEMORY_MIB, cpus=cpus)
+        bed = self.bed(pair, cpus)
+        for name in self.args.backing:
+            self.on_backing(bed, backings.ALL[name])
+        if self.args.volumes:
+            bed.build_backing(backings.Ram(cpus, 1))
+            self.volumes += volumes.measure(bed, self.args.reps, self.lab.say)
+            bed.clear()
+        self.off(pair)
+
+    def off(self, pair):
+        self.lab.check_logs()
+        for m in pair:
+            m.poweroff()
+
+    def instructions(self, cpus):
+        """In machines of their own: counting makes them slower."""
+        plugin, why = instructions.plugin()
+        if not plugin:
+            self.lab.say(f"instructions are {why}")
+            return
+        pair = self.lab.pair(names=("a", "b"), memory=MEMORY_MIB, cpus=cpus, plugin=plugin)
+        bed = self.bed(pair, cpus)
+        counter = instructions.Counter(pair, self.lab.wait)
+        for name in self.args.backing:
+            made, jobs = self.prepared(bed, backings.ALL[name])
+            for job in jobs:
+                for t in made:
+                    if t.takes(job):
+                        self.count(bed, counter, t, job)
+            bed.clear()
+        self.off(pair)
+
+    def count(self, bed, counter, target, job):
+        bed.ready(target)
+        counter.prepare(target.io_begins)
+        running = target.started(job)
+        if not running:
+            return
+        ios, profiles = counter.window(self.args.instructions)
+        running.kill(signal.SIGINT)
+        running.wait(120, check=False)
+        self.counted.append({
+            "cpus": bed.cpus, "backing": bed.backing.name, "job": job.name, "target": target.name,
+            "ios": ios, **{h: instructions.total(p) for h, p in zip("ab", profiles, strict=True)}})
+        title = f"{bed.cpus} CPU, {bed.backing.name}, {job.name}, {target.name}"
+        if self.args.profile:
+            with open(self.args.profile, "a") as f:
+                for host, p in zip("ab", profiles, strict=True):
+                    f.write(instructions.text(f"{title}, host {host}, {ios} I/Os", p) + "\n")
+        self.lab.say(f"{title}: " + ", ".join(
+            f"{self.counted[-1][h]:.0f} instructions on {h}" for h in "ab"))
+
+    def prepared(self, bed, kind):
+        """The targets there are on a backing, and the jobs."""
         made = [t for t in (TARGETS[n](bed) for n in self.args.targets) if kind.name in t.backings]
         bed.build_backing(kind(bed.cpus, len(made)))
         jobs = in_order(self.args.wire_jobs, self.args.jobs.values())
         made = [t for t in made if any(t.takes(j) for j in jobs)]
-        made = [t for t in made if self.set_up(bed, t)]
+        return [t for t in made if self.set_up(bed, t)], jobs
+
+    def on_backing(self, bed, kind):
+        made, jobs = self.prepared(bed, kind)
         for rep in range(self.args.reps):
             for nr, job in enumerate(jobs):
                 for t in turns(made, rep, nr):
@@ -303,6 +371,7 @@ def facts(args):
 
 def publish(args, data):
     """Text, and the files that were asked for. Returns the goals."""
+    figures.add_counted(data["runs"], data.get("counted", []))
     r = Runs(data["runs"])
     merged = report.merge_volumes(data["volumes"])
     titles = {b.name: b.title for b in backings.ALL.values()}
@@ -312,10 +381,13 @@ def publish(args, data):
           f"{'emulated' if data['emulated'] else 'KVM'}, {data['host_cpus']} CPUs of the host "
           f"(load before it began: {data['load']:.1f}), {data['reps']} repetitions of "
           f"{data['seconds']} s\n")
-    print(report.tables(r, args.jobs, names, titles, merged))
-    print(report.FLUSHES)
     data["goals"] = goals.all_goals(r, merged, data["emulated"])
-    print(report.goals_text(data["goals"]))
+    if data["runs"]:
+        print(report.tables(r, args.jobs, names, titles, merged))
+    print(report.counted_table(data.get("counted", [])))
+    if data["runs"]:
+        print(report.FLUSHES)
+        print(report.goals_text(data["goals"]))
     every = data["runs"] + data["volumes"]
     noisy = sum(x.get("foreign", 0) > CALM for x in every)
     if noisy:
@@ -351,7 +423,8 @@ def measured(args):
     lab.close(keep=bool(bench.failures))
     if bench.failures:
         print(f"the machines' logs are in {lab.dir}")
-    data.update(runs=bench.runs, volumes=bench.volumes, failures=bench.failures)
+    data.update(runs=bench.runs, volumes=bench.volumes, counted=bench.counted,
+                failures=bench.failures)
     return data
 
 

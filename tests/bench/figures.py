@@ -67,6 +67,18 @@ def per_io(tally, ios):
             "threads": {k: n / ios for k, n in threads.items()}}
 
 
+def add_counted(runs, counted):
+    """What was counted apart from the runs becomes part of them, where the processor of the run
+    could not count for itself."""
+    same = ("cpus", "backing", "job", "target")
+    by = {tuple(c[k] for k in same): c for c in counted}
+    for run in runs:
+        c = by.get(tuple(run[k] for k in same))
+        for host in "ab":
+            if c and host in run and run[host]["instructions"] is None:
+                run[host]["instructions"] = c[host]
+
+
 def path_switches(host):
     """Context switches per I/O of the threads that take part in it."""
     return sum(n for _, n in busy_threads(host))

@@ -4,6 +4,8 @@
     ; 4 KiB random writes, one at a time
     ; measure: latency
     ; backings: ram disk
+    ; count: 1                         it is 4 KiB random writes, so many in flight: its
+                                       instructions can be counted
 
 and the rest is fio's. A job can be run by hand: it takes DEVICE, HOT (bytes of the device that are
 written), COLD (bytes after which a cold job ends), SECONDS and SEED from the environment. What is
@@ -32,6 +34,7 @@ class Job:
         self.metric, self.unit, self.less = METRICS[self.measure]
         self.p99 = P99.get(self.measure, "p99_us")
         self.reads = "rw=randread\n" in text
+        self.count = int(said.get("count", 0))
 
 
 ORDER = ("qd1 qd1x4 qd4 qd4x4 qd32 qd32x4 read1 read32 mix32 seq128k seq1m "

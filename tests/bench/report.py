@@ -110,6 +110,17 @@ def thread_lines(r, cpus, backing, job, target):
     return out
 
 
+def counted_table(counted):
+    """What --instructions has counted."""
+    if not counted:
+        return ""
+    rows = [["job", "target", "I/Os", "a", "b", "a+b"]]
+    rows += [[c["job"], c["target"], str(c["ios"]), *(f"{n:.0f}" for n in
+              (c["a"], c["b"], c["a"] + c["b"]))] for c in counted]
+    return ("instructions per I/O of each machine, without those of its idle loop and its clock\n"
+            + columns(rows, 2) + "\n")
+
+
 def volumes_table(volumes):
     if not volumes:
         return ""
@@ -143,7 +154,7 @@ LEGEND = """\
 spread: (largest - smallest) / median of the repetitions. x wire, x raw: against the wire's round
 trip or stream, and the raw local disk. Switches and interrupts are the whole host's per I/O, with
 those to and from its idle task; a is the primary. n/c: not countable, this processor counts no
-instructions (emulated ones do not).
+instructions (emulated ones do not: see --instructions).
 """
 
 

@@ -16,6 +16,7 @@ import json
 from figures import parse_fio, per_io
 
 ADDRESS = {"a": "10.77.0.1", "b": "10.77.0.2"}
+ENDLESS_S = 3600
 EVERYWHERE = ("ram", "disk", "flush")
 LOCKSTEP_CONF = """\
 nodes: {{
@@ -56,6 +57,16 @@ class Target:
         run.update({name: per_io(t, run["all_ios"]) for name, t in tallies.items()})
         return run
 
+    io_begins = "block"                # see instructions.py
+
+    def started(self, job):
+        """What the job does, without an end and nothing else, for its instructions to be counted;
+        None: they cannot be."""
+        if not job.count:
+            return None
+        return self.host().start(f"exec ioload {self.device} {self.bed.settings.hot_mib << 20} "
+                                 f"{job.count}")
+
 
 class WireJob:
     """What the wire takes instead of a job of fio's."""
@@ -63,6 +74,7 @@ class WireJob:
     def __init__(self, name, title, backings, out=0, back=0):
         self.name, self.title, self.backings, self.out, self.back = \
             name, title, backings, out, back
+        self.count = int(out > 0)
 
 
 WIRE_JOBS = {j.name: j for j in (
@@ -94,14 +106,22 @@ class Wire(Target):
         if job.name == "stream":
             return self.stream()
         seconds = self.bed.settings.seconds
-        out, tallies = self.bed.tallied(lambda: self.bed.a.sh(
-            f"pingpong ping {ADDRESS['b']} 5002 {job.out} {job.back} {seconds}",
-            timeout=seconds + 60).out)
+        out, tallies = self.bed.tallied(
+            lambda: self.ping(job, seconds).wait(seconds + 60).out)
         rounds, mean, p50, p99 = (float(x) for x in out.split())
         run = {"ios": int(rounds), "mean_us": mean, "p50_us": p50, "p99_us": p99,
                "iops": 1e6 / mean}
         run.update({name: per_io(t, run["ios"]) for name, t in tallies.items()})
         return run
+
+    io_begins = "wire"
+
+    def ping(self, job, seconds):
+        return self.bed.a.start(
+            f"exec pingpong ping {ADDRESS['b']} 5002 {job.out} {job.back} {seconds}")
+
+    def started(self, job):
+        return self.ping(job, ENDLESS_S) if job.count else None
 
     def stream(self):
         sink = self.bed.b.start("exec tcpstream recv 5001")

@@ -20,6 +20,7 @@ import bench  # noqa: E402
 import figures  # noqa: E402
 import goals  # noqa: E402
 import host  # noqa: E402
+import instructions  # noqa: E402
 import jobs  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
@@ -33,6 +34,70 @@ def recorded(name):
 
 def run(job, target, rep=0, backing="ram", cpus=1, **more):
     return {"cpus": cpus, "backing": backing, "job": job, "target": target, "rep": rep, **more}
+
+
+class Instructions(unittest.TestCase):
+    SYMBOLS = instructions.Symbols("""\
+ffffffff81000000 T _text
+ffffffff81000100 t blkdev_write_iter
+ffffffff81000200 T tcp_sendmsg
+ffffffff81000300 T do_idle
+ffffffff81000400 D jiffies
+ffffffffc0000000 t lockstep_submit\t[lockstep]
+""")
+
+    def test_what_the_plugin_sends(self):
+        data = instructions.BLOCK.pack(16, 3, 7) + instructions.BLOCK.pack(16, 4, 9)
+        self.assertEqual(instructions.parse_blocks(data), {(16, 3): 7, (16, 4): 9})
+
+    def test_only_what_has_moved(self):
+        self.assertEqual(instructions.between({(16, 3): 7, (32, 1): 5},
+                                              {(16, 3): 9, (32, 1): 5, (48, 2): 1}),
+                         {(16, 3): 2, (48, 2): 1})
+
+    def test_names(self):
+        name = self.SYMBOLS.name
+        self.assertEqual(name(0xffffffff81000100), ("blkdev_write_iter", ""))
+        self.assertEqual(name(0xffffffff810002ff), ("tcp_sendmsg", ""))
+        self.assertEqual(name(0xffffffffc0000010), ("lockstep_submit", "lockstep"))
+        self.assertEqual(name(0x400000), instructions.USER)
+        self.assertEqual(name(0xfffffffe00000000), ("?", ""))
+
+    def test_a_kernel_that_hides_its_addresses(self):
+        for text in ("", "0000000000000000 T _text\n"):
+            with self.assertRaises(ValueError):
+                instructions.Symbols(text)
+
+    def test_a_profile(self):
+        blocks = {(0xffffffff81000100, 10): 4, (0xffffffff81000120, 5): 8,
+                  (0xffffffff81000300, 7): 100, (0xffffffffc0000000, 3): 4, (0x400000, 2): 40}
+        begins = self.SYMBOLS.starts(("blkdev_write_iter", "blkdev_read_iter"))
+        self.assertEqual(instructions.executions(blocks, begins), 4)
+        prof = instructions.profile(blocks, self.SYMBOLS, 4)
+        self.assertEqual(prof["blkdev_write_iter", ""], (20, 1))
+        self.assertEqual(prof["lockstep_submit", "lockstep"], (3, 1))
+        self.assertEqual(instructions.groups(prof), {
+            "block layer": 20, "idle": 175, "lockstep": 3, "programs": 20})
+        self.assertEqual(instructions.total(prof), 43)
+        text = instructions.text("a job", prof, 2)
+        self.assertIn("a job: 43 instructions", text)
+        self.assertNotIn("lockstep_submit", text)
+
+    def test_where_there_is_no_plugin(self):
+        with unittest.mock.patch.object(instructions.build, "accel", lambda: "kvm"):
+            self.assertEqual(instructions.plugin()[0], None)
+            self.assertIn("not countable", instructions.plugin()[1])
+
+    def test_added_to_the_runs_they_belong_to(self):
+        runs = [run("qd1", "lockstep", a={"instructions": None}, b={"instructions": None}),
+                run("qd1", "md", a={"instructions": None}, b={"instructions": 3})]
+        counted = [{**run("qd1", t), "ios": 9, "a": 5, "b": 6} for t in ("lockstep", "md")]
+        figures.add_counted(runs, counted[:1])
+        self.assertEqual([runs[0][h]["instructions"] for h in "ab"], [5, 6])
+        self.assertEqual([runs[1][h]["instructions"] for h in "ab"], [None, 3])
+        figures.add_counted(runs, counted)
+        self.assertEqual([runs[1][h]["instructions"] for h in "ab"], [5, 3])
+        self.assertIn("11", report.counted_table(counted))
 
 
 class Fio(unittest.TestCase):
@@ -326,9 +391,14 @@ class Options(unittest.TestCase):
         self.assertEqual([j.name for j in self.parse("--only fsync,seq1m").wire_jobs],
                          ["rtt4k", "rtt64", "stream"])
 
+    def test_instructions_alone(self):
+        a = self.parse("--reps 0 --instructions 500 --only qd1")
+        self.assertEqual((a.reps, a.instructions), (0, 500))
+
     def test_refused(self):
         for line in ("--only qd2", "--targets drbd9", "--targets other", "--backing tape",
-                     "--drbd9 /nowhere/drbd.ko", "--module /nowhere.ko", "--reps -1"):
+                     "--drbd9 /nowhere/drbd.ko", "--module /nowhere.ko", "--reps -1",
+                     "--reps 0", "--profile /tmp/x"):
             with self.assertRaises(ValueError, msg=line):
                 bench.checked(self.raw(line), jobs.load())
 
@@ -336,7 +406,8 @@ class Options(unittest.TestCase):
         """The options unchecked: what argparse says of a wrong one ends the program."""
         got = {"quick": False, "only": None, "targets": None, "backing": None, "seconds": None,
                "reps": None, "tries": 3, "cpus": "1",
-               "module": None, "compare": None, "drbd9": None}
+               "module": None, "compare": None, "drbd9": None, "instructions": 0,
+               "profile": None}
         words = line.split()
         for key, value in zip(words[::2], words[1::2], strict=True):
             got[key[2:]] = int(value) if key == "--reps" else value

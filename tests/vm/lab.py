@@ -147,7 +147,7 @@ class Machine:
     """One guest. Made by Lab.machine() or Lab.pair(), not by hand."""
 
     def __init__(self, lab, name, disks=None, memory=512, cpus=1, series=None, nets=(),
-                 cmdline="", modules=(), initrd=None, vmlinuz=None, powerloss=False):
+                 cmdline="", modules=(), initrd=None, vmlinuz=None, powerloss=False, plugin=None):
         self.lab, self.name, self.cpus = lab, name, cpus
         self.series = series or lab.series
         # The shadow of the debug kernel, and what it keeps from reuse, need as much again.
@@ -157,7 +157,7 @@ class Machine:
         os.makedirs(self.dir, exist_ok=True)
         self.nets = list(nets)         # (local socket, remote socket, mac, address)
         self.cmdline, self.modules = cmdline, list(modules)
-        self.initrd, self.vmlinuz = initrd, vmlinuz
+        self.initrd, self.vmlinuz, self.plugin = initrd, vmlinuz, plugin
         self.boots = 0
         self.boot_seconds = None
         self.release = None            # the guest's kernel
@@ -192,6 +192,8 @@ class Machine:
     def alive(self):
         return self._p is not None and self._p.poll() is None
 
+    plugin_socket = property(lambda self: self._sock("plugin"))
+
     def _sock(self, what):
         return os.path.join(self.lab.sockets, f"{self.name}.{what}")
 
@@ -215,7 +217,7 @@ class Machine:
             line += " lab.modules=" + ",".join(self.modules)
         args = ["qemu-system-x86_64", "-name", self.name, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-M", "pc,smm=off,vmport=off,usb=off",
-                "-accel", "kvm" if kvm else "tcg,thread=multi", "-cpu", cpu,
+                "-cpu", cpu,
                 "-m", str(self.memory), "-smp", str(self.cpus),
                 "-kernel", image, "-initrd", initrd, "-append", f"{line} {self.cmdline}",
                 "-chardev", f"file,id=con,path={self._console},append=on",
@@ -227,6 +229,12 @@ class Machine:
                 "-chardev", f"file,id=acks,path={self._acks},append=on",
                 "-device", "virtserialport,chardev=acks,name=acks,nr=2",
                 "-device", "virtio-rng-pci"]
+        if self.plugin:
+            # A clock of its own instructions: what the host does beside them makes no ticks more.
+            args += ["-plugin", f"{self.plugin},control={self.plugin_socket}",
+                     "-accel", "tcg,thread=single", "-icount", "shift=3,sleep=on"]
+        else:
+            args += ["-accel", "kvm" if kvm else "tcg,thread=multi"]
         for d in self.disks.values():
             args += d.args()
         for i, (local, remote, mac, _ip) in enumerate(self.nets):
@@ -589,7 +597,8 @@ class Lab:
     def machine(self, name="a", **kw):
         """A machine, not booted. disks={name: size, or dict(size=, cache=, file=, block=,
         physical=, discard=, readonly=, powerloss=)}, memory (MiB), cpus, series, cmdline, modules
-        (loaded at boot), vmlinuz and initrd (a kernel of one's own), powerloss (of all disks)."""
+        (loaded at boot), vmlinuz and initrd (a kernel of one's own), powerloss (of all disks),
+        plugin (a file for an emulating QEMU, which answers at plugin_socket)."""
         m = Machine(self, name, **kw)
         self.machines.append(m)
         return m
