@@ -7,6 +7,7 @@
 #include <linux/blkdev.h>
 #include "ack.h"
 #include "diskfail.h"
+#include "pages.h"
 #include "regionmap.h"
 #include "resource.h"
 #include "session.h"
@@ -60,20 +61,20 @@ struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr)
  * As soon as the disk has it: a peer that does not read its answers must not pin more than those,
  * and what it asked to read.
  */
-static bool free_pages_of(struct lockstep_peer_request *pr)
+static bool free_pages_of(struct lockstep_peer_request *pr, struct lockstep_pages *keep)
 {
 	bool any = pr->bio.bi_vcnt;
 	u32 i;
 
 	for (i = 0; i < pr->bio.bi_vcnt; i++)
-		__free_page(pr->bio.bi_io_vec[i].bv_page);
+		lockstep_page_put(keep, pr->bio.bi_io_vec[i].bv_page);
 	pr->bio.bi_vcnt = 0;
 	return any;
 }
 
 static void free_payload(struct lockstep_peer_request *pr)
 {
-	if (free_pages_of(pr))
+	if (free_pages_of(pr, &pr->stream->pages))
 		atomic_sub(wire_msg_memory(&pr->msg), &pr->stream->peer_bytes);
 }
 
@@ -154,7 +155,7 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 	atomic_add(left, &st->peer_bytes);
 	for (; left; left -= n) {
 		n = min_t(u32, left, PAGE_SIZE);
-		page = alloc_page(GFP_NOIO);
+		page = lockstep_page_get(&st->pages);
 		if (!page) {
 			if (!bio->bi_vcnt)
 				atomic_sub(left, &st->peer_bytes);
@@ -265,7 +266,7 @@ static bool leave_disk(struct lockstep_peer_request *pr, int err)
 	}
 	if (err && !wire_type_is_read(pr->msg.type))
 		lockstep_disk_failed(vol, DISK_FAILED_PEER_WRITE, err);
-	free_pages_of(pr);
+	free_pages_of(pr, NULL);
 	bio_put(&pr->bio);
 	if (atomic_dec_and_test(&vol->strays))
 		lockstep_status_post(vol->res, STATUS_STRAYS);

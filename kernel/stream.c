@@ -459,6 +459,7 @@ struct lockstep_stream *lockstep_stream_create(struct lockstep_session *s, u32 n
 	INIT_LIST_HEAD(&st->waiting);
 	spin_lock_init(&st->disk_lock);
 	INIT_LIST_HEAD(&st->at_disk);
+	lockstep_pages_init(&st->pages);
 	slots_init(&st->slots, st->slot, LOCKSTEP_STREAM_SLOTS);
 	INIT_WORK(&st->send_work, send_work);
 	init_completion(&st->recv_done);
@@ -537,5 +538,6 @@ void lockstep_stream_destroy(struct lockstep_stream *st)
 	/* A disk's late completion may have kicked it once more; there was nothing to send. */
 	cancel_work_sync(&st->send_work);
 	sockfd_put(st->sock);
+	lockstep_pages_exit(&st->pages);
 	kvfree(st);
 }

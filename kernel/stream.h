@@ -25,6 +25,7 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include "pages.h"
 #include "slots.h"
 #include "wire.h"
 
@@ -102,6 +103,7 @@ struct lockstep_stream {
 	atomic_t peer_bytes;		/* what those take in our memory */
 	spinlock_t disk_lock;
 	struct list_head at_disk;	/* of them, the oldest first; under disk_lock */
+	struct lockstep_pages pages;	/* for what they carry, and for answers with data */
 	struct slot slot[LOCKSTEP_STREAM_SLOTS];
 };
 
