@@ -206,13 +206,12 @@ static int flush_both(struct lockstep_volume *vol)
 
 /*
  * Clean is the claim that whoever acknowledged something here has it here. A write or a flush that
- * has failed belies it, be it that the state worker has not taken it yet (it waits for the ctl
- * which we hold), or that the disk was kept with it (disk_report_leaves_doubt): the peer may
- * believe, by what was acknowledged before, that nothing differs, and it compares its regions only
- * with a copy that is not clean. So then the superblock stays as it is, as after a crash. Nobody
- * is to come any more who could report: whatever reports does so before it gives back
- * vol->disk_ref or vol->ref, or, of the peer, before its session is idle. All of them have been
- * waited for, our own work was stopped, and the flush, the last that can fail, is made.
+ * has failed, and that the state worker has not taken yet (it waits for the ctl which we hold),
+ * belies it: the peer may believe, by what was acknowledged before, that nothing differs, and it
+ * compares its regions only with a copy that is not clean. So then the superblock stays as it is,
+ * as after a crash. Nobody is to come any more who could report: whatever reports does so before it
+ * gives back vol->disk_ref or vol->ref, or, of the peer, before its session is idle. All of them
+ * have been waited for, our own work was stopped, and the flush, the last that can fail, is made.
  */
 static int write_super(struct lockstep_volume *vol)
 {

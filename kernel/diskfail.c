@@ -52,7 +52,7 @@ void lockstep_disk_failed(struct lockstep_volume *vol, enum disk_failure what, i
 
 bool lockstep_disk_has_erred(const struct lockstep_volume *vol)
 {
-	return vol->disk_doubted || disk_report_is_error(atomic_read_acquire(&vol->disk_report));
+	return disk_report_is_error(atomic_read_acquire(&vol->disk_report));
 }
 
 void lockstep_disk_drop_locked(struct lockstep_volume *vol)
@@ -74,24 +74,9 @@ void lockstep_disk_drop_locked(struct lockstep_volume *vol)
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_DISK_FAILED);
 }
 
-/*
- * A secondary that is ahead keeps its disk also when the session has gone that the request was of.
- * What may be wrong on such a disk, and why no promise rests on it:
- *
- *   a write of the peer    was never acknowledged: the peer sends it again in the next session, or
- *                          has crashed with it. Whatever is there now is copied to the peer's disk:
- *                          the marks of what a primary wrote through us, and its regions durably,
- *                          were set before the write came to the disk (P3, serve() in peerreq.c)
- *   a flush of the peer    was never acknowledged either (P2). What was acknowledged before it, and
- *                          not flushed, may have gone from the cache unnoticed: so this copy is not
- *                          closed as clean, and the peer's regions are compared after that
- *   our metadata           nothing is acknowledged before it is there: who waits for it fails
- */
 static void take_failure(struct lockstep_volume *vol, u32 report)
 {
 	struct lockstep_resource *res = vol->res;
-	bool ahead = lockstep_status_is_ahead_locked(res);
-	u32 arg = vol->number | (ahead ? STATE_DISK_AHEAD : 0);
 
 	if (vol->failed) {
 		/* One that was just on its way there when the disk was given up. */
@@ -100,9 +85,8 @@ static void take_failure(struct lockstep_volume *vol, u32 report)
 	}
 	snprintf(vol->disk_why, sizeof(vol->disk_why), "%s (error %d)",
 		 disk_failure_text(disk_report_what(report)), disk_report_err(report));
-	if (!lockstep_status_step_locked(res, STATE_EV_DISK_FAILED, arg, NULL, 0))
+	if (!lockstep_status_step_locked(res, STATE_EV_DISK_FAILED, vol->number, NULL, 0))
 		return;
-	vol->disk_doubted |= disk_report_leaves_doubt(report, res->state.role);
 	if (report & DISK_REPORT_NEWS)
 		pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n",
 				   res->name, vol->number, vol->backing);
@@ -181,7 +165,6 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 		return err;
 	vol->disk_why[0] = 0;
 	vol->disk_told = 0;
-	vol->disk_doubted = false;
 	atomic_set(&vol->disk_report, 0);
 	lockstep_flusher_forget(vol);
 	reinit_completion(&vol->disk_done);

@@ -23,9 +23,8 @@ struct lockstep_volume;
 void lockstep_disk_failed(struct lockstep_volume *vol, enum disk_failure what, int err);
 
 /*
- * Has an error been reported that nobody has taken yet, or that leaves a kept disk in doubt
- * (disk_report_leaves_doubt)? Not of one that is only late: it may come back well, and whoever
- * waits for it finds out. ctl held.
+ * Has an error been reported that nobody has taken yet? Not of one that is only late: it may come
+ * back well, and whoever waits for it finds out.
  */
 bool lockstep_disk_has_erred(const struct lockstep_volume *vol);
 

@@ -54,6 +54,17 @@ int lockstep_cmd_fenced(struct sk_buff *skb, struct genl_info *info)
 	return lockstep_netlink_for_resource(info, fenced);
 }
 
+static bool is_ahead(const struct lockstep_resource *res)
+{
+	const struct lockstep_volume *vol;
+	bool ahead = false;
+	int i;
+
+	resource_for_each_volume(res, i, vol)
+		ahead |= !vol->failed && vol->meta.peer[LOCKSTEP_PEER].since.id;
+	return ahead;
+}
+
 /* Each refusal with an errno of its own: exit codes of a fencing program are made of them. */
 static int outdate(struct lockstep_resource *res, struct genl_info *info, char *why)
 {
@@ -63,8 +74,8 @@ static int outdate(struct lockstep_resource *res, struct genl_info *info, char *
 		snprintf(why, WHY_BYTES, "%s has no volumes", res->name);
 		return -ENODEV;
 	}
-	err = lockstep_status_step_locked(res, STATE_EV_OUTDATE,
-					  lockstep_status_is_ahead_locked(res), why, WHY_BYTES);
+	err = lockstep_status_step_locked(res, STATE_EV_OUTDATE, is_ahead(res), why,
+					  WHY_BYTES);
 	if (err && res->state.role == LOCKSTEP_ROLE_PRIMARY)
 		return -EPERM;
 	if (err == -EPERM && res->state.copy < STATE_COPY_OUTDATED)

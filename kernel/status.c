@@ -508,7 +508,7 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 	}
 	WARN_ON_ONCE(!state_valid(&res->state));
 	if (ev == STATE_EV_DISK_FAILED)
-		give_up(res, res->volume[arg & ~STATE_DISK_FLAGS]);
+		give_up(res, res->volume[arg & ~STATE_DISK_ANYWAY]);
 	err = run_meta(res, eff);
 	if (err && !(eff & STATE_EFF_META_NARROW)) {
 		res->state = old;
@@ -548,17 +548,6 @@ int lockstep_status_step_locked(struct lockstep_resource *res, enum state_event 
 				char *why, size_t len)
 {
 	return step(res, ev, arg, why, len);
-}
-
-bool lockstep_status_is_ahead_locked(const struct lockstep_resource *res)
-{
-	const struct lockstep_volume *vol;
-	bool ahead = false;
-	int i;
-
-	resource_for_each_volume(res, i, vol)
-		ahead |= !vol->failed && vol->meta.peer[LOCKSTEP_PEER].since.id;
-	return ahead;
 }
 
 void lockstep_status_copy_locked(struct lockstep_resource *res)

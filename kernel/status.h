@@ -62,12 +62,6 @@ int lockstep_status_step_locked(struct lockstep_resource *res, enum state_event 
 /* End the session, if there is one, because of a command. The peer is told. */
 void lockstep_status_close_locked(struct lockstep_resource *res, const char *why);
 
-/*
- * Does a volume that has a disk say that the peer was left behind, or is half a copy of it (a
- * since)? ctl held.
- */
-bool lockstep_status_is_ahead_locked(const struct lockstep_resource *res);
-
 /* The worst copy of the volumes, from their metadata: after attach and detach. */
 void lockstep_status_copy_locked(struct lockstep_resource *res);
 

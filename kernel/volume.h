@@ -102,8 +102,6 @@ struct lockstep_volume {
 	bool pulled;
 	char disk_why[LOCKSTEP_WHY_BYTES];	/* what it failed; under ctl */
 	atomic_t disk_report;		/* the same, just reported: core/diskreport.h */
-	/* it has failed and was kept: never to be closed as clean; under ctl */
-	bool disk_doubted;
 	unsigned long disk_told;	/* jiffies: when the log had it that it hangs; 0: not yet */
 	struct lockstep_ranges ranges;
 	struct lockstep_marks marks;

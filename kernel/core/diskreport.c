@@ -56,8 +56,3 @@ u32 disk_report_merge(u32 kept, u32 comes)
 		stays = comes;
 	return stays | ((kept | comes) & DISK_REPORT_NEWS);
 }
-
-bool disk_report_leaves_doubt(u32 report, u32 role)
-{
-	return disk_report_is_error(report) && role != LOCKSTEP_ROLE_PRIMARY;
-}

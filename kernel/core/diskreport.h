@@ -21,7 +21,6 @@
 #define LOCKSTEP_CORE_DISKREPORT_H
 
 #include "os.h"
-#include <linux/lockstep.h>
 
 enum disk_failure {
 	DISK_FAILED_WRITE = 1,
@@ -53,18 +52,5 @@ bool disk_report_is_late(u32 report);
 bool disk_report_is_error(u32 report);
 
 u32 disk_report_merge(u32 kept, u32 comes);
-
-/*
- * A disk is kept with this report. Is what the peer holds for acknowledged here in doubt from now
- * on, so that the copy must not be closed as clean?
- *
- *   report   role: enum lockstep_role
- *   none     any         no
- *   late     any         no: it may come back well
- *   error    PRIMARY     no: it was the application's, which has its error, and the peer is behind
- *                        by what is marked
- *   error    else        yes: it was the peer's, or of what the peer relies on
- */
-bool disk_report_leaves_doubt(u32 report, u32 role);
 
 #endif /* LOCKSTEP_CORE_DISKREPORT_H */

@@ -38,7 +38,6 @@ void diskfail_drop(struct node *nd, bool good)
 static void keep(struct node *nd)
 {
 	trace("%d: the disk is kept", nd->n);
-	nd->doubted |= nd->st.role != LOCKSTEP_ROLE_PRIMARY;
 	io_fail_local(nd);
 	net_region_durable(nd, true);
 }
@@ -58,14 +57,8 @@ void diskfail_take(struct node *nd)
 		diskfail_drop(nd, nd->st.copy == STATE_COPY_UP_TO_DATE);
 		nd->st.copy = STATE_COPY_FAILED;
 		nd->st.narrowing = 0;
-	} else {
-		struct node before = *nd;
-		u32 arg = nd->m.peer[0].since.id && !MUTATED(SINCE_UNSEEN) ? STATE_DISK_AHEAD : 0;
-
-		if (node_step(nd, STATE_EV_DISK_FAILED, arg))
-			check_kept(&before);
-		else if (!nd->dying)
-			keep(nd);
+	} else if (!node_step(nd, STATE_EV_DISK_FAILED, 0) && !nd->dying) {
+		keep(nd);
 	}
 }
 
@@ -116,7 +109,6 @@ static void settle(struct node *nd)
 		break;
 	}
 	d->bad = 0;
-	nd->doubted = false;
 }
 
 static u32 worst_copy(struct node *nd)

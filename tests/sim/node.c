@@ -460,7 +460,6 @@ static void take_up(struct node *nd)
 
 	nd->alive = true;
 	nd->rw = nd->demoting = nd->failed = nd->unproven = nd->through = nd->serving = false;
-	nd->doubted = false;
 	nd->fail_at = 0;
 	nd->boot_id = new_id();
 	nd->epoch = 0;
@@ -563,8 +562,7 @@ void node_close(struct node *nd)
 		return;			/* refused: it stays */
 	fence_closes(nd);
 	trace("%d closes", nd->n);
-	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at &&
-		!nd->doubted;
+	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at;
 	if (clean) {
 		meta_close(&nd->m, nd->st.left_primary && !MUTATED(LEFT_FORGOTTEN));
 		clean = node_store(nd);

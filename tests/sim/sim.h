@@ -150,8 +150,6 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	m(THROUGH_STAYS, "through-stays")						\
 	/* a disk that has the only copy is given up */					\
 	m(GIVE_UP_ONLY_COPY, "keep-only-copy")						\
-	/* and one that is ahead of the peer, because there is no session */		\
-	m(SINCE_UNSEEN, "keep-ahead")							\
 	/* once the peer has a disk again, its writes are not marked */			\
 	m(PULLED_UNMARKED, "pulled-unmarked")						\
 	/* one that works through its peer opens a session as the source */		\
@@ -296,7 +294,6 @@ struct node {
 	bool failed;			/* our disk was given up */
 	bool unproven;			/* attached under a primary, not synced since */
 	bool through;			/* the session is one through which we work */
-	bool doubted;			/* its disk has failed and was kept, as a secondary */
 	bool serving, pulled;		/* as its source: peer without disk; copied by it */
 	u32 fence_round;		/* sessions opened */
 	u64 outcome_at;			/* of a fencing that is under way, 0: none */
@@ -531,7 +528,6 @@ void check_promoted(struct node *nd, bool forced);
 void check_surrendered(struct node *nd, bool sure);
 void check_attached(struct node *nd);
 void check_given_up(struct node *nd);
-void check_kept(const struct node *nd);
 bool check_is_serving(struct node *nd);
 void check_thawed(struct node *nd);
 void check_thrown_away(struct node *nd);

@@ -29,7 +29,6 @@ static void one(void **state)
 	(void)state;
 	assert_false(disk_report_is_late(0));
 	assert_false(disk_report_is_error(0));
-	assert_false(disk_report_leaves_doubt(0, LOCKSTEP_ROLE_SECONDARY));
 	for (i = 0; i < NR; i++) {
 		u32 what = 1 + i % (DISK_FAILURE_NR - 1), r = nth(i);
 		int err = errors[i / (DISK_FAILURE_NR - 1) % ARRAY_SIZE(errors)];
@@ -40,9 +39,6 @@ static void one(void **state)
 		assert_int_equal(disk_report_is_late(r), is_late(what));
 		assert_int_equal(disk_report_is_error(r), !is_late(what));
 		assert_int_equal(disk_report_err(r), is_late(what) ? -ETIMEDOUT : err);
-		assert_false(disk_report_leaves_doubt(r, LOCKSTEP_ROLE_PRIMARY));
-		assert_int_equal(disk_report_leaves_doubt(r, LOCKSTEP_ROLE_SECONDARY),
-				 !is_late(what));
 	}
 }
 
