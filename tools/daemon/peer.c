@@ -215,6 +215,10 @@ static void settle(struct peer *p)
 	p->kernel = KERNEL_NONE;
 	j = peer_job_create(p, peer_run_close, settled);
 	if (!j) {
+		struct err e;
+
+		err_set(&e, -ENOMEM, "no-memory", "no memory to ask the kernel");
+		ended(p, &e);
 		rest(p);
 		return;
 	}
@@ -661,6 +665,9 @@ void peer_end(struct peer *p, const char *why, peer_ended_fn done, void *arg)
 
 u64 peer_held_until(const struct peer *p, u64 asked_ms)
 {
+	/* We have said so ourselves; the peer's kernel may be quicker than its daemon's answer. */
+	if (p->ends && p->wanted)
+		return loop_now_ms(p->env->event) + p->env->hold_ms;
 	return p->back_ms && asked_ms > p->back_ms ? 0 : p->held_until_ms;
 }
 
