@@ -6,7 +6,7 @@ A case is a file in tests/vm/cases/ whose docstring's first line says what it pr
     '''A killed primary's acknowledged writes are on the survivor.'''
     TIMEOUT = 120                      # seconds, 180 if not given
     SERIES = ["6.1", "7.2"]            # only with these kernels; all if not given
-    TIMED = True                       # not with the debug kernel, unless asked for by name
+    TIMED = True                       # alone; not with the debug kernel, unless named
 
     def run(lab):
         pair = lab.pair(disks={"data": "256M"})          # /dev/lab/data in both; booted
