@@ -199,23 +199,50 @@ static int f_vol_del(void *k, const char *name, u32 number, struct err *e)
 	return leave(f, r);
 }
 
+/* Whoever closes it, a primary is without its peer then. */
+static void lose(struct fake *f, const char *why)
+{
+	if (f->r.fencing && f->r.role == LOCKSTEP_ROLE_PRIMARY && f->r.link == LOCKSTEP_LINK_UP) {
+		f->r.unfenced = true;
+		f->r.io_mode = LOCKSTEP_IO_FROZEN;
+	}
+	end_session(f, why);
+}
+
+/* Of a session that its peer has ended. Neither is locked. */
+static void far_loses(struct fake *far, u64 session_id)
+{
+	if (!far || !session_id)
+		return;
+	enter(far);
+	if (far->r.session_id == session_id)
+		lose(far, "the peer closed the connection");
+	leave(far, 0);
+}
+
+/* As the kernel does: a session that was agreed upon without that disk ends. */
 static int f_vol_attach(void *k, const char *name, const struct nl_disk *d, struct err *e)
 {
-	struct fake *f = enter(k);
+	struct fake *f = enter(k), *far = f->far;
 	int r = missing(f, name, e);
 	struct fake_volume *v = volume(f, d->volume);
+	u64 ended = 0;
 
 	if (r == 0 && f->refuse_attach[0])
 		r = err_set(e, -EINVAL, "kernel-refused", "%s", f->refuse_attach);
 	if (r == 0 && (!v || v->m.disk != LOCKSTEP_DISK_FAILED))
 		r = err_set(e, -EEXIST, "kernel-exists", "volume %u has a disk", d->volume);
 	if (r == 0) {
+		ended = f->r.session_id;
+		lose(f, "a disk is attached");
 		v->m.disk = LOCKSTEP_DISK_INCONSISTENT;
 		v->attaches++;
 		snprintf(v->m.backing, sizeof(v->m.backing), "%s", d->backing);
 		notify(f, LOCKSTEP_EVENT_DISK_ATTACHED, v);
 	}
-	return leave(f, r);
+	leave(f, r);
+	far_loses(far, ended);
+	return r;
 }
 
 static int f_vol_detach(void *k, const char *name, u32 number, struct err *e)
@@ -470,16 +497,6 @@ static int f_session_start(void *k, const char *name, u64 id, struct err *e)
 	return leave(f, r);
 }
 
-/* Whoever closes it, a primary is without its peer then. */
-static void lose(struct fake *f, const char *why)
-{
-	if (f->r.fencing && f->r.role == LOCKSTEP_ROLE_PRIMARY && f->r.link == LOCKSTEP_LINK_UP) {
-		f->r.unfenced = true;
-		f->r.io_mode = LOCKSTEP_IO_FROZEN;
-	}
-	end_session(f, why);
-}
-
 static int f_session_close(void *k, const char *name, u64 id, struct err *e)
 {
 	struct fake *f = enter(k), *far = f->far;
@@ -496,12 +513,7 @@ static int f_session_close(void *k, const char *name, u64 id, struct err *e)
 		lose(f, "closed on request");
 	}
 	leave(f, r);
-	if (!far || !ended)
-		return r;
-	enter(far);
-	if (far->r.session_id == ended)
-		lose(far, "the peer closed the connection");
-	leave(far, 0);
+	far_loses(far, ended);
 	return r;
 }
 

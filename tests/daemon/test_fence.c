@@ -449,24 +449,6 @@ static void test_resize_is_no_loss(void **state)
 	expect_fenced_at_once(p);
 }
 
-static void test_attach_is_no_loss(void **state)
-{
-	struct pair *p = *state;
-
-	configure(p, "outdate", "7");
-	connect_primary(p);
-	join_kernels(p);
-	pair_gen(p, BOB, 0, 7, 0, LOCKSTEP_MF_MARKS_VALID);
-	fake_lock(B);
-	B->v[0].m.disk = LOCKSTEP_DISK_FAILED;
-	fake_unlock(B);
-	pair_must(p, BOB, CTL_ATTACH);
-	until(p, are_connected);
-	assert_int_equal(A->opens, 2);
-	assert_int_equal(io_of(A), LOCKSTEP_IO_BOTH);
-	expect_fenced_at_once(p);
-}
-
 /* bob has lost the session, and says hello before alice's kernel has noticed. */
 static void test_hello_is_no_loss(void **state)
 {
@@ -727,7 +709,7 @@ int main(void)
 		T(test_fenced), T(test_unreachable), T(test_policy_outdate),
 		T(test_peer_is_primary), T(test_hangs), T(test_daemon_killed),
 		T(test_late_outcome), T(test_promotion), T(test_unfence), T(test_unfence_fails),
-		T(test_resize_is_no_loss), T(test_attach_is_no_loss), T(test_hello_is_no_loss),
+		T(test_resize_is_no_loss), T(test_hello_is_no_loss),
 		T(test_growth_is_copied),
 		T(test_held_by_us), T(test_held_by_peer), T(test_disconnect_is_a_loss),
 		T(test_policy_changes), T(test_auto_promote), T(test_outdate),

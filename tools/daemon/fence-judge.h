@@ -76,8 +76,8 @@ struct fence_sight {
  *   in sync, and not undone since				undo, if there is a program for it
  *   all else							nothing
  *
- * A session that a side ends so that the next one knows more (a resize, an attached disk, a hello
- * that names another session) looks like a loss of the peer to the kernel, which waits. Such an end
+ * A session that a side ends so that the next one knows more (a resize, a hello that names another
+ * session) looks like a loss of the peer to the kernel, which waits. Such an end
  * is said before it comes: by us, or by the peer on the authenticated control connection. So it is
  * held for a time, in which the next session is made; the kernel lets nothing through meanwhile. A
  * loss that nobody announced is never held, and no end is held twice.

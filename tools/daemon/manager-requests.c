@@ -107,14 +107,13 @@ static int not_up(const char *name, struct err *e)
 	return -ENODEV;
 }
 
-/* The disk counts from the next hello on. */
+/* The disk counts from the next hello on; the session without it the kernel has ended itself. */
 static void attach_done(struct manager *m, struct request *r)
 {
 	struct resource *res = manager_find(m, r->name);
 	char text[256];
 
-	/* If it was connected it does so by itself. */
-	if (r->ends && res && res->peer)
+	if (r->nr_attached && res && res->peer)
 		peer_again(res->peer, "a disk was attached");
 	if (r->ret < 0) {
 		r->reply(r->arg, &r->e, NULL);
@@ -152,34 +151,6 @@ static void on_resized(void *arg, const struct err *e, u64 sect)
 	}
 	r->now_sect = sect;
 	finish(r->owner, r);
-}
-
-static void on_ended(void *arg, const struct err *e)
-{
-	struct request *r = arg;
-
-	if (!r->owner) {
-		request_free(r);
-		return;
-	}
-	if (e && r->ret == 0) {
-		r->e = *e;
-		r->ret = -EREMOTEIO;
-	}
-	finish(r->owner, r);
-}
-
-/* The session knows nothing of the disk: it ends before anybody is told that all is well. */
-static void attach_on(struct manager *m, struct request *r)
-{
-	struct resource *res = manager_find(m, r->name);
-
-	if (res && res->peer && peer_is_connected(res->peer)) {
-		peer_end(res->peer, "a disk was attached", on_ended, r);
-		return;
-	}
-	r->ends = true;
-	request_start(r, m->jobs);
 }
 
 /* Our disk is ready; the peer's, and the volume itself, are the peer's business. */
@@ -254,8 +225,6 @@ static void on_done(struct request *r)
 {
 	if (r->command == CTL_RESIZE && r->ret == 0)
 		resize_on(r->owner, r);
-	else if (r->command == CTL_ATTACH && r->nr_attached && !r->ends)
-		attach_on(r->owner, r);
 	else if (r->command == CTL_PROMOTE && r->ret == -ENOTUNIQ)
 		promote_on(r->owner, r);
 	else

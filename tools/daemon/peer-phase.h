@@ -185,8 +185,6 @@ struct peer {
 	u64 held_until_ms;		/* 0: nothing is held */
 	u64 back_ms;			/* the next session was there since; 0: not yet */
 	bool ends;			/* the session that SETTLE closes ends on purpose */
-	peer_ended_fn ended;		/* NULL: nobody waits for that */
-	void *ended_arg;
 	struct peer_split split;
 	struct peer_dry dry;
 	struct peer_tracing tracing;

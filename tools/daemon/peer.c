@@ -151,20 +151,10 @@ static u64 retry_delay(struct peer *p)
 	return delay - delay / 4 + jitter % (delay / 2 + 1);
 }
 
-static void ended(struct peer *p, const struct err *e)
-{
-	peer_ended_fn done = p->ended;
-
-	p->ended = NULL;
-	if (done)
-		done(p->ended_arg, e);
-}
-
 static void rest(struct peer *p)
 {
 	struct conn *c = p->next_conn;
 
-	ended(p, NULL);
 	p->kernel = KERNEL_NONE;
 	p->session_id = 0;
 	if (!p->wanted) {
@@ -182,10 +172,8 @@ static void rest(struct peer *p)
 
 static void settled(struct peer *p, struct peer_job *j)
 {
-	if (j->ret < 0) {
+	if (j->ret < 0)
 		log_warn("%s: a session could not be closed: %s", p->conf->name, j->e.what);
-		ended(p, &j->e);
-	}
 	rest(p);
 }
 
@@ -215,10 +203,6 @@ static void settle(struct peer *p)
 	p->kernel = KERNEL_NONE;
 	j = peer_job_create(p, peer_run_close, settled);
 	if (!j) {
-		struct err e;
-
-		err_set(&e, -ENOMEM, "no-memory", "no memory to ask the kernel");
-		ended(p, &e);
 		rest(p);
 		return;
 	}
@@ -655,14 +639,6 @@ void peer_again(struct peer *p, const char *why)
 	peer_refuse(p, LOCKSTEP_RF_BUSY, &e, RETRY_NOW);
 }
 
-void peer_end(struct peer *p, const char *why, peer_ended_fn done, void *arg)
-{
-	ended(p, NULL);
-	p->ended = done;
-	p->ended_arg = arg;
-	peer_again(p, why);
-}
-
 u64 peer_held_until(const struct peer *p, u64 asked_ms)
 {
 	/* We have said so ourselves; the peer's kernel may be quicker than its daemon's answer. */
@@ -789,7 +765,6 @@ void peer_destroy(struct peer *p)
 	if (!p)
 		return;
 	err_set(&e, -ECANCELED, "not-connected", "the connection was given up");
-	ended(p, &e);
 	peer_resize_over(p, &e);
 	loop_drop(&p->resizing.timer);
 	peer_split_lost(p);

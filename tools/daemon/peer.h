@@ -59,9 +59,6 @@ void peer_hint(struct peer *p);
  * after the peer was told that it will: neither side takes that for a loss (fence-judge.h).
  */
 void peer_again(struct peer *p, const char *why);
-/* The same, connected; done() comes when the session is closed, e not NULL: perhaps it is not. */
-typedef void (*peer_ended_fn)(void *arg, const struct err *e);
-void peer_end(struct peer *p, const char *why, peer_ended_fn done, void *arg);
 
 /*
  * Until when (loop_now_ms()) a session that has ended is no reason to fence the peer: its end was

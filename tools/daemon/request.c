@@ -117,24 +117,10 @@ static int run_disconnect(struct request *r)
 	return is_unknown(ret) ? 0 : ret;
 }
 
-/*
- * A session was agreed upon without that disk, so it ends, and the next hello is about the disk as
- * well. Here that is done only where there is nobody to tell it before.
- */
-static int run_end(struct request *r)
-{
-	int err = r->kern->ops->session_close(r->kern->arg, r->name, 0, r->ret ? NULL : &r->e);
-
-	return r->ret ? r->ret : err;
-}
-
 static int run_attach(struct request *r)
 {
-	int ret;
+	int ret = plan_load(r->name, r->node, &r->plan, &r->e);
 
-	if (r->ends)
-		return run_end(r);
-	ret = plan_load(r->name, r->node, &r->plan, &r->e);
 	if (ret == 0)
 		ret = plan_attach(&r->plan, r->kern, r->state_dir,
 				  r->has_volume ? (int)r->volume : -1, &r->nr_attached, &r->e);

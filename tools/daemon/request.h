@@ -37,7 +37,6 @@ struct request {
 	bool made_new;			/* something was made in the kernel */
 	bool was_there;			/* of CTL_DOWN */
 	u32 nr_attached;		/* of CTL_ATTACH; also when it failed later */
-	bool ends;			/* of CTL_ATTACH: the session is what is left to end */
 	u64 max_sect;			/* of CTL_RESIZE: what our disk can give */
 	u64 now_sect;			/* ... and the size as it is */
 	u32 fence_round;		/* of CTL_PROMOTE, with ret -ENOTUNIQ; then in */
