@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Instructions per I/O on emulated machines, by function: figures that do not depend on what else
-the host does, and that are what such a machine's time is made of. count.c is the plugin that counts
-them; this asks it, knows which functions lie where, and makes tables. The machines' clock counts
-their instructions, too (-icount), so that a slow host brings no more ticks into them while they
-work.
+the host does. They are not all of the time: waking an idle processor costs the host, not the
+guest. count.c is the plugin that counts them; this asks it, knows which functions lie where, and
+makes tables. The machines' clock counts their instructions, too (-icount), so that a slow host
+brings no more ticks into them while they work.
 
 A snapshot is {(address, length): executions} of blocks of instructions. A profile is
 {(function, module): (instructions per I/O, calls per I/O)}; the kernel's own functions have module
