@@ -200,8 +200,8 @@ static int flush_both(struct lockstep_volume *vol)
 		return err;
 	/* One that is late has not failed: no disk is given up for a flush of nobody's. */
 	err = lockstep_flush_disk(vol);
-	/* Whatever it says, it is not that there is no session. */
-	return err ? -EIO : 0;
+	/* Whatever it says, it is not that there is no session. In doubt: flusherr.h. */
+	return err || lockstep_flush_in_doubt(vol) ? -EIO : 0;
 }
 
 /*
@@ -220,6 +220,9 @@ static int write_super(struct lockstep_volume *vol)
 	if (err)
 		return err;
 	if (lockstep_disk_has_erred(vol))
+		return -EIO;
+	/* Nor by who works through us: he goes on only with one that has lost nothing. */
+	if (vol->meta.flags & LOCKSTEP_MF_SERVING && lockstep_flush_is_unheard(vol))
 		return -EIO;
 	meta_close(&vol->meta, vol->res->state.left_primary);
 	return lockstep_metaio_store(vol);

@@ -69,9 +69,31 @@ void lockstep_disk_drop_locked(struct lockstep_volume *vol)
 	/* After the kill: whoever was not there yet does not come any more. */
 	lockstep_request_abandon(vol);
 	lockstep_regions_set_gone(vol, true);
+	lockstep_flush_forget(vol);
 	pr_warn("%s/%u: %s is given up: it failed %s\n", vol->res->name, vol->number, vol->backing,
 		vol->disk_why);
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_DISK_FAILED);
+}
+
+/*
+ * Whatever else it was, a flush has failed: what the cache lost the peer may have, and the other
+ * way round (flusherr.h). We copy to it by these marks. If it copies from us by its own, because it
+ * is primary, it has to begin again with ours; not if it has no disk, and only writes here.
+ */
+static void mark_doubt(struct lockstep_volume *vol)
+{
+	struct lockstep_resource *res = vol->res;
+	struct lockstep_session *s;
+
+	if (!lockstep_flush_kept(vol, res->state.role == LOCKSTEP_ROLE_PRIMARY))
+		return;
+	/* Whoever has not seen the failure, and clears a mark of what it read before, is done. */
+	synchronize_srcu(&res->mode_srcu);
+	lockstep_regions_to_marks(vol);
+	lockstep_engine_kick(vol);
+	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
+	if (s && vol->serving && vol->peer.disk != LOCKSTEP_DISK_FAILED)
+		lockstep_session_fail(s, LOCKSTEP_COPIED_IN_DOUBT, 0);
 }
 
 static void take_failure(struct lockstep_volume *vol, u32 report)
@@ -90,6 +112,7 @@ static void take_failure(struct lockstep_volume *vol, u32 report)
 	if (report & DISK_REPORT_NEWS)
 		pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n",
 				   res->name, vol->number, vol->backing);
+	mark_doubt(vol);
 	/* Late is not never. */
 	if (disk_report_is_late(report))
 		return;
@@ -167,6 +190,7 @@ int lockstep_disk_attach_locked(struct lockstep_volume *vol, const char *backing
 	vol->disk_told = 0;
 	atomic_set(&vol->disk_report, 0);
 	lockstep_flusher_forget(vol);
+	lockstep_flush_forget(vol);
 	reinit_completion(&vol->disk_done);
 	percpu_ref_reinit(&vol->disk_ref);
 	smp_store_release(&vol->failed, false);

@@ -52,10 +52,11 @@ struct lockstep_job {
 	void (*tick)(struct lockstep_volume *vol);
 	/* The range is held: is any of it still wanted? */
 	bool (*wanted)(struct lockstep_volume *vol, u64 first_bit, u32 count);
-	void (*same)(struct lockstep_volume *vol, u64 first_bit, u32 count);
+	/* failures: of flushes here, as it was read. One since: it may be lost (flusherr.h) */
+	void (*same)(struct lockstep_volume *vol, u64 first_bit, u32 count, u32 failures);
 	void (*differs)(struct lockstep_volume *vol, u64 first_bit, u32 count);
 	/* Both have the same now, perhaps in a cache. */
-	void (*moved)(struct lockstep_volume *vol, u64 first_bit, u32 count);
+	void (*moved)(struct lockstep_volume *vol, u64 first_bit, u32 count, u32 failures);
 	/* Cannot be read where it would have to be. */
 	void (*bad)(struct lockstep_volume *vol, u64 bit);
 	/* The peer will not, in its present state. */

@@ -246,6 +246,17 @@ static bool enter_disk(struct lockstep_peer_request *pr)
 	return true;
 }
 
+static bool is_flushing(const struct lockstep_peer_request *pr)
+{
+	return pr->msg.type == LOCKSTEP_WT_FLUSH || pr->msg.flags & LOCKSTEP_WH_PREFLUSH;
+}
+
+static bool is_fua_flush(const struct lockstep_peer_request *pr)
+{
+	return pr->msg.flags & LOCKSTEP_WH_FUA &&
+	       lockstep_flush_follows_fua(pr->vol->data.bdev);
+}
+
 /*
  * False: its session is over, and so is the request; nothing of either is to be touched. A disk
  * that is still in use and has not taken a write is to be given up all the same: what it had
@@ -264,6 +275,8 @@ static bool leave_disk(struct lockstep_peer_request *pr, int err)
 		percpu_ref_put(&vol->disk_ref);
 		return true;
 	}
+	if (err && (is_flushing(pr) || is_fua_flush(pr)))
+		lockstep_flush_failed_here(vol, true);
 	if (err && !wire_type_is_read(pr->msg.type))
 		lockstep_disk_failed(vol, DISK_FAILED_PEER_WRITE, err);
 	free_pages_of(pr, NULL);
@@ -332,14 +345,20 @@ struct lockstep_volume *lockstep_peer_request_overdue(struct lockstep_stream *st
 /* A disk that does not take what the primary's did is none; what follows is the state machine's. */
 static void written(struct lockstep_peer_request *pr, int err)
 {
+	bool well;
+
 	if (!leave_disk(pr, err))
 		return;
+	/* Before it is reported: who takes the report looks there. */
+	well = is_flushing(pr) ? lockstep_flush_answer(pr->vol, &pr->msg, !err) : !err;
+	if (err && !is_flushing(pr) && is_fua_flush(pr))
+		lockstep_flush_failed_here(pr->vol, true);
 	trace_lockstep_msg_disk_done(pr->stream, &pr->msg, NULL);
 	if (err)
 		lockstep_disk_failed(pr->vol, DISK_FAILED_PEER_WRITE, err);
 	else
 		count(pr);
-	answer(pr, err ? LOCKSTEP_WS_IO_ERROR : LOCKSTEP_WS_OK);
+	answer(pr, well ? LOCKSTEP_WS_OK : LOCKSTEP_WS_IO_ERROR);
 }
 
 static void zero_job(struct lockstep_disk_job *job)

@@ -99,7 +99,9 @@ static void clear_marks(struct lockstep_request *req)
 		return;
 	idx = srcu_read_lock(&res->mode_srcu);
 	s = srcu_dereference(res->session, &res->mode_srcu);
-	if (s && s->epoch == req->call.msg.epoch)
+	/* Nor if it was in a cache of ours that has lost something since: marked for that. */
+	if (s && s->epoch == req->call.msg.epoch &&
+	    req->flush_failures == lockstep_flush_failures(&vol->flush_notes))
 		lockstep_marks_clear(&vol->marks, req->master->bi_iter.bi_sector,
 				     bio_sectors(req->master));
 	srcu_read_unlock(&res->mode_srcu, idx);
@@ -114,6 +116,8 @@ static void complete_write(struct lockstep_request *req)
 {
 	struct lockstep_volume *vol = req->vol;
 
+	if (req->peer_failed || (req->flushing && !req->status && lockstep_flush_is_due(vol)))
+		req->status = BLK_STS_IOERR;
 	if (req->is_flush) {
 		forget_flush(req);
 	} else {
@@ -123,6 +127,9 @@ static void complete_write(struct lockstep_request *req)
 						  bio_sectors(req->master));
 		else
 			clear_marks(req);
+		if (!req->alone)
+			lockstep_flush_write_ends(vol, atomic_read(&req->local) == LOCAL_DONE,
+						  req->flush_failures, req->flush_errors);
 		lockstep_range_leave(&vol->ranges, &req->range);
 	}
 	finish(req);
@@ -141,6 +148,41 @@ void lockstep_write_mark(struct lockstep_request *req)
 				   bio_sectors(req->master));
 }
 
+/*
+ * An earlier one that failed, and of which nobody was told, is this one's: whoever decides what
+ * becomes of the disk then decides about this one, too.
+ */
+static blk_status_t flush_ended(struct lockstep_request *req, blk_status_t status)
+{
+	if (status)
+		lockstep_flush_failed_here(req->vol, !req->flushing);
+	else if (req->flushing && lockstep_flush_owes(req->vol))
+		status = BLK_STS_IOERR;
+	return status;
+}
+
+static bool flushes_here(const struct lockstep_request *req)
+{
+	return req->flushing || (req->fua && lockstep_flush_follows_fua(req->vol->data.bdev));
+}
+
+/* Alone it is the application's error at once. A flush is reported all the same: flusherr.h. */
+static void local_failed(struct lockstep_request *req, blk_status_t status)
+{
+	enum disk_failure what = req->is_flush ? DISK_FAILED_FLUSH : DISK_FAILED_WRITE;
+	bool alone = req->alone, report = !alone || flushes_here(req);
+	struct lockstep_volume *vol = req->vol;
+
+	req->status = status;
+	/* Reported after it is parked: whoever takes the report finds it. */
+	if (alone)
+		lockstep_write_put(req);
+	else
+		lockstep_park_local(req);
+	if (report)
+		lockstep_disk_failed(vol, what, blk_status_to_errno(status));
+}
+
 static void local_ended(struct lockstep_request *req, blk_status_t status)
 {
 	struct lockstep_volume *vol = req->vol;
@@ -150,20 +192,14 @@ static void local_ended(struct lockstep_request *req, blk_status_t status)
 		return;
 	}
 	trace_lockstep_write_local_done(req);
-	if (!status) {
-		lockstep_write_put(req);
-	} else {
+	if (status)
 		atomic64_inc(&vol->write_errors);
-		req->status = status;
-		if (req->alone) {
-			lockstep_write_put(req);
-		} else {
-			/* Reported after it is parked: whoever takes the report finds it. */
-			lockstep_park_local(req);
-			lockstep_disk_failed(vol, DISK_FAILED_WRITE,
-					     blk_status_to_errno(status));
-		}
-	}
+	if (flushes_here(req))
+		status = flush_ended(req, status);
+	if (status)
+		local_failed(req, status);
+	else
+		lockstep_write_put(req);
 	percpu_ref_put(&vol->disk_ref);
 }
 
@@ -196,12 +232,27 @@ static void local_done(struct bio *bio)
 	local_ended(req, bio->bi_status);
 }
 
+/*
+ * A peer that has the only copy is kept whatever its disk does: its errors are the application's,
+ * as they would be with the disk here. Sent again, a flush might succeed, after what it was for is
+ * lost (P2), and a write to a bad sector would be sent for ever (P10).
+ */
+static bool is_failed_by_peer(struct lockstep_request *req, int status)
+{
+	if (req->flushing)
+		return lockstep_flush_asked(req->vol, req->call_epoch, req->asked_epoch, status,
+					    true);
+	return status == LOCKSTEP_WS_IO_ERROR &&
+	       READ_ONCE(req->vol->res->through_epoch) == req->call_epoch;
+}
+
 static void peer_done(struct lockstep_call *call, int status)
 {
 	struct lockstep_request *req = container_of(call, struct lockstep_request, call);
 
-	if (status == LOCKSTEP_WS_OK) {
-		req->both = true;
+	req->peer_failed = is_failed_by_peer(req, status);
+	if (status == LOCKSTEP_WS_OK || req->peer_failed) {
+		req->both = !req->peer_failed;
 		lockstep_write_put(req);
 		return;
 	}
@@ -242,6 +293,7 @@ static void message(struct lockstep_request *req, struct lockstep_session *s)
 		m->type = LOCKSTEP_WT_FLUSH;
 		m->sector = 0;
 		req->call.tx.payload = NULL;
+		lockstep_flush_ask(req->vol, m, &req->asked_epoch);
 		return;
 	}
 	if (bio_op(bio) != REQ_OP_WRITE) {
@@ -254,8 +306,10 @@ static void message(struct lockstep_request *req, struct lockstep_session *s)
 	}
 	if (bio->bi_opf & REQ_FUA)
 		m->flags |= LOCKSTEP_WH_FUA;
-	if (bio->bi_opf & REQ_PREFLUSH)
+	if (bio->bi_opf & REQ_PREFLUSH) {
 		m->flags |= LOCKSTEP_WH_PREFLUSH;
+		lockstep_flush_ask(req->vol, m, &req->asked_epoch);
+	}
 	if (bio->bi_opf & REQ_SYNC)
 		m->flags |= LOCKSTEP_WH_SYNC;
 }
@@ -277,6 +331,7 @@ void lockstep_write_refuse(struct lockstep_request *req)
 static void set_pending(struct lockstep_request *req)
 {
 	req->local_start = jiffies;
+	req->flush_failures = lockstep_flush_failures(&req->vol->flush_notes);
 	atomic_set_release(&req->local, LOCAL_PENDING);
 }
 
@@ -317,6 +372,7 @@ static enum begun begin_both(struct lockstep_request *req, struct lockstep_sessi
 	bool disk = percpu_ref_tryget_live(&req->vol->disk_ref);
 
 	atomic_set(&req->pending, disk ? 3 : 2);
+	req->flush_errors = READ_ONCE(req->vol->flush_notes.asks.errors);
 	/* Before it can be taken from the disk: who does that asks whether the call is made. */
 	WRITE_ONCE(req->call_epoch, s->epoch);
 	if (disk)
@@ -597,13 +653,20 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	req->both = false;
 	req->alone = false;
 	req->resent = false;
+	req->peer_failed = false;
 	req->call_epoch = 0;
+	req->asked_epoch = 0;
+	req->flush_failures = 0;
+	req->flush_errors = 0;
 	req->holds_pages = false;
 	req->shared = shared;
 	req->nr_vecs = clone->bi_vcnt;
 	lockstep_disk_job_init(&req->submit.job, &req->local_start);
 	req->parked = 0;
 	req->is_flush = !bio_sectors(bio);
+	/* The block layer takes the flag off the clone, if the disk here has no cache. */
+	req->flushing = bio->bi_opf & REQ_PREFLUSH;
+	req->fua = bio->bi_opf & REQ_FUA;
 	req->range.ready = range_ready;
 	req->wait.go = go;
 	INIT_LIST_HEAD(&req->wait.node);

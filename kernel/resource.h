@@ -23,15 +23,16 @@
  *  13. stream.lock              spin    slots and the send queue
  *  14. stream.disk_lock         spin    the peer's requests at our disks
  *  15. volume.submits, zeroes   spin    what waits for a worker that may wait for the disk
+ *  16. volume.flush_notes.lock  spin    flushes that failed; nothing is taken under it
  *
  * disk.open_mutex is the block layer's, and held around open() and release() of our device. It
  * comes between 2 and 3: del_gendisk() takes it under ctl, and open() takes open_lock under it. So
  * open() and release() may not take ctl, nor wait for its owner without an end: auto.c.
  * resource.by_open.lock, spin, is innermost, with nothing under it, and in no interrupt.
  *
- * 8 to 15 are taken with interrupts off, because disk completions take them. resource.mode_srcu is
+ * 8 to 16 are taken with interrupts off, because disk completions take them. resource.mode_srcu is
  * held for reading by a request from looking at io_mode until it is with the peer or marked; it may
- * be held around 7 to 15, never around 1 to 6, and synchronize_srcu() is called under 2.
+ * be held around 7 to 16, never around 1 to 6, and synchronize_srcu() is called under 2.
  */
 #ifndef LOCKSTEP_RESOURCE_H
 #define LOCKSTEP_RESOURCE_H

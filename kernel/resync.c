@@ -21,7 +21,7 @@ static struct lockstep_volume *volume_of(struct lockstep_resync *rs)
 	return container_of(rs, struct lockstep_volume, resync);
 }
 
-static void clear(struct lockstep_volume *vol, u64 first, u32 count)
+static void clear(struct lockstep_volume *vol, u64 first, u32 count, u32 failures)
 {
 	u64 sect = first * LOCKSTEP_BIT_SECT, nr = count * LOCKSTEP_BIT_SECT;
 	int idx;
@@ -29,10 +29,12 @@ static void clear(struct lockstep_volume *vol, u64 first, u32 count)
 	/*
 	 * Only while the session is there in which it was found out: the mark may be of the next
 	 * one, to which the peer came without its cache. A session's end waits for us, and comes
-	 * before any mark of the next.
+	 * before any mark of the next. And so does the marking of what a failed flush has lost,
+	 * which what was read before that is no measure of (diskfail.c).
 	 */
 	idx = srcu_read_lock(&vol->res->mode_srcu);
-	if (lockstep_engine_session(vol)) {
+	if (lockstep_engine_session(vol) &&
+	    failures == lockstep_flush_failures(&vol->flush_notes)) {
 		/* It may be in a cache only: known to the region map before its mark goes (R4). */
 		lockstep_regions_note(vol, sect, nr);
 		lockstep_marks_clear_sleep(&vol->marks, sect, nr);
@@ -41,10 +43,10 @@ static void clear(struct lockstep_volume *vol, u64 first, u32 count)
 	srcu_read_unlock(&vol->res->mode_srcu, idx);
 }
 
-static void same(struct lockstep_volume *vol, u64 first, u32 count)
+static void same(struct lockstep_volume *vol, u64 first, u32 count, u32 failures)
 {
 	atomic64_add(count, &vol->resync.compared_bits);
-	clear(vol, first, count);
+	clear(vol, first, count, failures);
 }
 
 static void differs(struct lockstep_volume *vol, u64 first, u32 count)
@@ -52,11 +54,11 @@ static void differs(struct lockstep_volume *vol, u64 first, u32 count)
 	atomic64_add(count, &vol->resync.compared_bits);
 }
 
-static void moved(struct lockstep_volume *vol, u64 first, u32 count)
+static void moved(struct lockstep_volume *vol, u64 first, u32 count, u32 failures)
 {
 	atomic64_add(count, &vol->resync.copied_bits);
 	atomic64_add(count * LOCKSTEP_BIT_SECT, &vol->resync_sect);
-	clear(vol, first, count);
+	clear(vol, first, count, failures);
 }
 
 static void bad(struct lockstep_volume *vol, u64 bit)
@@ -98,11 +100,27 @@ static u32 next(struct lockstep_volume *vol, u32 max_bits, u64 *ret_sect)
 	return (end - sect) / LOCKSTEP_BIT_SECT;
 }
 
+/*
+ * The only copy keeps its disk, and the application will hear of it. The error may be about an
+ * earlier flush: so it is asked again, in this session, but not at once: the disk may fail each. If
+ * what is copied was lost there, the peer ends the session (diskfail.c).
+ */
+static void flush_again(struct lockstep_volume *vol)
+{
+	WRITE_ONCE(vol->resync.flushing, false);
+	lockstep_engine_release_quietly(vol);
+	lockstep_engine_kick_later(vol, HZ / 10);
+}
+
 static void flush_done(struct lockstep_call *call, int status)
 {
 	struct lockstep_resync *rs = container_of(call, struct lockstep_resync, flush_call);
 	struct lockstep_volume *vol = volume_of(rs);
 
+	if (lockstep_flush_asked(vol, call->msg.epoch, rs->flush_asked, status, false)) {
+		flush_again(vol);
+		return;
+	}
 	if (status != LOCKSTEP_WS_OK && status != LOCKSTEP_CALL_LOST)
 		lockstep_session_fail(call->stream->session, "the peer could not flush", 0);
 	if (status == LOCKSTEP_WS_OK) {
@@ -126,7 +144,14 @@ static void flush_both(struct lockstep_volume *vol)
 	struct lockstep_session *s;
 	int idx, err;
 
-	err = blkdev_issue_flush(vol->data.bdev);
+	err = lockstep_flush_disk(vol);
+	if (err > 0) {
+		/* Only late: nobody's fault that would have to end anything. */
+		flush_again(vol);
+		return;
+	}
+	if (!err && lockstep_flush_in_doubt(vol))
+		err = -EIO;
 	if (err)
 		lockstep_engine_fail_session(vol, "the local disk cannot be flushed", err);
 	call->tx.payload = NULL;
@@ -139,6 +164,8 @@ static void flush_both(struct lockstep_volume *vol)
 		.volume = vol->number,
 		.epoch = s ? s->epoch : 0,
 	};
+	vol->resync.flush_asked = 0;
+	lockstep_flush_ask(vol, &call->msg, &vol->resync.flush_asked);
 	if (!s || err || !lockstep_stream_call(lockstep_session_stream(s), call))
 		lockstep_engine_release(vol);
 	srcu_read_unlock(&res->mode_srcu, idx);

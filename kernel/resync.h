@@ -45,6 +45,7 @@ struct lockstep_resync {
 	bool flushing;			/* nothing left, both flush */
 	bool flushed;
 	struct lockstep_call flush_call;
+	u64 flush_asked;		/* of that: flushnote.h */
 };
 
 void lockstep_resync_init(struct lockstep_volume *vol);

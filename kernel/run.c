@@ -46,6 +46,7 @@ struct lockstep_run {
 	u32 part, part_len;		/* of it, what is being moved */
 	bool single;			/* chunks are single blocks */
 	atomic_t pending;		/* local read, peer's sums, and who starts both */
+	u32 flush_failures;		/* of our disk, when the chunk was read */
 	int peer_status;		/* enum lockstep_wire_status, or LOCKSTEP_CALL_LOST */
 	blk_status_t local_status;
 	__le64 *sums;			/* the peer's; NULL: not compared */
@@ -285,7 +286,7 @@ static void moved(struct lockstep_run *run)
 		move_failed(run);
 		return;
 	}
-	job(run)->moved(run->vol, run->first_bit + run->part, run->part_len);
+	job(run)->moved(run->vol, run->first_bit + run->part, run->part_len, run->flush_failures);
 	next_part(run, run->part + run->part_len);
 }
 
@@ -317,6 +318,7 @@ static void start_chunk(struct lockstep_run *run)
 {
 	bool read = !how(run)->pull || run->sums;
 
+	run->flush_failures = lockstep_flush_failures(&run->vol->flush_notes);
 	run->local_status = BLK_STS_OK;
 	run->peer_status = LOCKSTEP_WS_OK;
 	atomic_set(&run->pending, 1 + read + !!run->sums);
@@ -350,8 +352,10 @@ static void report(struct lockstep_run *run)
 		differs = test_bit(at, run->differs);
 		to = differs ? find_next_zero_bit(run->differs, end, at) :
 			       find_next_bit(run->differs, end, at);
-		(differs ? job(run)->differs : job(run)->same)(run->vol, run->first_bit + at,
-							       to - at);
+		if (differs)
+			job(run)->differs(run->vol, run->first_bit + at, to - at);
+		else
+			job(run)->same(run->vol, run->first_bit + at, to - at, run->flush_failures);
 	}
 }
 

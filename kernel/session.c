@@ -150,6 +150,8 @@ struct flush_wait {
 	struct lockstep_call call;
 	struct completion done;
 	refcount_t refs;
+	struct lockstep_volume *vol;
+	u64 asked;
 	bool must;
 	int err;
 };
@@ -168,6 +170,7 @@ static void flush_done(struct lockstep_call *call, int status)
 		f->err = 0;
 	else
 		f->err = status == LOCKSTEP_CALL_LOST ? -ENOTCONN : -EIO;
+	lockstep_flush_asked(f->vol, call->msg.epoch, f->asked, status, false);
 	if (f->err == -EIO && f->must)
 		lockstep_session_fail(call->stream->session, "the peer could not flush", 0);
 	complete(&f->done);
@@ -188,12 +191,14 @@ int lockstep_session_flush_peer(struct lockstep_resource *res, u32 number, bool 
 	f->call.done = flush_done;
 	idx = srcu_read_lock(&res->mode_srcu);
 	s = srcu_dereference(res->session, &res->mode_srcu);
-	if (s && READ_ONCE(s->started)) {
+	f->vol = READ_ONCE(res->volume[number]);
+	if (s && READ_ONCE(s->started) && f->vol) {
 		f->call.msg = (struct wire_msg){
 			.type = LOCKSTEP_WT_FLUSH,
 			.volume = number,
 			.epoch = s->epoch,
 		};
+		lockstep_flush_ask(f->vol, &f->call.msg, &f->asked);
 		if (lockstep_stream_call(lockstep_session_stream(s), &f->call))
 			err = 0;
 	}

@@ -492,12 +492,30 @@ static void tell_strays(struct lockstep_resource *res)
  * yet. A narrowing that fails is the exception, because there is no state before it to return to:
  * what waits for it fails, and the next write tries again.
  */
+/* It is so, durably: whom does an error of a flush concern that nobody has heard (flusherr.h)? */
+static void change_hearers(struct lockstep_volume *vol, u32 effects)
+{
+	const struct lockstep_state *s = &vol->res->state;
+	bool here = s->role == LOCKSTEP_ROLE_PRIMARY;
+
+	if (effects & (STATE_EFF_META_PRIMARY | STATE_EFF_META_SECONDARY))
+		lockstep_flush_role_changed(vol);
+	/* Whatever the cache of a target lost comes again. */
+	if (effects & STATE_EFF_META_TARGET && vol->resync.sync == LOCKSTEP_SYNC_TARGET)
+		lockstep_flush_forget(vol);
+	if (!here && (s->peer_role == LOCKSTEP_ROLE_SECONDARY ||
+		      (effects & STATE_EFF_META_SYNCED &&
+		       vol->resync.sync != LOCKSTEP_SYNC_TARGET)))
+		lockstep_flush_heard(vol);
+}
+
 static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, char *why, size_t len)
 {
 	struct lockstep_state old = res->state;
+	struct lockstep_volume *vol;
 	enum state_refusal rf;
 	u32 eff = 0;
-	int err;
+	int i, err;
 
 	lockdep_assert_held(&res->ctl);
 	rf = state_step(&res->state, ev, arg, &eff);
@@ -522,6 +540,9 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 		}
 		return err;
 	}
+	resource_for_each_volume(res, i, vol)
+		if (!err)
+			change_hearers(vol, eff);
 	/* What is neither here nor, from now on, there: nobody may take it for written. */
 	if (eff & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
 		lockstep_request_fail_orphans(res);
@@ -684,6 +705,11 @@ static void take_sync_pulled(struct lockstep_resource *res, const struct queued_
 	    vol->peer.disk == LOCKSTEP_DISK_FAILED ||
 	    s->peer_role != LOCKSTEP_ROLE_PRIMARY) {
 		lockstep_session_fail(s, "the peer ended a resync that was not", -EPROTO);
+		return;
+	}
+	/* What it has copied may be of before: mark_doubt() in diskfail.c is about to be called. */
+	if (lockstep_flush_in_doubt(vol)) {
+		lockstep_session_fail(s, LOCKSTEP_COPIED_IN_DOUBT, 0);
 		return;
 	}
 	vol->pulled = true;

@@ -11,7 +11,7 @@
 #include "session.h"
 #include "volume.h"
 
-static void same(struct lockstep_volume *vol, u64 first, u32 count)
+static void same(struct lockstep_volume *vol, u64 first, u32 count, u32 failures)
 {
 }
 
@@ -24,7 +24,7 @@ static void differs(struct lockstep_volume *vol, u64 first, u32 count)
 			    count * (LOCKSTEP_BIT_BYTES / 1024));
 }
 
-static void moved(struct lockstep_volume *vol, u64 first, u32 count)
+static void moved(struct lockstep_volume *vol, u64 first, u32 count, u32 failures)
 {
 	/* Into the peer's cache, like any write. */
 	lockstep_regions_note(vol, first * LOCKSTEP_BIT_SECT, count * LOCKSTEP_BIT_SECT);

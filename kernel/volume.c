@@ -462,6 +462,7 @@ static struct lockstep_volume *volume_alloc(struct lockstep_resource *res, u32 n
 	lockstep_submits_init(&vol->submits);
 	lockstep_disk_jobs_init(&vol->zeroes);
 	vol->meta_page = (void *)get_zeroed_page(GFP_KERNEL);
+	lockstep_flush_notes_init(vol);
 	if (!lockstep_flusher_init(vol) || !vol->meta_page)
 		goto page;
 	if (percpu_ref_init(&vol->ref, ref_released, 0, GFP_KERNEL))
@@ -516,7 +517,11 @@ static int attach(struct lockstep_volume *vol, u64 old_sect, char *why, size_t l
 		return err;
 	/* Until the state machine has seen it. */
 	vol->stale = true;
-	return take_up(vol, why, len);
+	err = take_up(vol, why, len);
+	/* It was nobody's yet: an error that mattered is ours. */
+	lockstep_flush_forget(vol);
+	atomic_set(&vol->disk_report, 0);
+	return err;
 }
 
 int lockstep_volume_add_locked(struct lockstep_resource *res, u32 number, u32 minor,

@@ -15,6 +15,7 @@
 #include "bitmapio.h"
 #include "engine.h"
 #include "flush.h"
+#include "flushnote.h"
 #include "gen.h"
 #include "marks.h"
 #include "meta.h"
@@ -70,6 +71,7 @@ struct lockstep_volume {
 	struct completion disk_done;
 	struct list_head flushes;	/* in flight; under resource.io_lock */
 	struct lockstep_flusher flusher;
+	struct lockstep_flush_notes flush_notes;
 
 	/* Under resource.ctl. */
 	struct meta meta;

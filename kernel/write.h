@@ -48,8 +48,12 @@ struct lockstep_request {
 	u64 start_ns;			/* for the pacing of what runs beside it */
 	unsigned long local_start;	/* jiffies; good while LOCAL_PENDING: submit.job's */
 	struct lockstep_submit submit;	/* its job also: zeroes that the disk cannot write itself */
+	u64 asked_epoch;		/* flush of the peer: flushnote.h */
+	u32 flush_failures, flush_errors;	/* when it began: here, there */
 	blk_status_t status;		/* of the local disk */
+	bool peer_failed;		/* so says the peer, which has the only copy */
 	bool is_flush;			/* no data, no range */
+	bool flushing, fua;		/* PREFLUSH, with data or without, and FUA, as it came */
 	bool both;			/* acknowledged by the peer: may clear marks */
 	bool alone;			/* not sent to the peer */
 	bool resent;			/* in a session through which we work */

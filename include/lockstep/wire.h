@@ -123,7 +123,11 @@ struct lockstep_wire_hdr {
 	__u8	type;		/*  2 */
 	__u8	flags;		/*  3 */
 	__le16	volume;		/*  4 */
-	__le16	status;		/*  6 */
+	/*
+	 *  6: of an answer enum lockstep_wire_status; of a FLUSH, and a WRITE with PREFLUSH, how
+	 * many epochs ago it was asked for first, 0: now (kernel/core/flusherr.h)
+	 */
+	__le16	status;
 	__le32	payload_bytes;	/*  8 bytes that follow this header: size_bytes or 0 */
 	__le32	size_bytes;	/* 12 extent on the volume, multiple of 512 */
 	__le64	sector;		/* 16 */

@@ -227,7 +227,12 @@ enum state_event {
 
 /* In the order in which they are carried out. */
 enum state_effect {
-	STATE_EFF_META_PRIMARY	= 1 << 0,	/* flag PRIMARY on every volume, durable [S5] */
+	/*
+	 * Flush our data device: the map of dirty regions names only what comes from here on (a
+	 * disk that is kept though it fails a flush is marked by it); then flag PRIMARY on every
+	 * volume, durable [S5]
+	 */
+	STATE_EFF_META_PRIMARY	= 1 << 0,
 	/* new lineage, up to date; same write as META_PRIMARY */
 	STATE_EFF_META_FORCE	= 1 << 1,
 	STATE_EFF_META_SECONDARY = 1 << 2,	/* flush both copies, then clear flag PRIMARY */

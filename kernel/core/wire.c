@@ -55,6 +55,13 @@ enum payload_kind {
 	PAYLOAD_SUMS,		/* a checksum for each of its blocks */
 };
 
+/* Of a request: may `status` say how many epochs ago it was asked for first (flusherr.h)? */
+enum ago_kind {
+	AGO_NONE,
+	AGO_PREFLUSH,		/* with that flag */
+	AGO_ANY,
+};
+
 struct type_rule {
 	const char *name;	/* NULL: no such message yet */
 	u32 max_bytes;		/* longest extent; 0: has none */
@@ -65,7 +72,8 @@ struct type_rule {
 	bool reads;		/* the receiver reads the extent, into memory of its own */
 	bool slot;
 	bool volume;		/* belongs to one volume; else `volume` is 0 */
-	bool status;		/* else `status` is 0 */
+	bool status;		/* else `status` is 0, or */
+	u8 ago;			/* enum ago_kind */
 };
 
 #define WRITE_FLAGS \
@@ -75,12 +83,13 @@ struct type_rule {
 static const struct type_rule rules[LOCKSTEP_WT_NR] = {
 	[LOCKSTEP_WT_WRITE] = {
 		.name = "write", .max_bytes = LOCKSTEP_MAX_IO_BYTES, .flags = WRITE_FLAGS,
-		.payload = PAYLOAD_BYTES, .slot = true, .volume = true },
+		.payload = PAYLOAD_BYTES, .slot = true, .volume = true, .ago = AGO_PREFLUSH },
 	[LOCKSTEP_WT_ZEROES] = {
 		.name = "zeroes", .max_bytes = LOCKSTEP_REGION_BYTES,
 		.flags = WRITE_FLAGS | LOCKSTEP_WH_UNMAP, .slot = true, .volume = true },
 	[LOCKSTEP_WT_FLUSH] = {
-		.name = "flush", .flags = LOCKSTEP_WH_SYNC, .slot = true, .volume = true },
+		.name = "flush", .flags = LOCKSTEP_WH_SYNC, .slot = true, .volume = true,
+		.ago = AGO_ANY },
 	[LOCKSTEP_WT_ACK] = {
 		.name = "ack", .slot = true, .volume = true, .status = true },
 	[LOCKSTEP_WT_PING] = { .name = "ping", .arg = ARG_ANY },
@@ -230,6 +239,14 @@ static bool is_arg_ok(const struct type_rule *rule, u64 arg)
 	}
 }
 
+static bool is_status_ok(const struct type_rule *rule, const struct wire_msg *m)
+{
+	if (rule->ago == AGO_ANY ||
+	    (rule->ago == AGO_PREFLUSH && m->flags & LOCKSTEP_WH_PREFLUSH))
+		return true;
+	return m->status < (rule->status ? (u16)LOCKSTEP_WS_NR : 1);
+}
+
 static enum wire_err check_msg(const struct wire_msg *m)
 {
 	const struct type_rule *rule = rule_of(m->type);
@@ -250,7 +267,7 @@ static enum wire_err check_msg(const struct wire_msg *m)
 	}
 	if (m->volume >= (rule->volume ? LOCKSTEP_MAX_VOLUMES : 1))
 		return WIRE_VALUE;
-	if (m->status >= (rule->status ? (u16)LOCKSTEP_WS_NR : 1))
+	if (!is_status_ok(rule, m))
 		return WIRE_VALUE;
 	if (!rule->slot && (m->slot || m->slot_gen))
 		return WIRE_VALUE;

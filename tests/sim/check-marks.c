@@ -106,6 +106,7 @@ static bool is_by_marks(enum gen_verdict v)
  */
 static void check_crash(const struct facts *a, const struct facts *b, u32 who)
 {
+	bool limbo = w.node[0].disk.limbo || w.node[1].disk.limbo;
 	u32 lacking = (w.differ | a->doubt | b->doubt) & ~(a->coming | b->coming);
 	struct gen_view va, vb;
 	struct gen_result r;
@@ -114,7 +115,8 @@ static void check_crash(const struct facts *a, const struct facts *b, u32 who)
 	lacking &= ~(a->marks | b->marks);
 	if ((a->flags | b->flags) & CRASHED)
 		lacking &= ~(a->regions | b->regions);
-	if (!lacking)
+	/* It has just lost something: what it is worth is looked at before anything else. */
+	if (!lacking || (limbo && !who))
 		return;
 	view_of(a, 0, &va);
 	view_of(b, 1, &vb);

@@ -57,6 +57,197 @@ static bool has_write(const struct request *r, const u32 *content, u32 *ret_sect
 	return true;
 }
 
+/*
+ * ---- what a disk loses by a flush that fails ----------------------------------------------------
+ *
+ * Until somebody has decided about it, nothing is expected of what is in its cache. Then either the
+ * disk is given up, or what it lost is lost; and the application hears of it before a flush of its
+ * succeeds.
+ */
+
+void check_lost(struct disk *d, u32 sect, u32 value)
+{
+	int n = d == &w.node[1].disk;
+
+	d->limbo = true;
+	w.lost[n][sect] = max(w.lost[n][sect], value);
+	w.lost_at[n][sect] = w.now;
+}
+
+/* The disk is given up, or has crashed: what is expected of it then is another question. */
+void check_unlost(struct node *nd)
+{
+	nd->disk.limbo = false;
+	memset(w.lost[nd->n], 0, sizeof(w.lost[0]));
+	memset(w.told[nd->n], 0, sizeof(w.told[0]));
+}
+
+static void forget(u32 *what, const struct node *nd, u32 sect)
+{
+	what[sect] = min(what[sect], nd->disk.view[sect]);
+}
+
+/* Whose application reads and writes there? */
+static struct node *user_of(struct node *nd)
+{
+	struct node *peer = other(nd);
+
+	if (nd->st.role == LOCKSTEP_ROLE_PRIMARY)
+		return nd;
+	return peer->alive && peer->st.role == LOCKSTEP_ROLE_PRIMARY &&
+	       peer->st.copy != STATE_COPY_UP_TO_DATE ? peer : NULL;
+}
+
+/* A write that was on that disk and is still on its way to the other, or its answer from here. */
+static void note_lost(struct node *user, int n)
+{
+	struct request *r;
+	int i;
+	u32 k;
+
+	for (i = 0; i < REQ_RESYNC; i++) {
+		r = &user->req[i];
+		for (k = r->first; r->state != REQ_FREE && k < r->first + r->nr; k++)
+			r->lost |= w.lost[n][k] >= r->id;
+	}
+}
+
+/* Whatever else it has asked for beside the one by which it was told is no better. */
+static void note_told(struct request *r, const struct node *nd)
+{
+	u32 i;
+
+	for (i = 0; i < NR_SECT; i++)
+		if (w.told[nd->n][i] && w.told[nd->n][i] >= w.lost[nd->n][i])
+			r->want[i] = min(r->want[i], nd->disk.view[i]);
+}
+
+/* An error that its application may hear of, whatever is decided about the disk. */
+void check_flush_failed(struct node *nd)
+{
+	struct node *user = user_of(nd);
+
+	if (user && (user != nd || nd->st.set == STATE_SET_ME ||
+		     nd->st.link != LOCKSTEP_LINK_UP))
+		w.excused[user->n] = true;
+}
+
+/* It stays, and is the only copy. */
+void check_kept(struct node *nd)
+{
+	struct node *user = user_of(nd);
+	int n = nd->n;
+	u32 i;
+
+	if (user) {
+		note_lost(user, n);
+		w.excused[user->n] = true;
+	}
+	for (i = 0; user && i < MAX_REQS; i++)
+		note_told(&user->req[i], nd);
+	for (i = 0; i < NR_SECT; i++) {
+		if (w.lost[n][i] <= nd->disk.view[i])
+			continue;
+		if (user && w.app[user->n][i] > nd->disk.view[i] && w.told[n][i] < w.lost[n][i])
+			w.untold[user->n][i] = max(w.untold[user->n][i], w.app[user->n][i]);
+		if (user)
+			forget(w.app[user->n], nd, i);
+		else
+			w.gap[n][i] = w.lost[n][i];
+		forget(w.done[n], nd, i);
+		forget(w.left[n].done, nd, i);
+		if (!w.alone[!n])
+			forget(w.done[!n], nd, i);
+	}
+	check_unlost(nd);
+}
+
+/* It has completed: what is lost of it is known only now. */
+static void lose_late(struct node *copy, const struct request *r)
+{
+	bool limbo = copy->disk.limbo;
+	u32 i;
+
+	for (i = r->first; r->lost && i < r->first + r->nr; i++)
+		if (copy->disk.view[i] < r->id)
+			check_lost(&copy->disk, i, r->id);
+	if (r->lost && !limbo)
+		check_kept(copy);
+}
+
+/* A flush of the application there failed; what else it has asked for is worth nothing either. */
+void check_told(struct node *nd)
+{
+	int i, n;
+
+	CHECK(w.excused[nd->n] || nd->st.link != LOCKSTEP_LINK_UP ||
+	      w.node[0].disk.limbo || w.node[1].disk.limbo,
+	      "P9: a flush failed on %d, and no only copy has failed anything", nd->n);
+
+	memset(w.untold[nd->n], 0, sizeof(w.untold[0]));
+	for (n = 0; n < 2; n++)
+		if (user_of(&w.node[n]) == nd)
+			memcpy(w.told[n], w.lost[n], sizeof(w.told[0]));
+	for (i = 0; i < MAX_REQS; i++)
+		if (nd->req[i].state != REQ_FREE)
+			memset(nd->req[i].want, 0, sizeof(nd->req[i].want));
+}
+
+/* What a flush that is asked for now is about: not what is known to be gone. */
+void check_wanted(struct node *nd, struct request *r)
+{
+	int n;
+
+	memcpy(r->want, nd->st.copy == STATE_COPY_UP_TO_DATE ? w.done[nd->n] : w.app[nd->n],
+	       sizeof(r->want));
+	for (n = 0; n < 2; n++)
+		if (user_of(&w.node[n]) == nd)
+			note_told(r, &w.node[n]);
+}
+
+/* Another one may be just about to be told. */
+static bool is_asked(const struct node *nd)
+{
+	int i;
+
+	for (i = 0; i < REQ_RESYNC; i++)
+		if (nd->req[i].state != REQ_FREE && nd->req[i].kind == REQ_FLUSH)
+			return true;
+	return false;
+}
+
+/* Of what was lost before this one began. */
+static bool is_told(const struct node *nd, const struct request *r, const struct node *copy,
+		    u32 *ret_sect)
+{
+	u32 i;
+
+	for (i = 0; i < NR_SECT; i++)
+		if (copy->disk.stable[i] < w.untold[nd->n][i] &&
+		    w.lost_at[copy->n][i] < r->began) {
+			*ret_sect = i;
+			return false;
+		}
+	return true;
+}
+
+/* False: it is worth nothing, and another one is about to say so. */
+static bool check_flush(const struct node *nd, const struct request *r, const struct node *copy)
+{
+	u32 sect = 0;
+
+	if (is_asked(nd) && !(has(r->want, copy->disk.stable, &sect) &&
+			      is_told(nd, r, copy, &sect)))
+		return false;
+	CHECK(has(r->want, copy->disk.stable, &sect),
+	      "P2: flush %u completed on %d, copy %d does not have sector %u for certain", r->id,
+	      nd->n, copy->n, sect);
+	CHECK(is_told(nd, r, copy, &sect),
+	      "P2: flush %u completed on %d, and nobody was told that %d lost sector %u", r->id,
+	      nd->n, copy->n, sect);
+	return true;
+}
+
 static void promise(int n, const struct request *r)
 {
 	u32 i;
@@ -99,29 +290,29 @@ static void check_through(struct node *nd, const struct request *r)
 	 */
 	bool gone = peer->medium != r->peer_medium ||
 		    (r->kind == REQ_WRITE && !r->fua &&
-		     (!peer->alive || peer->dying || peer->disk_id != r->peer_disk));
+		     (!peer->alive || peer->dying || peer->failed ||
+		      peer->disk_id != r->peer_disk));
 	u32 sect = 0;
 
 	CHECK(r->served || (nd->st.link == LOCKSTEP_LINK_UP && nd->st.sync == STATE_SYNC_TARGET),
 	      "P9: %u completed on %d, which has no copy and no session", r->id, nd->n);
 	CHECK(r->served || check_is_serving(peer),
 	      "P4: %u completed on %d, whose peer has not noted that it serves", r->id, nd->n);
-	if (r->kind == REQ_FLUSH)
-		CHECK(gone || has(r->want, peer->disk.stable, &sect),
-		      "P2: flush %u completed on %d, its peer has sector %u in its cache", r->id,
-		      nd->n, sect);
-	else
+	if (r->kind == REQ_FLUSH && !gone)
+		gone = !check_flush(nd, r, peer);
+	else if (!peer->disk.limbo && !r->lost)
 		CHECK(gone || has_write(r, r->fua ? peer->disk.stable : peer->disk.view, &sect),
 		      "P1: write %u completed on %d, its peer lacks sector %u", r->id, nd->n,
 		      sect);
 	if (!gone)
 		promise(peer->n, r);
+	lose_late(peer, r);
 }
 
 /* P1, P2 and P4 at the moment something completes. */
 void check_completed(struct node *nd, const struct request *r)
 {
-	bool flush = r->kind == REQ_FLUSH, gone;
+	bool flush = r->kind == REQ_FLUSH, worth = true, gone;
 	u32 sect = 0;
 	int n;
 
@@ -141,18 +332,19 @@ void check_completed(struct node *nd, const struct request *r)
 		gone = copy != nd && r->both && !flush && !r->fua &&
 		       (!copy->alive || copy->dying || copy->failed ||
 			copy->disk_id != r->peer_disk);
-		CHECK(gone || (flush ? has(r->want, copy->disk.view, &sect) :
-			       has_write(r, copy->disk.view, &sect)),
+		CHECK(gone || flush || copy->disk.limbo || r->lost ||
+		      has_write(r, copy->disk.view, &sect),
 		      "P1: write %u completed on %d, copy %d of the set lacks it at sector %u",
 		      r->id, nd->n, n, sect);
-		CHECK(!flush || has(r->want, copy->disk.stable, &sect),
-		      "P2: flush %u completed on %d, copy %d has sector %u in its cache only",
-		      r->id, nd->n, n, sect);
+		worth &= !flush || check_flush(nd, r, copy);
 		CHECK(!r->fua || has_write(r, copy->disk.stable, &sect),
 		      "P2: write %u (FUA) completed on %d, copy %d has sector %u in its cache",
 		      r->id, nd->n, n, sect);
-		promise(n, r);
 	}
+	for (n = 0; n < 2 && worth; n++)
+		if (&w.node[n] == nd || check_is_in_set(&w.node[n], nd))
+			promise(n, r);
+	lose_late(nd, r);
 }
 
 /* P2, for what changed in this step. */
@@ -209,6 +401,8 @@ static void check_session(void)
 		return;
 	if (io_in_flight(a) || io_in_flight(b))
 		return;
+	if (a->disk.limbo || b->disk.limbo)
+		return;
 	/* A write that failed here, and was said to, may be at the peer: marked. */
 	CHECK(!(w.differ & ~(a->marks | b->marks)), "P3: in sync, but blocks %06x differ",
 	      w.differ);
@@ -236,6 +430,8 @@ static void check_application(const struct node *nd)
 		      nd->n);
 		from = peer;
 	}
+	if (from->disk.limbo)
+		return;
 	CHECK(has(w.app[nd->n], from->disk.view, &sect),
 	      "P1: the application on %d wrote %u to sector %u, copy %d has %u", nd->n,
 	      w.app[nd->n][sect], sect, from->n, from->disk.view[sect]);
@@ -247,7 +443,9 @@ void check_thawed(struct node *nd)
 	u32 i, k;
 
 	memcpy(w.app[nd->n], w.done[nd->n], sizeof(w.app[0]));
+	memset(w.untold[nd->n], 0, sizeof(w.untold[0]));
 	w.beside[nd->n] = false;
+	w.excused[nd->n] = true;
 	for (i = 0; i < MAX_REQS; i++)
 		for (k = 0; k < NR_SECT; k++)
 			nd->req[i].want[k] = min(nd->req[i].want[k], w.done[nd->n][k]);
@@ -270,13 +468,22 @@ void check_thrown_away(struct node *nd)
 /* P9: whoever gives up its disk leaves nothing behind that completed. */
 void check_given_up(struct node *nd)
 {
-	const struct node *peer = other(nd);
-	u32 sect = 0;
+	struct node *peer = other(nd);
+	u32 sect = 0, i;
 
 	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY)
 		return;
 	CHECK(nd->s.id, "P9: %d gives up the only copy", nd->n);
-	if (peer->alive && nd->s.id && peer->s.id == nd->s.id)
+	/* Two disks at once: then it is told. */
+	for (i = 0; i < NR_SECT; i++) {
+		if (w.app[nd->n][i] <= peer->disk.view[i] || w.gap[peer->n][i] < w.app[nd->n][i])
+			continue;
+		w.untold[nd->n][i] = w.app[nd->n][i];
+		w.lost_at[peer->n][i] = w.now;
+		forget(w.app[nd->n], peer, i);
+		forget(w.done[peer->n], peer, i);
+	}
+	if (peer->alive && nd->s.id && peer->s.id == nd->s.id && !peer->disk.limbo)
 		CHECK(has(w.app[nd->n], peer->disk.view, &sect),
 		      "P9: %d gives up its disk, its peer lacks sector %u", nd->n, sect);
 }
@@ -303,7 +510,8 @@ void check_target(struct node *nd)
 	struct node *source = other(nd);
 	u32 sect = 0;
 
-	if (source->alive && source->boot_id == w.daemon.boot[source->n] && !w.forced)
+	if (source->alive && source->boot_id == w.daemon.boot[source->n] && !w.forced &&
+	    !source->disk.limbo)
 		CHECK(has(w.done[nd->n], source->disk.view, &sect),
 		      "P5: %d is to be overwritten, sector %u was completed there (%u), not on %d",
 		      nd->n, sect, w.done[nd->n][sect], source->n);
@@ -337,7 +545,7 @@ void check_promoted(struct node *nd, bool forced)
 	}
 	CHECK(!w.surrendered[nd->n], "P5: %d is promoted with what was given up", nd->n);
 	CHECK(!w.beside_primary[nd->n], "P5: %d is promoted, and left a primary behind", nd->n);
-	CHECK(has(w.done[nd->n], nd->disk.view, &sect),
+	CHECK(nd->disk.limbo || has(w.done[nd->n], nd->disk.view, &sect),
 	      "P1: %d is promoted and has sector %u at %u, %u was completed", nd->n, sect,
 	      nd->disk.view[sect], w.done[nd->n][sect]);
 }
@@ -364,6 +572,7 @@ void check_crashed(struct node *nd)
 	bool together = check_is_in_set(peer, nd) && check_is_in_set(nd, peer);
 	u32 sect;
 
+	check_unlost(nd);
 	/* Alive, and not itself back from a crash: then both have, and it is not asked. */
 	if (together && peer->alive && !peer->dying && !peer->failed &&
 	    !(peer->m.flags & LOCKSTEP_MF_UNCLEAN) && has(w.done[nd->n], peer->disk.view, &sect))
@@ -399,7 +608,7 @@ void check_caught_up(struct node *target)
 		memcpy(w.done[target->n], w.left[source].done, sizeof(w.done[0]));
 		memcpy(w.flushed[target->n], w.left[source].flushed, sizeof(w.flushed[0]));
 	}
-	CHECK(has(w.done[target->n], target->disk.view, &sect),
+	CHECK(target->disk.limbo || has(w.done[target->n], target->disk.view, &sect),
 	      "P1: %d is declared up to date and lacks sector %u", target->n, sect);
 	CHECK(has(w.flushed[target->n], target->disk.stable, &sect),
 	      "P2: %d is declared up to date, sector %u was flushed and is in its cache", target->n,

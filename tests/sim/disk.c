@@ -29,14 +29,6 @@ void disk_flush(struct disk *d, bool meta)
 	}
 }
 
-void disk_retire(struct disk *d, struct op *op)
-{
-	op->type = OP_NONE;
-	d->nr_ops--;
-	while (d->op_end && d->op[d->op_end - 1].type == OP_NONE)
-		d->op_end--;
-}
-
 static void note(struct disk *d, u32 blocks)
 {
 	u32 left;
@@ -49,6 +41,39 @@ static void note(struct disk *d, u32 blocks)
 		if (memcmp(&d->view[first], &d->stable[first], LOCKSTEP_BIT_SECT * sizeof(u32)))
 			d->cached |= 1u << b;
 	}
+}
+
+/* What it lost it does not know either: cell by cell. */
+static void lose(struct disk *d)
+{
+	u32 i;
+
+	for (i = 0; i < NR_SECT; i++) {
+		if (d->view[i] == d->stable[i] || roll(2))
+			continue;
+		trace("%d loses %u at %u", d == &w.node[1].disk, d->view[i], i);
+		check_lost(d, i, d->view[i]);
+		d->view[i] = d->stable[i];
+	}
+	for (i = 0; i < NR_BLOCKS; i++)
+		note(d, 1u << i);
+}
+
+bool disk_flush_fails(struct disk *d)
+{
+	if (!disk_fails(d, BAD_DATA) && !(d->bad & BAD_FLUSH && roll(2)))
+		return false;
+	if (w.flushes_fail && d->cached && roll(2))
+		lose(d);
+	return true;
+}
+
+void disk_retire(struct disk *d, struct op *op)
+{
+	op->type = OP_NONE;
+	d->nr_ops--;
+	while (d->op_end && d->op[d->op_end - 1].type == OP_NONE)
+		d->op_end--;
 }
 
 void disk_write(struct disk *d, u32 first, u32 nr, const u32 *data, bool fua)
@@ -72,14 +97,16 @@ void disk_apply(struct disk *d, struct op *op)
 
 bool disk_fails(const struct disk *d, u8 part)
 {
-	return d->external ? d->bad & part : d->bad != 0;
+	return d->bad & (d->external ? part : BAD_DATA | BAD_META);
 }
 
 bool disk_complete(struct disk *d, struct op *op)
 {
 	u32 i;
 
-	if (!disk_fails(d, op->owner < OWN_MAP ? BAD_DATA : BAD_META)) {
+	if (op->type == OP_FLUSH && disk_flush_fails(d))
+		return false;
+	if (op->type == OP_FLUSH || !disk_fails(d, op->owner < OWN_MAP ? BAD_DATA : BAD_META)) {
 		disk_apply(d, op);
 		return true;
 	}

@@ -9,7 +9,7 @@
 void diskfail_post(struct node *nd)
 {
 	if (!nd->fail_at && !nd->failed)
-		nd->fail_at = w.now + roll(12);
+		nd->fail_at = w.now + roll(w.flushes_fail && !roll(4) ? 80 : 12);
 }
 
 /* Nobody sends to it any more; what is at it, comes back whenever it likes. */
@@ -22,6 +22,8 @@ void diskfail_drop(struct node *nd, bool good)
 	if (good)
 		check_given_up(nd);
 	nd->failed = true;
+	flush_errors_clear(&nd->errors);
+	check_unlost(nd);
 	/* What never counted says nothing of what the peer has: gen.h (b). */
 	if (nd->unproven)
 		nd->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
@@ -35,9 +37,30 @@ void diskfail_drop(struct node *nd, bool good)
 	io_region_durable(nd);
 }
 
+/*
+ * What its cache has lost is not what the peer has, and comes from the regions that were not
+ * flushed. If the peer is copying from us by its own marks, it has to begin anew with ours.
+ */
+static void mark_doubt(struct node *nd)
+{
+	bool doubt = flush_errors_in_doubt(&nd->errors);
+
+	if (flush_errors_keep(&nd->errors, nd->st.role == LOCKSTEP_ROLE_PRIMARY))
+		flush_asks_failed(&nd->asks);
+	if (!doubt || MUTATED(KEPT_UNMARKED))
+		return;
+	node_mark_blocks(nd, node_regions_wanted(nd));
+	maps_converted(nd);
+	if (nd->st.sync == STATE_SYNC_SOURCE && nd->s.peer_role == LOCKSTEP_ROLE_PRIMARY &&
+	    nd->s.peer_disk != LOCKSTEP_DISK_FAILED)
+		net_break();
+}
+
 static void keep(struct node *nd)
 {
 	trace("%d: the disk is kept", nd->n);
+	check_kept(nd);
+	mark_doubt(nd);
 	io_fail_local(nd);
 	net_region_durable(nd, true);
 }
@@ -129,6 +152,7 @@ void diskfail_attach(struct node *nd)
 		return;
 	settle(nd);
 	nd->failed = false;
+	flush_errors_clear(&nd->errors);
 	nd->unproven = nd->st.role == LOCKSTEP_ROLE_PRIMARY;
 	node_load(nd);
 	if (w.failed || !node_store(nd))

@@ -102,15 +102,30 @@ void io_leave(struct node *nd, struct request *r)
 	r->state = REQ_FREE;
 }
 
+static bool is_flush(const struct request *r)
+{
+	return r->kind == REQ_FLUSH || r->kind == REQ_SYNC_FLUSH || r->kind == REQ_PASS_FLUSH;
+}
+
 static void complete(struct node *nd, struct request *r)
 {
+	r->failed |= r->peer_failed;
+	/* One of ours failed at the peer, which has the only copy: nobody else is told. */
+	if (r->kind == REQ_FLUSH && !r->failed && flush_asks_take(&nd->asks))
+		r->failed = true;
+	if (r->kind == REQ_FLUSH && r->failed)
+		check_told(nd);
 	/* Undefined here now, and maybe new at the peer. */
 	if (r->failed && r->kind == REQ_WRITE)
 		node_mark(nd, r->first, r->nr);
 	/* In the session that it was acknowledged in: a later one may have marked it since. */
 	else if (r->both && !r->resent && r->local == LOCAL_DONE && req_has_data(r) &&
+		 (r->failures == nd->errors.failures || MUTATED(CLEAR_WHAT_IS_LOST)) &&
 		 (r->session_id == nd->s.id || MUTATED(CLEAR_LATE)))
 		node_clear(nd, r->first, r->nr);
+	if (r->kind == REQ_WRITE && !MUTATED(LATE_WRITE_UNTOLD))
+		flush_errors_write_ends(&nd->errors, &nd->asks, r->local == LOCAL_DONE,
+					r->failures, nd->through, r->errors);
 	io_leave(nd, r);
 	if (r->kind == REQ_PASS_FLUSH)
 		maps_flushed(nd, r->failed ? -EIO : 0);
@@ -145,6 +160,12 @@ static void park_local(struct node *nd, struct request *r)
 
 void io_local_done(struct node *nd, struct request *r, bool ok)
 {
+	/* Also one that began alone: there may have been a session since. */
+	if (is_flush(r) && !ok)
+		node_flush_failed(nd, r->kind != REQ_FLUSH);
+	/* As if it were its own: whoever decides about the disk decides about this one. */
+	if (r->kind == REQ_FLUSH && ok && flush_errors_take(&nd->errors))
+		ok = false;
 	r->local = LOCAL_DONE;
 	r->failed |= !ok;
 	if (ok || r->alone || r->kind > REQ_FLUSH) {
@@ -161,6 +182,22 @@ void io_local_done(struct node *nd, struct request *r, bool ok)
 	diskfail_post(nd);
 }
 
+/*
+ * The only copy has failed a request: the application's error, as it would be if the disk were
+ * here. Not a reason to end the session: it may be about something that is over. If what we have
+ * copied is of before, the peer ends it (diskfail.c).
+ */
+static void fail_through(struct node *nd, struct request *r)
+{
+	if (is_flush(r) && r->kind != REQ_FLUSH)
+		flush_asks_failed(&nd->asks);
+	r->peer_failed = true;
+	if (r->kind == REQ_SYNC_FLUSH) {
+		nd->sync_flush = FL_NONE;
+		io_leave(nd, r);
+	}
+}
+
 void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg)
 {
 	struct request *r = slots_find(&nd->slots[msg->stream], m->slot, m->slot_gen);
@@ -168,7 +205,13 @@ void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg
 	if (!r)
 		return;
 	slots_put(&nd->slots[msg->stream], m->slot);
-	if (m->status && r->kind == REQ_PASS_FLUSH) {
+	if (is_flush(r))
+		flush_asks_answered(&nd->asks, !m->status);
+	if (m->status && nd->through && r->kind != REQ_COPY && !MUTATED(FLUSH_RETRIED)) {
+		fail_through(nd, r);
+		if (r->kind == REQ_SYNC_FLUSH)
+			return;
+	} else if (m->status && r->kind == REQ_PASS_FLUSH) {
 		r->failed = true;
 	} else if (m->status) {
 		net_break();		/* its part stays unanswered */
@@ -199,9 +242,13 @@ void io_call_peer(struct node *nd, struct request *r)
 	r->stream = (u32)roll(NR_STREAMS);
 	r->slot = slots_get(&nd->slots[r->stream], r, &gen);
 	r->session_id = nd->s.id;
+	if (nd->st.copy != STATE_COPY_UP_TO_DATE)
+		r->began = w.now;
 	CHECK(r->slot != SLOT_NONE, "simulator: no slot");
 	m.slot = r->slot;
 	m.slot_gen = gen;
+	if (is_flush(r) && !MUTATED(FLUSH_AS_NEW))
+		m.status = flush_asks_send(&nd->asks, m.epoch, &r->asked);
 	if (req_has_data(r)) {
 		m.type = compare ? SIM_CSUM : LOCKSTEP_WT_WRITE;
 		m.sector = r->first;
@@ -221,6 +268,7 @@ static void local(struct node *nd, struct request *r)
 	op->fua = r->fua;
 	op->req = r;
 	r->local = LOCAL_PENDING;
+	r->began = w.now;
 	if (r->kind == REQ_WRITE)
 		memcpy(op->data, content(nd, r), r->nr * sizeof(op->data[0]));
 }
@@ -275,6 +323,8 @@ void io_start(struct node *nd, struct request *r)
 	if (nd->dying)
 		return;
 	r->state = REQ_HELD;
+	r->failures = nd->errors.failures;
+	r->errors = nd->asks.errors;
 	if (r->kind > REQ_FLUSH)
 		sync_start(nd, r);
 	else
@@ -384,8 +434,11 @@ void io_fail_held(struct node *nd)
 
 	io_fail_parked(nd);
 	for (i = 0; i < MAX_REQS && !nd->dying; i++)
-		if (nd->req[i].state == REQ_HELD && nd->req[i].kind <= REQ_FLUSH)
+		if (nd->req[i].state == REQ_HELD && nd->req[i].kind <= REQ_FLUSH) {
+			if (nd->req[i].kind == REQ_FLUSH)
+				check_told(nd);
 			io_leave(nd, &nd->req[i]);
+		}
 }
 
 /* Fencing: the set was not narrowed, and the peer is back. */
@@ -478,6 +531,8 @@ void io_session_lost(struct node *nd)
 			continue;
 		if (r->kind == REQ_COPY && r->local == LOCAL_PENDING)
 			continue;	/* at our disk: it leaves its range then */
+		if (is_flush(r) && r->asked && !MUTATED(LOST_ANSWER_FORGOTTEN))
+			flush_asks_lost(&nd->asks, r->asked);
 		if (r->kind == REQ_COPY || r->kind == REQ_SYNC_FLUSH) {
 			io_leave(nd, r);
 			continue;
@@ -519,8 +574,7 @@ void io_submit(struct node *nd, u32 first, u32 nr, bool flush, bool fua)
 	r->nr = flush ? 0 : min(nr, REGION_SECT - first % REGION_SECT);
 	r->id = ++w.next_write;
 	if (flush)
-		memcpy(r->want, nd->st.copy == STATE_COPY_UP_TO_DATE ? w.done[nd->n] :
-		       w.app[nd->n], sizeof(r->want));
+		check_wanted(nd, r);
 	trace("%d submits %s %u at %u+%u", nd->n, flush ? "flush" : "write", r->id, r->first,
 	      r->nr);
 	r->state = REQ_BLOCKED;

@@ -410,6 +410,9 @@ static void advance(struct node *nd, int result)
 
 void maps_flushed(struct node *nd, int result)
 {
+	/* One before it has failed, and what that was for is nowhere now. */
+	if (flush_errors_in_doubt(&nd->errors) && !MUTATED(CLEAR_AFTER_FAILED))
+		result = -EIO;
 	if (nd->pass.p.step == PERSIST_FLUSH)
 		advance(nd, result);
 }

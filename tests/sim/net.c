@@ -179,9 +179,26 @@ static void take_write(struct node *nd, const struct message *m, const struct wi
 		serve(nd, op);
 }
 
+static bool answer_flush(struct node *nd, const struct op *op, bool ok)
+{
+	bool own = nd->st.role == LOCKSTEP_ROLE_PRIMARY;
+	bool well;
+
+	if (!ok)
+		check_flush_failed(nd);
+	well = flush_errors_answer(&nd->errors, ok, own, op->msg.epoch, op->msg.status);
+
+	/* The peer may clear regions by it. */
+	return MUTATED(CLEAR_AFTER_FAILED) ? ok : well;
+}
+
 /* A write of the peer is on our disk. */
 void net_op_done(struct node *nd, struct op *op, bool ok)
 {
+	bool flush = op->type == OP_FLUSH;
+
+	if (flush && !ok && op->stray)
+		node_flush_failed(nd, true);
 	if (op->stray) {
 		strays_done(nd, op, ok);
 		return;
@@ -189,11 +206,13 @@ void net_op_done(struct node *nd, struct op *op, bool ok)
 	CHECK(op->session_id == nd->s.id,
 	      "P6: a write of session %llu reaches the disk of node %d after its end",
 	      (unsigned long long)op->session_id, nd->n);
+	if (!ok)
+		diskfail_post(nd);
+	if (flush)
+		ok = answer_flush(nd, op, ok);
 	if (nd->s.id && !MUTATED(ACK_BEFORE_DISK))
 		acknowledge(nd, op->stream, &op->msg, NULL,
 			    ok ? LOCKSTEP_WS_OK : LOCKSTEP_WS_IO_ERROR);
-	if (!ok)
-		diskfail_post(nd);
 }
 
 static void take_sync_done(struct node *nd, u64 gen)

@@ -40,9 +40,16 @@ bool node_store(struct node *nd)
 		memcpy(to, block, 512 * (size_t)torn);
 		return false;
 	}
+	/* With the metadata of an internal disk goes a flush of its data. */
+	if (!nd->disk.external && disk_flush_fails(&nd->disk)) {
+		node_flush_failed(nd, true);
+		return false;
+	}
 	if (disk_fails(&nd->disk, BAD_META)) {
-		if (roll(3) == 0)	/* it is there all the same */
+		if (roll(3) == 0) {	/* it is there all the same */
 			memcpy(to, block, sizeof(block));
+			w.landed = true;
+		}
 		return false;
 	}
 	disk_flush(&nd->disk, true);
@@ -66,6 +73,15 @@ const struct meta *node_durable(struct node *nd)
 	return nd->durable_ok ? &nd->durable : NULL;
 }
 
+/* Owed: whoever it was, nobody hears of it. */
+void node_flush_failed(struct node *nd, bool owed)
+{
+	trace("%d: a flush failed, %s", nd->n, owed ? "owed" : "told");
+	check_flush_failed(nd);
+	flush_errors_note(&nd->errors, owed && !MUTATED(FLUSH_UNTOLD));
+	diskfail_post(nd);
+}
+
 bool node_flush(struct node *nd)
 {
 	if (nd->failed)
@@ -73,8 +89,8 @@ bool node_flush(struct node *nd)
 	node_point(nd);
 	if (nd->dying)
 		return false;
-	if (disk_fails(&nd->disk, BAD_DATA)) {
-		diskfail_post(nd);
+	if (disk_flush_fails(&nd->disk)) {
+		node_flush_failed(nd, true);
 		return false;
 	}
 	disk_flush(&nd->disk, false);
@@ -229,6 +245,7 @@ static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 	if (eff == STATE_EFF_META_SYNCED)
 		return run_synced(nd, target);
 	if ((eff == STATE_EFF_META_SOURCE ||
+	     (eff == STATE_EFF_META_PRIMARY && !MUTATED(PROMOTE_WITHOUT_FLUSH)) ||
 	     (eff == STATE_EFF_META_NARROW && !MUTATED(NARROW_WITHOUT_FLUSH))) && !node_flush(nd))
 		return false;
 	change_meta(nd, eff);
@@ -280,11 +297,14 @@ static void run_effect(struct node *nd, u32 eff, bool target)
 	case STATE_EFF_RW:
 		nd->rw = true;
 		memcpy(w.app[nd->n], w.done[nd->n], sizeof(w.app[0]));
+		/* What was lost before is not this application's. */
+		memcpy(w.told[nd->n], w.lost[nd->n], sizeof(w.told[0]));
 		w.beside[nd->n] = false;
 		break;
 	case STATE_EFF_RO:
 		nd->rw = false;
 		memset(w.app[nd->n], 0, sizeof(w.app[0]));
+		memset(w.untold[nd->n], 0, sizeof(w.untold[0]));
 		break;
 	case STATE_EFF_RESEND:
 		io_resend(nd);
@@ -332,6 +352,7 @@ static void narrow_ended(struct node *nd, bool ok)
 {
 	if (nd->dying)
 		return;
+	w.excused[nd->n] |= !ok;
 	if (!ok)
 		io_fail_held(nd);
 	node_step(nd, ok ? STATE_EV_NARROWED : STATE_EV_NARROW_FAILED, 0);
@@ -343,6 +364,21 @@ static void thawed(struct node *nd)
 	check_thawed(nd);
 	if (!MUTATED(THAW_COMPLETES))
 		io_fail_parked(nd);
+}
+
+/* As the module's: whom does an error concern that nobody has heard of? */
+static void change_hearers(struct node *nd, u32 effects, bool target)
+{
+	if (effects & (STATE_EFF_META_PRIMARY | STATE_EFF_META_SECONDARY)) {
+		flush_errors_heard(&nd->errors);
+		flush_asks_clear(&nd->asks);
+	}
+	if (effects & STATE_EFF_META_TARGET)
+		flush_errors_clear(&nd->errors);
+	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY &&
+	    (nd->st.peer_role == LOCKSTEP_ROLE_SECONDARY ||
+	     (effects & STATE_EFF_META_SYNCED && !target)))
+		flush_errors_heard(&nd->errors);
 }
 
 bool node_step(struct node *nd, enum state_event ev, u32 arg)
@@ -382,10 +418,13 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 		return false;
 	if (!ok && !(effects & STATE_EFF_META_NARROW)) {
 		nd->st = old;
+		w.excused[nd->n] |= old.link != LOCKSTEP_LINK_UP;
 		if (ev == STATE_EV_GRANTED)
 			node_step(nd, STATE_EV_DENIED, 0);
 		return false;
 	}
+	if (ok)
+		change_hearers(nd, effects, target);
 	if (effects & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
 		thawed(nd);
 	/* Before the first write that goes to the peer too. */
@@ -461,6 +500,12 @@ static void take_up(struct node *nd)
 	nd->alive = true;
 	nd->rw = nd->demoting = nd->failed = nd->unproven = nd->through = nd->serving = false;
 	nd->fail_at = 0;
+	memset(&nd->errors, 0, sizeof(nd->errors));
+	memset(&nd->asks, 0, sizeof(nd->asks));
+	check_unlost(nd);
+	memset(w.untold[nd->n], 0, sizeof(w.untold[0]));
+	memset(w.gap[nd->n], 0, sizeof(w.gap[0]));
+	w.excused[nd->n] = false;
 	nd->boot_id = new_id();
 	nd->epoch = 0;
 	nd->paused_until = 0;
@@ -563,6 +608,10 @@ void node_close(struct node *nd)
 	fence_closes(nd);
 	trace("%d closes", nd->n);
 	clean = !nd->failed && maps_close(nd) && node_flush(nd) && !nd->fail_at;
+	/* A peer that works through us would never hear of it. */
+	if (nd->m.flags & LOCKSTEP_MF_SERVING && flush_errors_are_unheard(&nd->errors) &&
+	    !MUTATED(CLOSE_INDEBTED))
+		clean = false;
 	if (clean) {
 		meta_close(&nd->m, nd->st.left_primary && !MUTATED(LEFT_FORGOTTEN));
 		clean = node_store(nd);

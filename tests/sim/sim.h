@@ -19,6 +19,7 @@
 #ifndef LOCKSTEP_SIM_H
 #define LOCKSTEP_SIM_H
 
+#include "flusherr.h"
 #include "gen.h"
 #include "iorange.h"
 #include "meta.h"
@@ -182,7 +183,26 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	/* closed beside a primary, and not noted */					\
 	m(LEFT_FORGOTTEN, "left-forgotten")						\
 	/* the peer may be primary by our word: forgotten while it has not told */	\
-	m(GRANT_FORGOTTEN, "grant-forgotten")
+	m(GRANT_FORGOTTEN, "grant-forgotten")					\
+	/* P2: nobody is told that a flush of ours failed, or one whose session is over */ \
+	m(FLUSH_UNTOLD, "flush-untold")						\
+	/* one that failed on the only copy is sent again, until it succeeds */	\
+	m(FLUSH_RETRIED, "flush-retried")					\
+	/* nor of what was in the cache then, and completes only now */		\
+	m(LATE_WRITE_UNTOLD, "late-write-untold")				\
+	/* and counts as new when it is sent again; so does what is asked beside it */ \
+	m(FLUSH_AS_NEW, "flush-as-new")						\
+	m(LOST_ANSWER_FORGOTTEN, "lost-answer-forgotten")			\
+	/* P3: what the cache of a disk that is kept has lost is not marked */	\
+	m(KEPT_UNMARKED, "kept-unmarked")					\
+	/* what came while it was secondary is in no map of its regions */	\
+	m(PROMOTE_WITHOUT_FLUSH, "promote-without-flush")			\
+	/* by a write that was in that cache, and is acknowledged only now */	\
+	m(CLEAR_WHAT_IS_LOST, "clear-what-is-lost")				\
+	/* [R2] regions are cleared by a flush after one that failed */		\
+	m(CLEAR_AFTER_FAILED, "clear-after-failed")				\
+	/* closed as clean with an error that nobody has heard of */		\
+	m(CLOSE_INDEBTED, "close-indebted")
 
 #define MUTATION_ENUM(name, text)	MUT_##name,
 enum mutation { MUT_NONE, MUTATIONS(MUTATION_ENUM) MUT_NR };
@@ -209,7 +229,7 @@ struct op {
 	u64 session_id;
 };
 
-enum { BAD_DATA = 1, BAD_META = 2 };
+enum { BAD_DATA = 1, BAD_META = 2, BAD_FLUSH = 4 };	/* the last: of two flushes one */
 
 struct disk {
 	u8 bad;				/* fails whatever is asked of it */
@@ -218,12 +238,14 @@ struct disk {
 	u32 stable[NR_CELLS];		/* what survives a crash for certain */
 	u32 cached;			/* blocks where the two differ */
 	bool meta_cached;
+	bool limbo;			/* it has lost some of that: given up, or kept? */
 	_Alignas(8) u8 sb[2][LOCKSTEP_SB_BYTES];
 	u32 nr_ops, op_end;
 	struct op op[MAX_OPS];
 };
 
 void disk_flush(struct disk *d, bool meta);
+bool disk_flush_fails(struct disk *d);	/* then some of the cache may be gone */
 void disk_retire(struct disk *d, struct op *op);
 void disk_apply(struct disk *d, struct op *op);
 void disk_write(struct disk *d, u32 first, u32 nr, const u32 *data, bool fua);
@@ -249,11 +271,16 @@ struct request {
 	bool served;			/* acknowledged by a peer that had noted that it serves */
 	/* the local part has no result that counts, yet; the request has failed */
 	bool local_parked, failed;
+	bool peer_failed;		/* said by the peer, which has the only copy */
+	bool lost;			/* it was on the disk, which has lost some of it since */
 	u32 id, first, nr;
 	u32 slot, stream;
 	u64 peer_disk;			/* attachment of the peer that acknowledged */
 	u32 peer_medium;		/* which disk that was */
 	u64 session_id;			/* in which it was called */
+	u64 asked;			/* flush: core/flusherr.h */
+	u32 failures, errors;		/* of the node, when it began: flushes here, at the peer */
+	u64 began;			/* flush: at the disk that counts, or on its way there */
 	u32 want[NR_SECT];		/* flush: what it promises to make stable */
 };
 
@@ -295,6 +322,8 @@ struct node {
 	bool unproven;			/* attached under a primary, not synced since */
 	bool through;			/* the session is one through which we work */
 	bool serving, pulled;		/* as its source: peer without disk; copied by it */
+	struct flush_errors errors;	/* our disk's */
+	struct flush_asks asks;		/* of the peer */
 	u32 fence_round;		/* sessions opened */
 	u64 outcome_at;			/* of a fencing that is under way, 0: none */
 	u32 outcome_round;
@@ -355,6 +384,7 @@ struct world {
 	enum mutation mutation;
 	bool verbose, failed, quiet, forced, met;
 	enum { DISKS_SOUND, DISKS_FAIL, DISKS_FAIL_OFTEN } disks;	/* the last: else calm */
+	bool flushes_fail;		/* alone, and on the only copy above all */
 	bool cut[2];			/* messages to node 0, to node 1 */
 	char why[200];
 	struct node node[2];
@@ -363,6 +393,14 @@ struct world {
 	u32 next_write;
 	/* What has been promised to the applications, as far as each node's line of life knows. */
 	u32 done[2][NR_SECT], flushed[2][NR_SECT];
+	/*
+	 * What a disk lost by a flush that failed, and what of that the application was told at
+	 * once; of what was lost for good, what it was not told of.
+	 */
+	u32 lost[2][NR_SECT], told[2][NR_SECT], untold[2][NR_SECT];
+	u64 lost_at[2][NR_SECT];
+	bool excused[2];		/* the only copy that it writes to has failed something */
+	u32 gap[2][NR_SECT];		/* lost for good, when the application was at the other */
 	struct {
 		u64 gen;
 		u32 done[NR_SECT], flushed[NR_SECT];
@@ -375,6 +413,7 @@ struct world {
 	bool surrendered[2];		/* what it wrote beside the other was given up */
 	u64 made_good[2];		/* the generation in which it was copied over since */
 	bool fencing;			/* there is a policy, on both */
+	bool landed;			/* a superblock that a disk failed to take is there */
 	bool constraint[2];		/* fenced by power: the cluster promotes it only by force */
 	bool lost_primary[2];		/* the other one was primary when their session ended */
 	bool beside_primary[2];		/* and then it was closed */
@@ -427,6 +466,7 @@ u32 node_copy(const struct node *nd);
 u8 node_disk(const struct node *nd);
 void node_load(struct node *nd);
 bool node_flush(struct node *nd);	/* data; false: failed or died */
+void node_flush_failed(struct node *nd, bool owed);
 
 /* diskfail.c */
 void diskfail_post(struct node *nd);	/* an error to be looked at */
@@ -528,6 +568,12 @@ void check_promoted(struct node *nd, bool forced);
 void check_surrendered(struct node *nd, bool sure);
 void check_attached(struct node *nd);
 void check_given_up(struct node *nd);
+void check_lost(struct disk *d, u32 sect, u32 value);
+void check_kept(struct node *nd);
+void check_flush_failed(struct node *nd);
+void check_told(struct node *nd);
+void check_wanted(struct node *nd, struct request *flush);
+void check_unlost(struct node *nd);
 bool check_is_serving(struct node *nd);
 void check_thawed(struct node *nd);
 void check_thrown_away(struct node *nd);

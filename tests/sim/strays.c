@@ -63,8 +63,8 @@ void strays_leave(struct node *nd)
 		} else if (roll(3) == 0 && !w.quiet) {
 			stray(op);
 		} else {
-			if (!op->waits)
-				disk_complete(&nd->disk, op);
+			if (!op->waits && !disk_complete(&nd->disk, op) && op->type == OP_FLUSH)
+				node_flush_failed(nd, true);
 			disk_retire(&nd->disk, op);
 		}
 	}

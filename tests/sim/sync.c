@@ -87,7 +87,8 @@ void sync_answer(struct node *nd, struct request *r, const u32 *peers)
 		return;
 	}
 	note_region(nd, r);
-	node_clear(nd, r->first, r->nr);
+	if (r->failures == nd->errors.failures)
+		node_clear(nd, r->first, r->nr);
 	io_leave(nd, r);
 }
 
@@ -128,6 +129,12 @@ static void copy_next(struct node *nd)
 		io_start(nd, r);
 }
 
+/* What was copied is what the source has: no flush of it has failed since. */
+static bool is_sure(const struct node *nd)
+{
+	return !flush_errors_in_doubt(&nd->errors);
+}
+
 static void tell_end(struct node *nd)
 {
 	if (is_pulling(nd))
@@ -141,6 +148,10 @@ void sync_pulled(struct node *nd)
 {
 	if (nd->st.sync != STATE_SYNC_SOURCE || nd->s.peer_disk == LOCKSTEP_DISK_FAILED)
 		return;
+	if (!is_sure(nd)) {
+		net_break();
+		return;
+	}
 	nd->pulled = true;
 	w.stat[STAT_PULLED]++;
 	net_tell(nd, LOCKSTEP_WT_SYNC_DONE, 0, nd->m.current_gen.id);
@@ -159,7 +170,7 @@ static void finish_sync(struct node *nd)
 			return;
 		nd->sync_flush = FL_DONE;
 		nd->s.sync_told = true;
-		if (node_flush(nd))
+		if (node_flush(nd) && is_sure(nd))
 			tell_end(nd);
 		else
 			net_break();

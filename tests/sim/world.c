@@ -192,9 +192,24 @@ static void run_disk_fate(struct node *nd)
 		node_step(nd, STATE_EV_DISK_FAILED, 0);
 		return;
 	}
-	nd->disk.bad = (u8)(1 + roll(3));
+	nd->disk.bad = w.flushes_fail && roll(2) ? BAD_FLUSH : (u8)(1 + roll(3));
 	nd->attach_at = w.now + 20 + roll(300);
 	trace("%d: the disk goes bad (%u)", nd->n, nd->disk.bad);
+}
+
+static bool is_nearly_copied(const struct node *nd)
+{
+	return nd->st.sync == STATE_SYNC_SOURCE && !(nd->marks & (nd->marks - 1));
+}
+
+/* A disk that nobody else can stand in for fails flushes, and nothing else. */
+static void run_flush_fate(struct node *nd)
+{
+	if (!nd->alive || nd->failed || nd->disk.bad || nd->st.sync != STATE_SYNC_SOURCE)
+		return;
+	nd->disk.bad = BAD_FLUSH;
+	nd->attach_at = w.now + 5 + roll(100);
+	trace("%d: the disk fails flushes", nd->n);
 }
 
 /* And to nodes. */
@@ -204,8 +219,19 @@ static void run_fate(void)
 	bool awake = nd->alive && nd->paused_until <= w.now;
 
 	if (w.disks == DISKS_FAIL_OFTEN && roll(3)) {
-		if (nd->rw && nd->st.link == LOCKSTEP_LINK_UP && roll(150) == 0)
+		if (!w.flushes_fail && nd->rw && nd->st.link == LOCKSTEP_LINK_UP && roll(150) == 0)
 			run_disk_fate(nd);
+		if (!w.flushes_fail)
+			return;
+		/* Rarely in the middle of a resync: some are to reach their end. */
+		if (nd->rw && nd->st.link == LOCKSTEP_LINK_UP &&
+		    roll(nd->st.sync == STATE_SYNC_NONE ? 80 : 800) == 0)
+			run_disk_fate(nd);
+		else if (roll(is_nearly_copied(nd) ? 8 : 60) == 0)
+			run_flush_fate(nd);
+		else if (awake && nd->m.flags & LOCKSTEP_MF_SERVING && !nd->s.id && !nd->rw &&
+			 roll(40) == 0)
+			node_close(nd);		/* an update, at the wrong moment */
 		return;
 	}
 	switch (roll(400)) {
@@ -282,6 +308,7 @@ void world_init(u64 seed, enum mutation m, bool verbose)
 	w.verbose = verbose;
 	w.next_id = 100;
 	w.disks = seed % 3 == 0 ? DISKS_SOUND : seed % 3 == 1 ? DISKS_FAIL : DISKS_FAIL_OFTEN;
+	w.flushes_fail = w.disks != DISKS_SOUND && seed / 3 % 4 == 1;
 	w.fencing = seed / 12 % 3 == 2;
 	for (i = 0; i < 2; i++) {
 		w.node[i].n = i;

@@ -30,6 +30,8 @@ static struct wire_msg good(u8 type)
 		m.sector = LOCKSTEP_ROLE_PRIMARY;
 	if (type == LOCKSTEP_WT_SYNC_DONE)
 		m.sector = 1 + random_below(&rng, 1 << 30);
+	if (type == LOCKSTEP_WT_FLUSH)
+		m.status = (u16)next_random(&rng);
 	if (type == LOCKSTEP_WT_ACK)
 		m.status = (u16)random_below(&rng, LOCKSTEP_WS_NR);
 	return m;
@@ -143,6 +145,10 @@ static void values(void **state)
 	REFUSED(f, WIRE_FLAGS, m.flags = LOCKSTEP_WH_FUA);
 	REFUSED(w, WIRE_VALUE, m.volume = LOCKSTEP_MAX_VOLUMES);
 	REFUSED(w, WIRE_VALUE, m.status = LOCKSTEP_WS_IO_ERROR);
+	REFUSED(w, WIRE_OK, m.flags = LOCKSTEP_WH_PREFLUSH; m.status = 0xffff);
+	REFUSED(w, WIRE_VALUE, m.flags = LOCKSTEP_WH_FUA; m.status = 1);
+	REFUSED(LOCKSTEP_WT_ZEROES, WIRE_VALUE, m.flags = LOCKSTEP_WH_PREFLUSH; m.status = 1);
+	REFUSED(f, WIRE_OK, m.status = 0xffff);
 	REFUSED(f, WIRE_LENGTH, m.size_bytes = 512);
 	REFUSED(f, WIRE_LENGTH, m.payload_bytes = 512);
 	REFUSED(f, WIRE_VALUE, m.sector = 1);
