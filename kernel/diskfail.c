@@ -84,12 +84,16 @@ static void mark_doubt(struct lockstep_volume *vol)
 {
 	struct lockstep_resource *res = vol->res;
 	struct lockstep_session *s;
+	u32 failures;
 
-	if (!lockstep_flush_kept(vol, res->state.role == LOCKSTEP_ROLE_PRIMARY))
+	if (!lockstep_flush_in_doubt(vol))
 		return;
+	failures = lockstep_flush_failures(&vol->flush_notes);
 	/* Whoever has not seen the failure, and clears a mark of what it read before, is done. */
 	synchronize_srcu(&res->mode_srcu);
 	lockstep_regions_to_marks(vol);
+	/* Not before: a pass, and the peer's, would clear regions that are still to be marked. */
+	lockstep_flush_kept(vol, failures, res->state.role == LOCKSTEP_ROLE_PRIMARY);
 	lockstep_engine_kick(vol);
 	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
 	if (s && vol->serving && vol->peer.disk != LOCKSTEP_DISK_FAILED)

@@ -2,16 +2,15 @@
 #include "flush.h"
 
 #include <linux/gfp.h>
-#include "diskfail.h"
 #include "flushwait.h"
 #include "metaio.h"
 #include "resource.h"
 #include "volume.h"
 
 /*
- * Reported here, not by who waits: an error that comes late must be known before the volume can be
- * closed, and by then nobody may be waiting. Time is counted from here: what kept the worker until
- * now was not this disk.
+ * Reported by its completion (metaio.c), not by who waits: an error that comes late must be known
+ * before the volume can be closed, and by then nobody may be waiting. Time is counted from here:
+ * what kept the worker until now was not this disk.
  */
 static void flusher_work(struct work_struct *work)
 {
@@ -27,8 +26,6 @@ static void flusher_work(struct work_struct *work)
 	if (f->reads && !gone)
 		lockstep_metaio_touch(vol, f->page);
 	f->err = err;
-	if (err && !gone)
-		lockstep_disk_failed(vol, DISK_FAILED_FLUSH, err);
 	complete(&f->done);
 	/* Last: the volume may go. */
 	percpu_ref_put(&vol->disk_ref);

@@ -45,9 +45,11 @@ void lockstep_flush_forget(struct lockstep_volume *vol)
 	spin_unlock_irq(&n->lock);
 }
 
+/* Of a stack only the top is known: it may take FUA and pass it to a disk that has none. */
 bool lockstep_flush_follows_fua(struct block_device *bdev)
 {
-	return bdev_write_cache(bdev) && !bdev_fua(bdev);
+	return bdev_write_cache(bdev) &&
+	       (!bdev_fua(bdev) || !queue_is_mq(bdev_get_queue(bdev)));
 }
 
 void lockstep_flush_role_changed(struct lockstep_volume *vol)
@@ -69,17 +71,14 @@ void lockstep_flush_heard(struct lockstep_volume *vol)
 	spin_unlock_irq(&n->lock);
 }
 
-bool lockstep_flush_kept(struct lockstep_volume *vol, bool writer_is_here)
+void lockstep_flush_kept(struct lockstep_volume *vol, u32 failures, bool writer_is_here)
 {
 	struct lockstep_flush_notes *n = &vol->flush_notes;
-	bool doubt;
 
 	spin_lock_irq(&n->lock);
-	doubt = flush_errors_in_doubt(&n->errors);
-	if (flush_errors_keep(&n->errors, writer_is_here))
+	if (flush_errors_keep(&n->errors, failures, writer_is_here))
 		flush_asks_failed(&n->asks);
 	spin_unlock_irq(&n->lock);
-	return doubt;
 }
 
 bool lockstep_flush_is_unheard(struct lockstep_volume *vol)
@@ -166,7 +165,8 @@ bool lockstep_flush_is_due(struct lockstep_volume *vol)
 	return due;
 }
 
-void lockstep_flush_write_ends(struct lockstep_volume *vol, bool here, u32 failures, u32 errors)
+void lockstep_flush_write_ends(struct lockstep_volume *vol, bool here, u32 failures, bool through,
+			       u32 errors)
 {
 	struct lockstep_flush_notes *n = &vol->flush_notes;
 	unsigned long flags;
@@ -175,7 +175,6 @@ void lockstep_flush_write_ends(struct lockstep_volume *vol, bool here, u32 failu
 	if (failures == READ_ONCE(n->errors.failures) && errors == READ_ONCE(n->asks.errors))
 		return;
 	spin_lock_irqsave(&n->lock, flags);
-	flush_errors_write_ends(&n->errors, &n->asks, here, failures,
-				READ_ONCE(vol->res->through_epoch), errors);
+	flush_errors_write_ends(&n->errors, &n->asks, here, failures, through, errors);
 	spin_unlock_irqrestore(&n->lock, flags);
 }

@@ -43,8 +43,8 @@ void lockstep_flush_forget(struct lockstep_volume *vol);
 /* The application here is another one, or none; at the peer, likewise, or it has been told. */
 void lockstep_flush_role_changed(struct lockstep_volume *vol);
 void lockstep_flush_heard(struct lockstep_volume *vol);
-/* The disk is kept. True: it was in doubt, and the dirty regions are to be marked now. */
-bool lockstep_flush_kept(struct lockstep_volume *vol, bool writer_is_here);
+/* The disk is kept, and what it had lost after so many failures is marked: flush_errors_keep(). */
+void lockstep_flush_kept(struct lockstep_volume *vol, u32 failures, bool writer_is_here);
 bool lockstep_flush_is_unheard(struct lockstep_volume *vol);
 /* The application's flush succeeded here: is it to fail? */
 bool lockstep_flush_owes(struct lockstep_volume *vol);
@@ -66,6 +66,7 @@ bool lockstep_flush_asked(struct lockstep_volume *vol, u64 epoch, u64 asked, int
 /* A flush of it completes well: is it to fail all the same? */
 bool lockstep_flush_is_due(struct lockstep_volume *vol);
 /* A write of it completes: see flush_errors_write_ends(). */
-void lockstep_flush_write_ends(struct lockstep_volume *vol, bool here, u32 failures, u32 errors);
+void lockstep_flush_write_ends(struct lockstep_volume *vol, bool here, u32 failures, bool through,
+			       u32 errors);
 
 #endif /* LOCKSTEP_FLUSHNOTE_H */

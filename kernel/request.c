@@ -127,9 +127,10 @@ static void complete_write(struct lockstep_request *req)
 						  bio_sectors(req->master));
 		else
 			clear_marks(req);
-		if (!req->alone)
+		if (!req->status)
 			lockstep_flush_write_ends(vol, atomic_read(&req->local) == LOCAL_DONE,
-						  req->flush_failures, req->flush_errors);
+						  req->flush_failures, req->through,
+						  req->flush_errors);
 		lockstep_range_leave(&vol->ranges, &req->range);
 	}
 	finish(req);
@@ -251,6 +252,7 @@ static void peer_done(struct lockstep_call *call, int status)
 	struct lockstep_request *req = container_of(call, struct lockstep_request, call);
 
 	req->peer_failed = is_failed_by_peer(req, status);
+	req->through = READ_ONCE(req->vol->res->through_epoch) == req->call_epoch;
 	if (status == LOCKSTEP_WS_OK || req->peer_failed) {
 		req->both = !req->peer_failed;
 		lockstep_write_put(req);
@@ -654,6 +656,7 @@ static struct lockstep_request *create(struct lockstep_volume *vol, struct bio *
 	req->alone = false;
 	req->resent = false;
 	req->peer_failed = false;
+	req->through = false;
 	req->call_epoch = 0;
 	req->asked_epoch = 0;
 	req->flush_failures = 0;

@@ -145,13 +145,11 @@ static void flush_both(struct lockstep_volume *vol)
 	int idx, err;
 
 	err = lockstep_flush_disk(vol);
-	if (err > 0) {
-		/* Only late: nobody's fault that would have to end anything. */
+	/* Only late; or in doubt, which ends in a moment: nothing that would have to end this. */
+	if (err > 0 || (!err && lockstep_flush_in_doubt(vol))) {
 		flush_again(vol);
 		return;
 	}
-	if (!err && lockstep_flush_in_doubt(vol))
-		err = -EIO;
 	if (err)
 		lockstep_engine_fail_session(vol, "the local disk cannot be flushed", err);
 	call->tx.payload = NULL;

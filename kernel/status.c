@@ -486,12 +486,6 @@ static void tell_strays(struct lockstep_resource *res)
 		lockstep_status_step_locked(res, STATE_EV_STRAYS, any, NULL, 0);
 }
 
-/*
- * Order: decide; make durable what has to be (S3, S5, P4); only then start streams, tell the peer,
- * let writes go. When the metadata cannot be written the state goes back: nobody was told anything
- * yet. A narrowing that fails is the exception, because there is no state before it to return to:
- * what waits for it fails, and the next write tries again.
- */
 /* It is so, durably: whom does an error of a flush concern that nobody has heard (flusherr.h)? */
 static void change_hearers(struct lockstep_volume *vol, u32 effects)
 {
@@ -509,6 +503,12 @@ static void change_hearers(struct lockstep_volume *vol, u32 effects)
 		lockstep_flush_heard(vol);
 }
 
+/*
+ * Order: decide; make durable what has to be (S3, S5, P4); only then start streams, tell the peer,
+ * let writes go. When the metadata cannot be written the state goes back: nobody was told anything
+ * yet. A narrowing that fails is the exception, because there is no state before it to return to:
+ * what waits for it fails, and the next write tries again.
+ */
 static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, char *why, size_t len)
 {
 	struct lockstep_state old = res->state;

@@ -52,6 +52,7 @@ struct lockstep_request {
 	u32 flush_failures, flush_errors;	/* when it began: here, there */
 	blk_status_t status;		/* of the local disk */
 	bool peer_failed;		/* so says the peer, which has the only copy */
+	bool through;			/* it had, when it answered */
 	bool is_flush;			/* no data, no range */
 	bool flushing, fua;		/* PREFLUSH, with data or without, and FUA, as it came */
 	bool both;			/* acknowledged by the peer: may clear marks */

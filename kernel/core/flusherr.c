@@ -26,9 +26,9 @@ bool flush_errors_in_doubt(const struct flush_errors *e)
 	return e->failures != e->settled;
 }
 
-bool flush_errors_keep(struct flush_errors *e, bool writer_is_here)
+bool flush_errors_keep(struct flush_errors *e, u32 failures, bool writer_is_here)
 {
-	e->settled = e->failures;
+	e->settled = failures;
 	return writer_is_here && flush_errors_take(e);
 }
 

@@ -73,10 +73,11 @@ void flush_errors_heard(struct flush_errors *e);
 void flush_errors_note(struct flush_errors *e, bool owed);
 bool flush_errors_in_doubt(const struct flush_errors *e);
 /*
- * The disk is kept: the caller marks the dirty regions, now. True: our own application writes here,
- * and is still to be told (flush_asks_failed): whatever becomes of this disk.
+ * The disk is kept, and the caller has marked the dirty regions since there were so many failures;
+ * one that came meanwhile stays in doubt. True: our own application writes here, and is still to be
+ * told (flush_asks_failed): whatever becomes of this disk.
  */
-bool flush_errors_keep(struct flush_errors *e, bool writer_is_here);
+bool flush_errors_keep(struct flush_errors *e, u32 failures, bool writer_is_here);
 /* The application's flush succeeded here. Is it to fail all the same? Then it has been told. */
 bool flush_errors_take(struct flush_errors *e);
 /* A flush of the peer has ended, well or not: is it to be answered well? */

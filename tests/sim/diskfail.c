@@ -45,7 +45,8 @@ static void mark_doubt(struct node *nd)
 {
 	bool doubt = flush_errors_in_doubt(&nd->errors);
 
-	if (flush_errors_keep(&nd->errors, nd->st.role == LOCKSTEP_ROLE_PRIMARY))
+	if (flush_errors_keep(&nd->errors, nd->errors.failures,
+			      nd->st.role == LOCKSTEP_ROLE_PRIMARY))
 		flush_asks_failed(&nd->asks);
 	if (!doubt || MUTATED(KEPT_UNMARKED))
 		return;

@@ -104,10 +104,14 @@ static void taken(void **state)
 	assert_true(flush_errors_in_doubt(&e));
 	flush_errors_note(&e, true);
 	/* A peer writes here: it hears of it. */
-	assert_false(flush_errors_keep(&e, false));
+	assert_false(flush_errors_keep(&e, e.failures, false));
 	assert_false(flush_errors_in_doubt(&e));
-	assert_true(flush_errors_keep(&e, true));
-	assert_false(flush_errors_keep(&e, true));
+	assert_true(flush_errors_keep(&e, e.failures, true));
+	assert_false(flush_errors_keep(&e, e.failures, true));
+	flush_errors_note(&e, false);
+	flush_errors_note(&e, false);
+	assert_false(flush_errors_keep(&e, e.failures - 1, true));
+	assert_true(flush_errors_in_doubt(&e));
 	flush_errors_note(&e, true);
 	flush_errors_clear(&e);
 	assert_false(flush_errors_in_doubt(&e));
@@ -167,7 +171,7 @@ static void at_disk(struct life *l, int i, bool fails)
 		lose(l);
 	l->out[i].at = flush_errors_answer(&l->disk, !fails, false, l->epoch,
 					   l->out[i].ago) ? DONE : FAILED;
-	flush_errors_keep(&l->disk, false);
+	flush_errors_keep(&l->disk, l->disk.failures, false);
 }
 
 /* By one that was at the disk `when`, the writer was told of all that had been lost by then. */
@@ -219,7 +223,7 @@ static void session_ends(struct life *l)
 		if (l->out[i].at == SENT && random_below(&l->rng, 4) == 0) {
 			lose(l);
 			flush_errors_note(&l->disk, true);
-			flush_errors_keep(&l->disk, false);
+			flush_errors_keep(&l->disk, l->disk.failures, false);
 		}
 		if (l->out[i].at != UNSENT)
 			flush_asks_lost(&l->asks, l->out[i].asked);
@@ -242,7 +246,7 @@ static void live(struct life *l, bool fails)
 		if (fails) {
 			lose(l);
 			flush_errors_note(&l->disk, true);
-			flush_errors_keep(&l->disk, false);
+			flush_errors_keep(&l->disk, l->disk.failures, false);
 		}
 		return;
 	}
