@@ -17,10 +17,10 @@
 
 struct lockstep_resource;
 struct lockstep_session;
+struct lockstep_volume;
+
 /* Why a session ends in which a primary copies from us by its own marks: those are not enough. */
 #define LOCKSTEP_COPIED_IN_DOUBT	"our disk failed a flush while the peer copied from it"
-
-struct lockstep_volume;
 
 /* Report it: any context, any number of times. `err`: negative errno; not looked at if late. */
 void lockstep_disk_failed(struct lockstep_volume *vol, enum disk_failure what, int err);

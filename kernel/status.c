@@ -494,9 +494,12 @@ static void change_hearers(struct lockstep_volume *vol, u32 effects)
 
 	if (effects & (STATE_EFF_META_PRIMARY | STATE_EFF_META_SECONDARY))
 		lockstep_flush_role_changed(vol);
-	/* Whatever the cache of a target lost comes again. */
+	/*
+	 * A target owes nobody. What it lost stays in doubt: by marks not all of it comes again,
+	 * and until its disk is given up the peer may clear no region by it.
+	 */
 	if (effects & STATE_EFF_META_TARGET && vol->resync.sync == LOCKSTEP_SYNC_TARGET)
-		lockstep_flush_forget(vol);
+		lockstep_flush_heard(vol);
 	if (!here && (s->peer_role == LOCKSTEP_ROLE_SECONDARY ||
 		      (effects & STATE_EFF_META_SYNCED &&
 		       vol->resync.sync != LOCKSTEP_SYNC_TARGET)))

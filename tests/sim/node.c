@@ -374,7 +374,7 @@ static void change_hearers(struct node *nd, u32 effects, bool target)
 		flush_asks_clear(&nd->asks);
 	}
 	if (effects & STATE_EFF_META_TARGET)
-		flush_errors_clear(&nd->errors);
+		flush_errors_heard(&nd->errors);
 	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY &&
 	    (nd->st.peer_role == LOCKSTEP_ROLE_SECONDARY ||
 	     (effects & STATE_EFF_META_SYNCED && !target)))
