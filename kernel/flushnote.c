@@ -52,22 +52,13 @@ bool lockstep_flush_follows_fua(struct block_device *bdev)
 	       (!bdev_fua(bdev) || !queue_is_mq(bdev_get_queue(bdev)));
 }
 
-void lockstep_flush_role_changed(struct lockstep_volume *vol)
+void lockstep_flush_step(struct lockstep_volume *vol, u32 effects)
 {
+	bool target = vol->resync.sync == LOCKSTEP_SYNC_TARGET;
 	struct lockstep_flush_notes *n = &vol->flush_notes;
 
 	spin_lock_irq(&n->lock);
-	flush_errors_heard(&n->errors);
-	flush_asks_clear(&n->asks);
-	spin_unlock_irq(&n->lock);
-}
-
-void lockstep_flush_heard(struct lockstep_volume *vol)
-{
-	struct lockstep_flush_notes *n = &vol->flush_notes;
-
-	spin_lock_irq(&n->lock);
-	flush_errors_heard(&n->errors);
+	flush_errors_step(&n->errors, &n->asks, &vol->res->state, effects, target);
 	spin_unlock_irq(&n->lock);
 }
 
@@ -129,24 +120,27 @@ void lockstep_flush_ask(struct lockstep_volume *vol, struct wire_msg *request, u
 	spin_unlock_irqrestore(&n->lock, flags);
 }
 
-/*
- * An error of a peer that is not the only copy, or is not any more, is about its disk: that session
- * ends, and for what is asked in the next one it is as if no answer had come.
- */
+static enum flush_answer answer_of(int status)
+{
+	switch (status) {
+	case LOCKSTEP_WS_OK:
+		return FLUSH_DONE;
+	case LOCKSTEP_WS_IO_ERROR:
+		return FLUSH_FAILED;
+	default:
+		return FLUSH_LOST;
+	}
+}
+
 bool lockstep_flush_asked(struct lockstep_volume *vol, u64 epoch, u64 asked, int status, bool app)
 {
+	bool through = READ_ONCE(vol->res->through_epoch) == epoch;
 	struct lockstep_flush_notes *n = &vol->flush_notes;
-	bool failed = status == LOCKSTEP_WS_IO_ERROR &&
-		      READ_ONCE(vol->res->through_epoch) == epoch;
 	unsigned long flags;
+	bool failed;
 
 	spin_lock_irqsave(&n->lock, flags);
-	if (failed || status == LOCKSTEP_WS_OK)
-		flush_asks_answered(&n->asks, !failed);
-	else
-		flush_asks_lost(&n->asks, asked);
-	if (failed && !app)
-		flush_asks_failed(&n->asks);
+	failed = flush_asks_ended(&n->asks, answer_of(status), through, asked, app);
 	spin_unlock_irqrestore(&n->lock, flags);
 	return failed;
 }

@@ -40,9 +40,8 @@ bool lockstep_flush_in_doubt(struct lockstep_volume *vol);
 bool lockstep_flush_follows_fua(struct block_device *bdev);
 /* Whoever has told nobody yet does not any more: flush_errors_clear(). */
 void lockstep_flush_forget(struct lockstep_volume *vol);
-/* The application here is another one, or none; at the peer, likewise, or it has been told. */
-void lockstep_flush_role_changed(struct lockstep_volume *vol);
-void lockstep_flush_heard(struct lockstep_volume *vol);
+/* The state has changed, durably: flush_errors_step(). ctl held. */
+void lockstep_flush_step(struct lockstep_volume *vol, u32 effects);
 /* The disk is kept, and what it had lost after so many failures is marked: flush_errors_keep(). */
 void lockstep_flush_kept(struct lockstep_volume *vol, u32 failures, bool writer_is_here);
 bool lockstep_flush_is_unheard(struct lockstep_volume *vol);

@@ -486,26 +486,6 @@ static void tell_strays(struct lockstep_resource *res)
 		lockstep_status_step_locked(res, STATE_EV_STRAYS, any, NULL, 0);
 }
 
-/* It is so, durably: whom does an error of a flush concern that nobody has heard (flusherr.h)? */
-static void change_hearers(struct lockstep_volume *vol, u32 effects)
-{
-	const struct lockstep_state *s = &vol->res->state;
-	bool here = s->role == LOCKSTEP_ROLE_PRIMARY;
-
-	if (effects & (STATE_EFF_META_PRIMARY | STATE_EFF_META_SECONDARY))
-		lockstep_flush_role_changed(vol);
-	/*
-	 * A target owes nobody. What it lost stays in doubt: by marks not all of it comes again,
-	 * and until its disk is given up the peer may clear no region by it.
-	 */
-	if (effects & STATE_EFF_META_TARGET && vol->resync.sync == LOCKSTEP_SYNC_TARGET)
-		lockstep_flush_heard(vol);
-	if (!here && (s->peer_role == LOCKSTEP_ROLE_SECONDARY ||
-		      (effects & STATE_EFF_META_SYNCED &&
-		       vol->resync.sync != LOCKSTEP_SYNC_TARGET)))
-		lockstep_flush_heard(vol);
-}
-
 /*
  * Order: decide; make durable what has to be (S3, S5, P4); only then start streams, tell the peer,
  * let writes go. When the metadata cannot be written the state goes back: nobody was told anything
@@ -545,7 +525,7 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 	}
 	resource_for_each_volume(res, i, vol)
 		if (!err)
-			change_hearers(vol, eff);
+			lockstep_flush_step(vol, eff);
 	/* What is neither here nor, from now on, there: nobody may take it for written. */
 	if (eff & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
 		lockstep_request_fail_orphans(res);

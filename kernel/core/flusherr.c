@@ -1,18 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "flusherr.h"
 
+#include "state.h"
+
 #define AGO_MAX		0xffffu		/* and whatever is longer ago */
 
-void flush_errors_clear(struct flush_errors *e)
-{
-	flush_errors_heard(e);
-	e->settled = e->cleared = e->failures;
-}
-
-void flush_errors_heard(struct flush_errors *e)
+static void heard(struct flush_errors *e)
 {
 	e->failed_epoch = 0;
 	e->owed = false;
+}
+
+void flush_errors_clear(struct flush_errors *e)
+{
+	heard(e);
+	e->settled = e->cleared = e->failures;
+}
+
+static bool hears_nobody(const struct lockstep_state *s, u32 effects, bool target)
+{
+	if (effects & STATE_EFF_META_TARGET && target)
+		return true;
+	return s->role != LOCKSTEP_ROLE_PRIMARY &&
+	       (s->peer_role == LOCKSTEP_ROLE_SECONDARY ||
+		(effects & STATE_EFF_META_SYNCED && !target));
+}
+
+void flush_errors_step(struct flush_errors *e, struct flush_asks *a,
+		       const struct lockstep_state *s, u32 effects, bool target)
+{
+	bool other = effects & (STATE_EFF_META_PRIMARY | STATE_EFF_META_SECONDARY);
+
+	if (other || hears_nobody(s, effects, target))
+		heard(e);
+	if (other) {
+		a->lost_epoch = 0;
+		a->failed = false;
+	}
 }
 
 void flush_errors_note(struct flush_errors *e, bool owed)
@@ -80,28 +104,23 @@ u16 flush_asks_send(const struct flush_asks *a, u64 epoch, u64 *asked)
 	return epoch - *asked < AGO_MAX ? (u16)(epoch - *asked) : AGO_MAX;
 }
 
-void flush_asks_lost(struct flush_asks *a, u64 asked)
+bool flush_asks_ended(struct flush_asks *a, enum flush_answer answer, bool through, u64 asked,
+		      bool app)
 {
-	if (!a->lost_epoch || asked < a->lost_epoch)
-		a->lost_epoch = asked;
-}
+	bool failed = answer == FLUSH_FAILED && through;
 
-/* It was sent since, and so knew of what was lost. */
-void flush_asks_answered(struct flush_asks *a, bool well)
-{
-	a->lost_epoch = 0;
-	a->errors += !well;
+	if (answer == FLUSH_DONE || failed)
+		a->lost_epoch = 0;	/* it was sent since, and so knew of what was lost */
+	else if (!a->lost_epoch || asked < a->lost_epoch)
+		a->lost_epoch = asked;
+	a->errors += failed;
+	a->failed |= failed && !app;
+	return failed;
 }
 
 void flush_asks_failed(struct flush_asks *a)
 {
 	a->failed = true;
-}
-
-void flush_asks_clear(struct flush_asks *a)
-{
-	a->lost_epoch = 0;
-	a->failed = false;
 }
 
 bool flush_asks_take(struct flush_asks *a)

@@ -46,15 +46,15 @@
  * A disk without FUA of its own flushes after such a write, so a FUA write that fails there is a
  * flush that failed, and other writers' data is what it lost: owed.
  *
- * What is owed goes with the disk: an attach, or becoming the target of a resync, ends it; and with
- * whom it is owed to: a promotion or demotion here, a peer that is secondary while we are, the end
- * of a resync that made the peer's own copy good (it asked for a flush before that). Not locked:
- * the caller serialises.
+ * What is owed goes with the disk, when another one is attached, and with whom it is owed to:
+ * flush_errors_step(). Not locked: the caller serialises.
  */
 #ifndef LOCKSTEP_CORE_FLUSHERR_H
 #define LOCKSTEP_CORE_FLUSHERR_H
 
 #include "os.h"
+
+struct lockstep_state;
 
 /* Of the disk here. */
 struct flush_errors {
@@ -67,8 +67,6 @@ struct flush_errors {
 
 /* The disk is given up, another one is attached, or what it has counts for nothing any more. */
 void flush_errors_clear(struct flush_errors *e);
-/* Nobody is here any more who would have to be told. */
-void flush_errors_heard(struct flush_errors *e);
 /* A flush failed. Owed: nobody hears of it by that flush itself. */
 void flush_errors_note(struct flush_errors *e, bool owed);
 bool flush_errors_in_doubt(const struct flush_errors *e);
@@ -94,18 +92,49 @@ struct flush_asks {
 };
 
 /*
+ * A step of the state (state.h) with these `effects` is durable, `s` what came of it; target: this
+ * volume is one, of a resync. Who would have to be told is there no more, when
+ *
+ *   we were promoted or demoted       another application, or none; of what was asked of the
+ *                                     peer, nothing is known any more either
+ *   we became target                  what is here does not count. It stays in doubt: by marks not
+ *                                     all that was lost comes again, and until the disk is given up
+ *                                     nothing may rest on it
+ *   both are secondary                nobody writes
+ *   we are secondary, and the peer's  it asked for a flush before that
+ *   copy has become whole by a resync
+ */
+void flush_errors_step(struct flush_errors *e, struct flush_asks *a,
+		       const struct lockstep_state *s, u32 effects, bool target);
+
+/*
  * A request is sent now, in `epoch`: what it says as `ago`, never too little. *asked is the
  * request's own: 0 before it is sent the first time, from then on what it is responsible for.
  */
 u16 flush_asks_send(const struct flush_asks *a, u64 epoch, u64 *asked);
-/* Its session is over, and no answer came. */
-void flush_asks_lost(struct flush_asks *a, u64 asked);
-/* One has, well or not. */
-void flush_asks_answered(struct flush_asks *a, bool well);
+
+enum flush_answer {
+	FLUSH_LOST,		/* its session is over, or ends by this answer */
+	FLUSH_DONE,
+	FLUSH_FAILED,
+};
+
+/*
+ * It has ended. through: the peer has the only copy. app: the application hears by itself what
+ * becomes of it. True: the only copy has failed it.
+ *
+ *   answer   through   app
+ *   DONE     any       any    what was asked before is answered with it
+ *   FAILED   yes       yes    the same
+ *   FAILED   yes       no     the same; the application's next flush is to fail
+ *   FAILED   no        any    about the peer's disk: that session ends, and to what is asked in the
+ *                             next one it is as if no answer had come
+ *   LOST     any       any    no answer has
+ */
+bool flush_asks_ended(struct flush_asks *a, enum flush_answer answer, bool through, u64 asked,
+		      bool app);
 /* The application has not been told of an error: its next flush is to fail. */
 void flush_asks_failed(struct flush_asks *a);
-/* Another application, or none. */
-void flush_asks_clear(struct flush_asks *a);
 bool flush_asks_take(struct flush_asks *a);
 
 /*

@@ -189,8 +189,6 @@ void io_local_done(struct node *nd, struct request *r, bool ok)
  */
 static void fail_through(struct node *nd, struct request *r)
 {
-	if (is_flush(r) && r->kind != REQ_FLUSH)
-		flush_asks_failed(&nd->asks);
 	r->peer_failed = true;
 	if (r->kind == REQ_SYNC_FLUSH) {
 		nd->sync_flush = FL_NONE;
@@ -201,13 +199,15 @@ static void fail_through(struct node *nd, struct request *r)
 void io_ack(struct node *nd, const struct wire_msg *m, const struct message *msg)
 {
 	struct request *r = slots_find(&nd->slots[msg->stream], m->slot, m->slot_gen);
+	bool through = nd->through && !MUTATED(FLUSH_RETRIED);
 
 	if (!r)
 		return;
 	slots_put(&nd->slots[msg->stream], m->slot);
 	if (is_flush(r))
-		flush_asks_answered(&nd->asks, !m->status);
-	if (m->status && nd->through && r->kind != REQ_COPY && !MUTATED(FLUSH_RETRIED)) {
+		flush_asks_ended(&nd->asks, m->status ? FLUSH_FAILED : FLUSH_DONE, through,
+				 r->asked, r->kind == REQ_FLUSH);
+	if (m->status && through && r->kind != REQ_COPY) {
 		fail_through(nd, r);
 		if (r->kind == REQ_SYNC_FLUSH)
 			return;
@@ -532,7 +532,7 @@ void io_session_lost(struct node *nd)
 		if (r->kind == REQ_COPY && r->local == LOCAL_PENDING)
 			continue;	/* at our disk: it leaves its range then */
 		if (is_flush(r) && r->asked && !MUTATED(LOST_ANSWER_FORGOTTEN))
-			flush_asks_lost(&nd->asks, r->asked);
+			flush_asks_ended(&nd->asks, FLUSH_LOST, false, r->asked, false);
 		if (r->kind == REQ_COPY || r->kind == REQ_SYNC_FLUSH) {
 			io_leave(nd, r);
 			continue;

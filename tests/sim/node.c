@@ -366,21 +366,6 @@ static void thawed(struct node *nd)
 		io_fail_parked(nd);
 }
 
-/* As the module's: whom does an error concern that nobody has heard of? */
-static void change_hearers(struct node *nd, u32 effects, bool target)
-{
-	if (effects & (STATE_EFF_META_PRIMARY | STATE_EFF_META_SECONDARY)) {
-		flush_errors_heard(&nd->errors);
-		flush_asks_clear(&nd->asks);
-	}
-	if (effects & STATE_EFF_META_TARGET)
-		flush_errors_heard(&nd->errors);
-	if (nd->st.role != LOCKSTEP_ROLE_PRIMARY &&
-	    (nd->st.peer_role == LOCKSTEP_ROLE_SECONDARY ||
-	     (effects & STATE_EFF_META_SYNCED && !target)))
-		flush_errors_heard(&nd->errors);
-}
-
 bool node_step(struct node *nd, enum state_event ev, u32 arg)
 {
 	struct lockstep_state old = nd->st;
@@ -424,7 +409,8 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 		return false;
 	}
 	if (ok)
-		change_hearers(nd, effects, target);
+		flush_errors_step(&nd->errors, &nd->asks, &nd->st, effects,
+				  target || effects & STATE_EFF_META_TARGET);
 	if (effects & STATE_EFF_META_FORCE && old.role == LOCKSTEP_ROLE_PRIMARY)
 		thawed(nd);
 	/* Before the first write that goes to the peer too. */

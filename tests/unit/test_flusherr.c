@@ -5,6 +5,7 @@
  */
 #include "test.h"
 #include "flusherr.h"
+#include "state.h"
 
 static void one(u64 epoch, u64 failed, u16 ago, u32 bits)
 {
@@ -117,17 +118,67 @@ static void taken(void **state)
 	assert_false(flush_errors_in_doubt(&e));
 	assert_false(flush_errors_are_unheard(&e));
 	assert_false(flush_errors_take(&e));
-	flush_errors_note(&e, true);
-	flush_errors_heard(&e);
-	assert_true(flush_errors_in_doubt(&e));
-	assert_false(flush_errors_are_unheard(&e));
-	assert_false(flush_asks_take(&a));
-	flush_asks_failed(&a);
-	flush_asks_clear(&a);
 	assert_false(flush_asks_take(&a));
 	flush_asks_failed(&a);
 	assert_true(flush_asks_take(&a));
 	assert_false(flush_asks_take(&a));
+}
+
+/* All of: role here and there, the effects that count, target or not. */
+static void steps(void **state)
+{
+	static const u32 effects[] = { 0, STATE_EFF_META_PRIMARY, STATE_EFF_META_SECONDARY,
+				       STATE_EFF_META_TARGET, STATE_EFF_META_SYNCED,
+				       STATE_EFF_META_SOURCE };
+	u32 i, bits;
+
+	(void)state;
+	for (bits = 0; bits < 32; bits++) {
+		for (i = 0; i < ARRAY_SIZE(effects); i++) {
+			bool primary = bits & 1, primary_there = bits & 2, target = bits & 4;
+			struct lockstep_state s = {
+				.role = primary ? LOCKSTEP_ROLE_PRIMARY : LOCKSTEP_ROLE_SECONDARY,
+				.peer_role = primary_there ? LOCKSTEP_ROLE_PRIMARY :
+					     bits & 8 ? LOCKSTEP_ROLE_SECONDARY : 0,
+			};
+			struct flush_errors e = { .failures = 2, .settled = 1, .owed = bits & 16,
+						  .failed_epoch = 7 };
+			struct flush_asks a = { .lost_epoch = 3, .errors = 4, .failed = true };
+			bool other = i == 1 || i == 2, nobody;
+
+			nobody = other || (i == 3 && target) || (i == 4 && !primary && !target) ||
+				 (!primary && s.peer_role == LOCKSTEP_ROLE_SECONDARY);
+			flush_errors_step(&e, &a, &s, effects[i], target);
+			assert_int_equal(e.owed, bits & 16 && !nobody);
+			assert_int_equal(e.failed_epoch, nobody ? 0 : 7);
+			assert_true(flush_errors_in_doubt(&e));
+			assert_int_equal(a.lost_epoch, other ? 0 : 3);
+			assert_int_equal(flush_asks_take(&a), !other);
+			assert_int_equal(a.errors, 4);
+		}
+	}
+}
+
+static void ended(void **state)
+{
+	static const enum flush_answer answers[] = { FLUSH_LOST, FLUSH_DONE, FLUSH_FAILED };
+	u32 i, bits;
+
+	(void)state;
+	for (bits = 0; bits < 16; bits++) {
+		for (i = 0; i < ARRAY_SIZE(answers); i++) {
+			bool through = bits & 1, app = bits & 2, before = bits & 4;
+			u64 asked = bits & 8 ? 5 : 9;
+			struct flush_asks a = { .lost_epoch = before ? 7 : 0, .errors = 4 };
+			bool failed = i == 2 && through, heard = failed || i == 1;
+
+			assert_int_equal(flush_asks_ended(&a, answers[i], through, asked, app),
+					 failed);
+			assert_int_equal(a.lost_epoch, heard ? 0 : before && asked > 7 ? 7 : asked);
+			assert_int_equal(a.errors, failed ? 5 : 4);
+			assert_int_equal(a.failed, failed && !app);
+		}
+	}
 }
 
 /* ---- a life ---------------------------------------------------------------------------------- */
@@ -207,7 +258,9 @@ static void answer(struct life *l, int i)
 		l->told_ok++;
 	for (k = 0; l->out[i].at == DONE && k < l->nr_losses; k++)
 		assert_true(l->loss[k] > l->out[i].when || is_being_told(l, l->loss[k]));
-	flush_asks_answered(&l->asks, l->out[i].at == DONE);
+	assert_int_equal(flush_asks_ended(&l->asks, l->out[i].at == DONE ? FLUSH_DONE :
+					  FLUSH_FAILED, true, l->out[i].asked, true),
+			 l->out[i].at == FAILED);
 	l->out[i].used = false;
 }
 
@@ -226,7 +279,7 @@ static void session_ends(struct life *l)
 			flush_errors_keep(&l->disk, l->disk.failures, false);
 		}
 		if (l->out[i].at != UNSENT)
-			flush_asks_lost(&l->asks, l->out[i].asked);
+			flush_asks_ended(&l->asks, FLUSH_LOST, true, l->out[i].asked, true);
 		l->out[i].at = UNSENT;
 		l->out[i].used = random_below(&l->rng, 3);
 	}
@@ -295,6 +348,8 @@ int main(void)
 		cmocka_unit_test(writes),
 		cmocka_unit_test(ago),
 		cmocka_unit_test(taken),
+		cmocka_unit_test(steps),
+		cmocka_unit_test(ended),
 		cmocka_unit_test(lives),
 	};
 
