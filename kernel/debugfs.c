@@ -419,6 +419,8 @@ DEFINE_SHOW_ATTRIBUTE(streams);
 struct volume_look {
 	bool is;
 	u32 map_waits, map_ms, reads, reads_ms, stuck, strays;
+	bool paced, pause;
+	u32 window_bytes, rest_us, bytes;
 };
 
 struct waits_look {
@@ -427,11 +429,22 @@ struct waits_look {
 	struct volume_look v[LOCKSTEP_MAX_VOLUMES];
 };
 
+/* Numbers of its work: each is looked at by itself. */
+static void look_at_engine(const struct lockstep_engine *e, struct volume_look *l)
+{
+	l->paced = READ_ONCE(e->running) && READ_ONCE(e->pace.phase) != PACE_FREE;
+	l->pause = READ_ONCE(e->pace.pause);
+	l->window_bytes = READ_ONCE(e->pace.window_bytes);
+	l->rest_us = READ_ONCE(e->pace.rest_us);
+	l->bytes = READ_ONCE(e->bytes);
+}
+
 static void look_at_volume(struct lockstep_volume *vol, struct volume_look *l)
 {
 	unsigned long since;
 
 	l->is = true;
+	look_at_engine(&vol->engine, l);
 	l->stuck = atomic_read(&vol->stuck);
 	l->strays = lockstep_volume_strays(vol);
 	l->reads = atomic_read(&vol->local_reads);
@@ -479,6 +492,11 @@ static void show_volume(struct seq_file *f, u32 number, const struct volume_look
 	if (v->strays)
 		seq_printf(f, "volume %u: %u requests of a session that is over\n", number,
 			   v->strays);
+	if (v->paced)
+		seq_printf(f, "volume %u: resync or verify for the application: %s of %u KiB, "
+			   "%u KiB in flight, rests of %u us\n", number,
+			   v->pause ? "pausing, windows" : "windows", v->window_bytes >> 10,
+			   v->bytes >> 10, v->rest_us);
 }
 
 static int waits_show(struct seq_file *f, void *unused)

@@ -13,6 +13,7 @@
 /* A bound for small runs; large ones are bounded by the window. */
 #define MAX_RUNS	64u
 #define PROBE_TICK	(HZ / 50 ?: 1)
+#define LOOK_TICK	(HZ / 20 ?: 1)	/* pace_tick() wants it */
 
 void lockstep_engine_kick(struct lockstep_volume *vol)
 {
@@ -86,27 +87,37 @@ void lockstep_engine_release_quietly(struct lockstep_volume *vol)
 	spin_unlock_irq(&vol->engine.lock);
 }
 
-static unsigned long rest_of(const struct lockstep_engine *e)
+/* The last of a burst is followed by a rest, unless nothing of it had to be done. */
+static void rest_locked(struct lockstep_engine *e)
 {
 	u32 us = READ_ONCE(e->pace.rest_us);
 
-	return us ? usecs_to_jiffies(us) : 0;
+	if (e->bytes)
+		return;
+	if (e->burst_bytes && us)
+		WRITE_ONCE(e->rest_until, jiffies + usecs_to_jiffies(us));
+	e->burst_bytes = 0;
+	e->burst_runs = 0;
 }
 
-void lockstep_engine_run_ended(struct lockstep_volume *vol, struct list_head *node, u32 bytes)
+void lockstep_engine_run_ended(struct lockstep_volume *vol, struct list_head *node, u32 bytes,
+			       u32 took_us)
 {
 	struct lockstep_engine *e = &vol->engine;
-	unsigned long rest = rest_of(e), flags;
+	unsigned long flags;
 
 	spin_lock_irqsave(&e->lock, flags);
 	list_del(node);
 	e->bytes -= bytes;
-	WRITE_ONCE(e->rest_until, jiffies + rest);
+	if (took_us) {
+		WRITE_ONCE(e->run_us, took_us);
+	} else {
+		e->burst_bytes -= min(bytes, e->burst_bytes);
+		e->burst_runs -= !!e->burst_runs;
+	}
+	rest_locked(e);
 	release_locked(vol);
-	if (rest)
-		lockstep_engine_kick_later(vol, rest);
-	else
-		lockstep_engine_kick(vol);
+	lockstep_engine_kick(vol);
 	spin_unlock_irqrestore(&e->lock, flags);
 }
 
@@ -172,30 +183,38 @@ enum issued {
 	LATER,				/* resting, probing, or short of memory */
 };
 
-/* Room for a run of this length? */
-static bool reserve(struct lockstep_engine *e, u32 bytes)
+/* Room for a run of this length, in bytes; 0: none. */
+static u32 reserve(struct lockstep_engine *e)
 {
-	bool may;
+	u32 bytes;
 
 	spin_lock_irq(&e->lock);
-	may = e->running && e->in_flight < MAX_RUNS &&
-	      (!e->bytes || e->bytes + bytes <= e->pace.window_bytes);
-	if (may)
+	bytes = pace_run_bytes(&e->pace, e->burst_bytes, e->burst_runs);
+	if (!e->running || e->in_flight >= MAX_RUNS ||
+	    (e->bytes && e->bytes + bytes > e->pace.window_bytes))
+		bytes = 0;
+	if (bytes)
 		e->in_flight++;
 	spin_unlock_irq(&e->lock);
-	return may;
+	return bytes;
+}
+
+static bool is_resting(const struct lockstep_engine *e)
+{
+	return e->pace.rest_us && time_before(jiffies, READ_ONCE(e->rest_until));
 }
 
 static enum issued issue(struct lockstep_volume *vol)
 {
 	struct lockstep_engine *e = &vol->engine;
-	u32 max_bytes = pace_run_bytes(&e->pace), bytes;
 	struct lockstep_run *run;
+	u32 max_bytes, bytes;
 	u64 sect;
 
-	if (e->pace.pause || (e->pace.rest_us && time_before(jiffies, READ_ONCE(e->rest_until))))
+	if (e->pace.pause || is_resting(e))
 		return LATER;
-	if (!reserve(e, max_bytes))
+	max_bytes = reserve(e);
+	if (!max_bytes)
 		return FULL;
 	bytes = e->job->next(vol, max_bytes / LOCKSTEP_BIT_BYTES, &sect) * LOCKSTEP_BIT_BYTES;
 	run = bytes ? lockstep_run_create(vol, sect, bytes) : NULL;
@@ -207,6 +226,8 @@ static enum issued issue(struct lockstep_volume *vol)
 	spin_lock_irq(&e->lock);
 	list_add_tail(lockstep_run_node(run), &e->runs);
 	e->bytes += bytes;
+	e->burst_bytes += bytes;
+	e->burst_runs++;
 	spin_unlock_irq(&e->lock);
 	lockstep_run_start(run);
 	return ISSUED;
@@ -217,9 +238,21 @@ static void pace(struct lockstep_volume *vol)
 	struct lockstep_engine *e = &vol->engine;
 	unsigned long idle = min_t(unsigned long, jiffies - READ_ONCE(e->app_last), HZ);
 	u64 idle_us = atomic_read(&vol->in_flight) ? 0 : jiffies_to_usecs(idle);
-	u32 runs = READ_ONCE(e->bytes);
 
-	pace_tick(&e->pace, ktime_to_us(ktime_get()), &e->counts, idle_us, runs);
+	pace_tick(&e->pace, &(struct pace_now){
+		.now_us = ktime_to_us(ktime_get()),
+		.counts = &e->counts,
+		.idle_us = idle_us,
+		.in_flight = READ_ONCE(e->bytes),
+		.run_us = xchg(&e->run_us, 0),
+	});
+}
+
+static unsigned long later(const struct lockstep_engine *e)
+{
+	long rest = READ_ONCE(e->rest_until) - jiffies;
+
+	return is_resting(e) && rest > 0 ? min_t(unsigned long, rest, LOOK_TICK) : PROBE_TICK;
 }
 
 static void engine_work(struct work_struct *work)
@@ -228,6 +261,9 @@ static void engine_work(struct work_struct *work)
 	struct lockstep_engine *e = &vol->engine;
 	enum issued issued;
 
+	/* Whatever ends later brings us here again, after it gave its pages back. */
+	if (!READ_ONCE(e->running) || !READ_ONCE(e->in_flight))
+		lockstep_pages_exit(&e->pages);
 	if (!READ_ONCE(e->running))
 		return;
 	pace(vol);
@@ -237,9 +273,10 @@ static void engine_work(struct work_struct *work)
 	if (issued == NOTHING_LEFT)
 		e->job->idle(vol);
 	else if (issued == LATER)
-		lockstep_engine_kick_later(vol, PROBE_TICK);
+		lockstep_engine_kick_later(vol, later(e));
 	if (time_after(jiffies, e->ticked + HZ)) {
 		e->ticked = jiffies;
+		lockstep_pages_trim(&e->pages);
 		e->job->tick(vol);
 	}
 }
@@ -262,6 +299,7 @@ void lockstep_engine_init(struct lockstep_volume *vol)
 
 	spin_lock_init(&e->lock);
 	INIT_LIST_HEAD(&e->runs);
+	lockstep_pages_init(&e->pages);
 	INIT_DELAYED_WORK(&e->work, engine_work);
 	init_waitqueue_head(&e->drained);
 	pace_init(&e->pace);
@@ -297,6 +335,8 @@ void lockstep_engine_start_locked(struct lockstep_volume *vol, struct lockstep_s
 	e->how = *how;
 	e->ticked = jiffies;
 	pace_init(&e->pace);
+	e->rest_until = jiffies;
+	e->run_us = 0;
 	WRITE_ONCE(e->session_id, s->id);
 	spin_lock_irq(&e->lock);
 	WRITE_ONCE(e->running, true);
@@ -311,6 +351,8 @@ void lockstep_engine_stop(struct lockstep_volume *vol)
 
 	spin_lock_irqsave(&e->lock, flags);
 	WRITE_ONCE(e->running, false);
+	/* To give back what it kept. */
+	lockstep_engine_kick(vol);
 	spin_unlock_irqrestore(&e->lock, flags);
 }
 
@@ -346,4 +388,5 @@ void lockstep_engine_drain(struct lockstep_volume *vol)
 	spin_lock_irq(&e->lock);
 	spin_unlock_irq(&e->lock);
 	cancel_delayed_work_sync(&e->work);
+	lockstep_pages_exit(&e->pages);
 }

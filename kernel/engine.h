@@ -32,6 +32,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include "pace.h"
+#include "pages.h"
 
 struct lockstep_session;
 struct lockstep_volume;
@@ -82,16 +83,21 @@ struct lockstep_engine {
 	bool running;
 	u32 in_flight;			/* runs, and what the job holds */
 	u32 bytes;			/* of the runs */
+	u32 burst_bytes, burst_runs;	/* begun since the last rest, if there are any */
 	u32 writes;			/* of a pull, at our own disk */
 	struct list_head runs;		/* in the order of the walk */
 	wait_queue_head_t drained;
 
 	struct delayed_work work;
+	struct lockstep_pages pages;	/* of the runs; none is kept when they have ended */
+
 	/* Owned by the work. */
 	struct pace pace;
 	unsigned long ticked;		/* jiffies */
-	unsigned long rest_until;	/* jiffies; written when a run ends */
 	u32 turn;			/* of the streams; a lost update does no harm */
+	/* Written when a run ends. */
+	unsigned long rest_until;	/* jiffies */
+	u32 run_us;			/* what it took; 0: the pacing has seen it */
 
 	/*
 	 * The application's requests, for the pacing: added to by completions without a lock, so

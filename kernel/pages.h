@@ -1,35 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Pages for what the peer sends, kept from one request to the next: a kernel that clears what it
- * hands out (init_on_alloc, the rule with distributions) spends more on a page of 4 KiB than on
- * receiving it, and every byte of it is overwritten at once. Whoever takes one fills all of it that
- * is shown to anybody, as it holds what another request left.
+ * Pages for what travels, kept from one request to the next: a kernel that clears what it hands out
+ * (init_on_alloc, the rule with distributions) spends more on a page of 4 KiB than on receiving it,
+ * and every byte of it is overwritten at once. Whoever takes one fills all of it that is shown to
+ * anybody, as it holds what another request left.
  *
- * A few per stream, as many as an idle one may keep for ever: what comes in is mostly small, and a
- * disk gives pages back as fast as the network takes them. Who needs more, or gives back more, has
- * them from and to the system.
+ * What comes back is kept, up to what may be under way at a time. So there are never more than were
+ * in use together once; what has not been needed from one trim to the next goes back to the system,
+ * but for a few, which one that is idle may keep for ever: what comes in is mostly small, and a
+ * disk gives pages back as fast as the network takes them.
  */
 #ifndef LOCKSTEP_PAGES_H
 #define LOCKSTEP_PAGES_H
 
-#include <linux/mm_types.h>
+#include <linux/gfp.h>
 #include <linux/spinlock.h>
+#include <linux/types.h>
+#include <lockstep/limits.h>
 
 #define LOCKSTEP_PAGES_KEPT	16u
+#define LOCKSTEP_PAGES_MAX	(LOCKSTEP_STREAM_WINDOW_BYTES / PAGE_SIZE)
+
+struct bio;
+struct page;
 
 struct lockstep_pages {
 	spinlock_t lock;		/* interrupts off; leaf */
+	struct page *first;		/* the last that came; page_private is the next */
 	u32 nr;
-	struct page *page[LOCKSTEP_PAGES_KEPT];
+	u32 spare;			/* the least that nr was since the last trim */
 };
 
 void lockstep_pages_init(struct lockstep_pages *pages);
-/* All have been given back. */
+/* What is kept goes back; what is still out may come later. */
 void lockstep_pages_exit(struct lockstep_pages *pages);
+/* About once a second: give back what was not needed since the last time. Process context. */
+void lockstep_pages_trim(struct lockstep_pages *pages);
 
-/* May sleep; NULL: there is no memory. */
-struct page *lockstep_page_get(struct lockstep_pages *pages);
-/* Any context. pages NULL: not kept. */
-void lockstep_page_put(struct lockstep_pages *pages, struct page *page);
+/*
+ * Add pages for so many bytes to an empty bio that has vectors for them; any context, if gfp
+ * allows. False: there is no memory, and the bio has the first of them.
+ */
+bool lockstep_pages_fill(struct lockstep_pages *pages, struct bio *bio, u32 bytes, gfp_t gfp);
+/* Those of a bio back; it is empty then. Any context. pages NULL: none are kept. */
+void lockstep_pages_empty(struct lockstep_pages *pages, struct bio *bio);
 
 #endif /* LOCKSTEP_PAGES_H */

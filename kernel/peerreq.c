@@ -64,11 +64,8 @@ struct bio *lockstep_peer_request_bio(struct lockstep_peer_request *pr)
 static bool free_pages_of(struct lockstep_peer_request *pr, struct lockstep_pages *keep)
 {
 	bool any = pr->bio.bi_vcnt;
-	u32 i;
 
-	for (i = 0; i < pr->bio.bi_vcnt; i++)
-		lockstep_page_put(keep, pr->bio.bi_io_vec[i].bv_page);
-	pr->bio.bi_vcnt = 0;
+	lockstep_pages_empty(keep, &pr->bio);
 	return any;
 }
 
@@ -133,9 +130,8 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 							   struct lockstep_volume *vol,
 							   const struct wire_msg *msg)
 {
-	u32 left = wire_msg_memory(msg), nr = DIV_ROUND_UP(left, PAGE_SIZE), n;
+	u32 bytes = wire_msg_memory(msg), nr = DIV_ROUND_UP(bytes, PAGE_SIZE);
 	struct lockstep_peer_request *pr;
-	struct page *page;
 	struct bio *bio;
 
 	bio = bio_alloc_bioset(vol->data.bdev, nr, operation(msg), GFP_NOIO, &peer_bios);
@@ -152,19 +148,13 @@ struct lockstep_peer_request *lockstep_peer_request_create(struct lockstep_strea
 	bio->bi_iter.bi_sector = wire_type_has_extent(msg->type) ? msg->sector : 0;
 	lockstep_session_busy(st->session);
 	atomic_inc(&st->peer_requests);
-	atomic_add(left, &st->peer_bytes);
-	for (; left; left -= n) {
-		n = min_t(u32, left, PAGE_SIZE);
-		page = lockstep_page_get(&st->pages);
-		if (!page) {
-			if (!bio->bi_vcnt)
-				atomic_sub(left, &st->peer_bytes);
-			lockstep_peer_request_abandon(pr);
-			return NULL;
-		}
-		__bio_add_page(bio, page, n, 0);
-	}
-	return pr;
+	atomic_add(bytes, &st->peer_bytes);
+	if (lockstep_pages_fill(&st->pages, bio, bytes, GFP_NOIO))
+		return pr;
+	if (!bio->bi_vcnt)
+		atomic_sub(bytes, &st->peer_bytes);
+	lockstep_peer_request_abandon(pr);
+	return NULL;
 }
 
 /*

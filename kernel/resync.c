@@ -378,7 +378,8 @@ bool lockstep_resync_finished_locked(struct lockstep_volume *vol)
 	if (finished)
 		WRITE_ONCE(vol->engine.running, false);
 	spin_unlock_irq(&vol->engine.lock);
-	if (again)
+	/* To go on, or to give back what it kept. */
+	if (again || finished)
 		lockstep_engine_kick(vol);
 	if (finished)
 		log_end(vol);

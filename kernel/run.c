@@ -40,6 +40,7 @@ struct lockstep_run {
 	struct lockstep_submit submit;
 	struct list_head node;		/* engine.runs */
 	enum stage stage;
+	ktime_t began;			/* with its range; 0: it was settled meanwhile */
 	u64 first_bit;
 	u32 nr;				/* blocks */
 	u32 pos, len;			/* the chunk */
@@ -90,10 +91,6 @@ static const struct lockstep_job *job(const struct lockstep_run *run)
 
 static void free_run(struct lockstep_run *run)
 {
-	u32 i;
-
-	for (i = 0; i < run->bio.bi_vcnt; i++)
-		__free_page(run->bio.bi_io_vec[i].bv_page);
 	kfree(run->sums);
 	bio_put(&run->bio);
 }
@@ -101,9 +98,12 @@ static void free_run(struct lockstep_run *run)
 static void end_run(struct lockstep_run *run)
 {
 	struct lockstep_volume *vol = run->vol;
+	u32 took_us = run->began ? (u32)ktime_us_delta(ktime_get(), run->began) : 0;
 
 	lockstep_range_leave(&vol->ranges, &run->range);
-	lockstep_engine_run_ended(vol, &run->node, run->nr * LOCKSTEP_BIT_BYTES);
+	/* Before the engine lets go of us: the volume, with what it keeps, may be gone then. */
+	lockstep_pages_empty(&vol->engine.pages, &run->bio);
+	lockstep_engine_run_ended(vol, &run->node, run->nr * LOCKSTEP_BIT_BYTES, took_us);
 	free_run(run);
 }
 
@@ -423,10 +423,12 @@ static void begin(struct lockstep_run *run)
 {
 	/* An application's write may have settled it while we waited for the range. */
 	if (!lockstep_engine_is_running(run->vol) ||
-	    !job(run)->wanted(run->vol, run->first_bit, run->nr))
+	    !job(run)->wanted(run->vol, run->first_bit, run->nr)) {
 		end_run(run);
-	else
-		start_chunk(run);
+		return;
+	}
+	run->began = ktime_get();
+	start_chunk(run);
 }
 
 static void run_work(struct work_struct *work)
@@ -451,13 +453,12 @@ static void run_work(struct work_struct *work)
 
 struct lockstep_run *lockstep_run_create(struct lockstep_volume *vol, u64 sect, u32 bytes)
 {
-	u32 nr = DIV_ROUND_UP(bytes, PAGE_SIZE), i;
 	const gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN;
 	struct lockstep_run *run;
-	struct page *page;
 	struct bio *bio;
 
-	bio = bio_alloc_bioset(vol->data.bdev, nr, REQ_OP_READ, gfp, &run_bios);
+	bio = bio_alloc_bioset(vol->data.bdev, DIV_ROUND_UP(bytes, PAGE_SIZE), REQ_OP_READ, gfp,
+			       &run_bios);
 	if (!bio)
 		return NULL;
 	run = container_of(bio, struct lockstep_run, bio);
@@ -468,22 +469,20 @@ struct lockstep_run *lockstep_run_create(struct lockstep_volume *vol, u64 sect, 
 	run->pos = 0;
 	run->len = run->nr;
 	run->single = false;
+	run->began = 0;
 	run->sums = NULL;
 	lockstep_disk_job_init(&run->submit.job, NULL);
 	INIT_WORK(&run->work, run_work);
 	bitmap_zero(run->differs, RUN_BITS);
-	for (i = 0; i < nr; i++) {
-		page = alloc_page(gfp);
-		if (!page)
-			goto free;
-		__bio_add_page(bio, page, min_t(u32, bytes - i * PAGE_SIZE, PAGE_SIZE), 0);
-	}
+	if (!lockstep_pages_fill(&vol->engine.pages, bio, bytes, gfp))
+		goto free;
 	if (!how(run)->compare)
 		return run;
 	run->sums = kmalloc_array(run->nr, sizeof(*run->sums), gfp);
 	if (run->sums)
 		return run;
 free:
+	lockstep_pages_empty(&vol->engine.pages, bio);
 	free_run(run);
 	return NULL;
 }

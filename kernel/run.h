@@ -23,7 +23,11 @@ u64 lockstep_run_first_bit(const struct list_head *node);
 /* It ends by itself, with lockstep_engine_run_ended(). */
 void lockstep_run_start(struct lockstep_run *run);
 
-/* In engine.c: off the list, no longer in flight. The volume may be gone after this. */
-void lockstep_engine_run_ended(struct lockstep_volume *vol, struct list_head *node, u32 bytes);
+/*
+ * In engine.c: off the list, no longer in flight. took_us: with its range; 0 if nothing had to be
+ * done. The volume may be gone after this.
+ */
+void lockstep_engine_run_ended(struct lockstep_volume *vol, struct list_head *node, u32 bytes,
+			       u32 took_us);
 
 #endif /* LOCKSTEP_RUN_H */

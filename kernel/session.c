@@ -100,6 +100,14 @@ static const char *is_overdue(struct lockstep_session *s, char *buf, size_t len)
 	return NULL;
 }
 
+static void trim_pages(struct lockstep_session *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->nr_streams; i++)
+		lockstep_pages_trim(&s->stream[i]->pages);
+}
+
 /*
  * All deadlines of a session (P10): a ping a second makes a healthy peer speak, and nothing heard
  * on any stream for timeout_ms means it is gone; a peer that speaks but leaves a request unanswered
@@ -116,8 +124,10 @@ static void ping_work(struct work_struct *work)
 		lockstep_session_fail(s, why, 0);
 		return;
 	}
-	if (READ_ONCE(s->started))
+	if (READ_ONCE(s->started)) {
 		send_beat(s, &s->ping, LOCKSTEP_WT_PING);
+		trim_pages(s);
+	}
 	lockstep_disk_check(s);
 	queue_delayed_work(lockstep_io_wq, &s->ping_work, msecs_to_jiffies(s->res->ping_ms));
 }

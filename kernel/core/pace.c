@@ -10,21 +10,29 @@
 #define OCTAVE_SHIFT	3u
 #define OCTAVE		(1u << OCTAVE_SHIFT)
 
-#define SLOW_PERCENT	98u		/* the quantile that is looked at */
 #define TOLERANCE	3u		/* buckets above the baseline: by 30 percent */
-#define ENOUGH		64u		/* requests to decide by */
+#define CHANCE		5u		/* of any number, so few slow ones are chance */
+#define PART		200u		/* of many, the slowest part is */
+#define ENOUGH		500u		/* requests to decide by: they tell the slowest hundredth */
 #define FEW		16u		/* ... after the time is up */
 #define DECIDE_US	50000u		/* between two decisions at least */
-#define LATE_US		250000u		/* with fewer than ENOUGH */
+#define DECIDE_RESTS	2u		/* ... and so many rests: with none in it nothing shows */
+#define LATE_US		600000u		/* with fewer than ENOUGH */
 #define SPARSE_US	1000000u	/* with fewer than FEW */
-#define PROBE_EVERY_US	5000000u
+#define PROBE_EVERY_US	5000000u	/* from one probe to the next */
+#define PROBE_NEW_US	500000u		/* ... of requests of which nothing is known */
+#define PROBE_US	250000u		/* of a pause with fewer than ENOUGH */
+#define BASE_ONE	64u		/* a request, in the baseline */
+#define DEEP_US		50000u		/* what is in flight takes longer: a long queue */
+#define REST_TIMES	200u
+#define BURST_RUNS	16u		/* scattered blocks: each costs as much as a long run */
 #define RUN_MIN		(16u << 10)
 #define RUN_MAX		(1u << 20)
 #define GROW_MIN	(16u << 10)
 
 void pace_init(struct pace *p)
 {
-	*p = (struct pace){ .window_bytes = PACE_WINDOW_MAX, .phase = PACE_FREE };
+	*p = (struct pace){ .window_bytes = PACE_WINDOW_FREE, .phase = PACE_FREE };
 }
 
 u32 pace_bucket(u64 ns)
@@ -42,22 +50,47 @@ u32 pace_bucket(u64 ns)
 	return i < PACE_BUCKETS ? i : PACE_BUCKETS - 1;
 }
 
-u32 pace_run_bytes(const struct pace *p)
+u32 pace_run_bytes(const struct pace *p, u32 burst_bytes, u32 burst_runs)
 {
 	u32 bytes = RUN_MIN;
 
+	if (p->rest_us)
+		return burst_runs < BURST_RUNS && burst_bytes < p->window_bytes ?
+		       p->window_bytes - burst_bytes : 0;
 	while (bytes < RUN_MAX && bytes * 8 <= p->window_bytes)
 		bytes *= 2;
 	return bytes;
 }
 
+/*
+ * Those of one bucket that have come since `before`; it may seem that some have gone, because they
+ * are counted without a lock.
+ */
+static u32 since(const u32 *now, const u32 *before, u32 i)
+{
+	u32 n = now[i] - before[i];
+
+	return n < 1u << 31 ? n : 0;
+}
+
+/* Of the requests since `seen`. */
 static u32 samples(const struct pace *p, const struct pace_counts *now, u32 class)
 {
 	u32 i, n = 0;
 
 	for (i = 0; i < PACE_BUCKETS; i++)
-		n += now->n[class][i] - p->seen.n[class][i];
+		n += since(now->n[class], p->seen.n[class], i);
 	return n;
+}
+
+/* In the baseline, in parts of BASE_ONE; 0: too few to tell anything. */
+static u32 known(const struct pace *p, u32 class)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < PACE_BUCKETS; i++)
+		n += p->base.n[class][i];
+	return n < FEW * BASE_ONE ? 0 : n;
 }
 
 static u32 samples_all(const struct pace *p, const struct pace_counts *now)
@@ -65,17 +98,16 @@ static u32 samples_all(const struct pace *p, const struct pace_counts *now)
 	return samples(p, now, PACE_READ) + samples(p, now, PACE_WRITE);
 }
 
-/* Bucket + 1 of the quantile, of the `n` requests since `seen`. */
-static u32 slow_bucket(const struct pace *p, const struct pace_counts *now, u32 class, u32 n)
+/* Bucket + 1 of the slowest of `now` that are not in `before`, after so many that are slower. */
+static u32 slow_bucket(const u32 *now, const u32 *before, u32 slower)
 {
-	u32 i, left = n - (u32)((u64)n * SLOW_PERCENT / 100);
+	u32 i, here;
 
 	for (i = PACE_BUCKETS; i > 1; i--) {
-		u32 here = now->n[class][i - 1] - p->seen.n[class][i - 1];
-
-		if (here >= left)
+		here = since(now, before, i - 1);
+		if (here > slower)
 			break;
-		left -= here;
+		slower -= here;
 	}
 	return i;
 }
@@ -86,66 +118,93 @@ static void look_from(struct pace *p, u64 now_us, const struct pace_counts *now)
 	p->since_us = now_us;
 }
 
-/* A new baseline meets the old one half way: one odd pause does not turn everything over. */
-static void learn(struct pace *p, const struct pace_counts *now)
+/* What was known well counts half: one odd pause does not turn everything over. */
+static void learn_class(struct pace *p, const struct pace_counts *now, u32 class)
 {
-	u32 class, n, slow;
+	u32 i, halve = known(p, class) > 4 * FEW * BASE_ONE;
 
-	for (class = 0; class < PACE_CLASSES; class++) {
-		n = samples(p, now, class);
-		if (n < FEW)
-			continue;
-		slow = slow_bucket(p, now, class, n);
-		p->base[class] = p->base[class] ? (p->base[class] + slow) / 2 : slow;
-	}
+	if (!samples(p, now, class))
+		return;
+	for (i = 0; i < PACE_BUCKETS; i++)
+		p->base.n[class][i] = (p->base.n[class][i] >> halve) +
+				      since(now->n[class], p->seen.n[class], i) * BASE_ONE;
+}
+
+/* The same quantile of both: one that so many requests can tell. */
+static bool is_class_slower(const struct pace *p, const struct pace_counts *now, u32 class)
+{
+	static const u32 nothing[PACE_BUCKETS];
+	u32 n = samples(p, now, class), base = known(p, class);
+	u32 slower = max(CHANCE, n / PART) - 1;
+
+	return n >= FEW && base &&
+	       slow_bucket(now->n[class], p->seen.n[class], slower) >
+	       slow_bucket(p->base.n[class], nothing, (u32)((u64)slower * base / n)) + TOLERANCE;
 }
 
 static bool is_slower(const struct pace *p, const struct pace_counts *now)
 {
-	u32 class, n;
+	return is_class_slower(p, now, PACE_READ) || is_class_slower(p, now, PACE_WRITE);
+}
 
-	for (class = 0; class < PACE_CLASSES; class++) {
-		n = samples(p, now, class);
-		if (n >= FEW && p->base[class] &&
-		    slow_bucket(p, now, class, n) > p->base[class] + TOLERANCE)
+/* Is there a class of requests of which the probes have met too few? */
+static bool is_new(const struct pace *p, const struct pace_counts *now)
+{
+	u32 class;
+
+	for (class = 0; class < PACE_CLASSES; class++)
+		if (samples(p, now, class) >= FEW && !known(p, class))
 			return true;
-	}
 	return false;
+}
+
+static u32 rest_max(const struct pace *p)
+{
+	u64 us = (u64)p->run_us * REST_TIMES;
+
+	if (!us)
+		return PACE_REST_MAX_US;
+	return us > PACE_REST_MAX_US ? PACE_REST_MAX_US : max((u32)us, PACE_REST_MIN_US);
 }
 
 static void shrink(struct pace *p)
 {
-	if (p->window_bytes > PACE_WINDOW_MIN) {
-		p->window_bytes -= p->window_bytes / 3;
-		if (p->window_bytes < PACE_WINDOW_MIN)
-			p->window_bytes = PACE_WINDOW_MIN;
-	} else if (p->rest_us < PACE_REST_MAX_US) {
-		p->rest_us = p->rest_us ? p->rest_us * 2 : PACE_REST_MIN_US;
-	}
+	p->doubling = false;
+	if (p->window_bytes > PACE_WINDOW_MIN)
+		p->window_bytes = max(p->window_bytes - p->window_bytes / 3, PACE_WINDOW_MIN);
+	else if (!p->rest_us)
+		p->rest_us = PACE_REST_MIN_US;
+	else if (p->rest_us < rest_max(p))
+		p->rest_us = min(p->rest_us * 2, rest_max(p));
 }
 
+/*
+ * Slowly, once it has shown: of the steps up to where it shows again, nearly all are without harm.
+ */
 static void grow(struct pace *p)
 {
-	u32 more = p->window_bytes / 8 > GROW_MIN ? p->window_bytes / 8 : GROW_MIN;
+	u32 more = p->doubling ? p->window_bytes : max(p->window_bytes / 8, GROW_MIN);
 
-	if (p->rest_us)
-		p->rest_us = p->rest_us > PACE_REST_MIN_US ? p->rest_us / 2 : 0;
+	if (p->rest_us > PACE_REST_MIN_US)
+		p->rest_us = max(p->doubling ? p->rest_us / 2 : p->rest_us - p->rest_us / 8,
+				 PACE_REST_MIN_US);
+	else if (p->rest_us)
+		p->rest_us = 0;
 	else
-		p->window_bytes = p->window_bytes + more > PACE_WINDOW_MAX ?
-				  PACE_WINDOW_MAX : p->window_bytes + more;
+		p->window_bytes = min(p->window_bytes + more, PACE_WINDOW_MAX);
 }
 
 static void run(struct pace *p, u64 now_us, const struct pace_counts *now)
 {
-	u64 took = now_us - p->since_us;
+	u64 took = now_us - p->since_us, probed = now_us - p->probed_us;
 	u32 n;
 
-	if (now_us - p->probed_us >= PROBE_EVERY_US) {
+	if (probed >= PROBE_EVERY_US || (probed >= PROBE_NEW_US && is_new(p, now))) {
 		p->pause = true;
 		p->phase = PACE_DRAIN;
 		return;
 	}
-	if (took < DECIDE_US)
+	if (took < DECIDE_US || took < DECIDE_RESTS * p->rest_us)
 		return;
 	n = samples_all(p, now);
 	if (n < ENOUGH && took < (n < FEW ? SPARSE_US : LATE_US))
@@ -163,38 +222,67 @@ static void run(struct pace *p, u64 now_us, const struct pace_counts *now)
 
 static void probe(struct pace *p, u64 now_us, const struct pace_counts *now)
 {
-	if (samples_all(p, now) < ENOUGH && now_us - p->since_us < LATE_US)
+	if (samples_all(p, now) < ENOUGH && now_us - p->since_us < PROBE_US)
 		return;
-	learn(p, now);
+	learn_class(p, now, PACE_READ);
+	learn_class(p, now, PACE_WRITE);
 	look_from(p, now_us, now);
 	p->probed_us = now_us;
 	p->pause = false;
 	p->phase = PACE_RUN;
 }
 
-void pace_tick(struct pace *p, u64 now_us, const struct pace_counts *counts, u64 idle_us,
-	       bool in_flight)
+/* Twice what one takes that finds none before it is on its way, not in a queue: round trips. */
+static void run_freely(struct pace *p, u32 run_us)
 {
-	if (idle_us >= PACE_IDLE_US) {
+	u64 deep_us;
+
+	if (p->phase != PACE_FREE)
 		pace_init(p);
+	if (!run_us)
+		return;
+	p->run_us = run_us;
+	p->fastest_us = p->fastest_us ? min(p->fastest_us, run_us) : run_us;
+	deep_us = DEEP_US + 2ull * p->fastest_us;
+	if (run_us > deep_us)
+		p->window_bytes = max(p->window_bytes - p->window_bytes / 4, PACE_WINDOW_FREE);
+	else if (run_us < deep_us / 2)
+		p->window_bytes = min(p->window_bytes + p->window_bytes / 8, PACE_WINDOW_MAX);
+}
+
+static void begin(struct pace *p)
+{
+	p->window_bytes = PACE_WINDOW_MIN;
+	/* It was measured in a longer queue, or never: no less. */
+	p->rest_us = PACE_REST_START_US;
+	p->run_us = 0;
+	p->doubling = true;
+	p->pause = true;
+	p->phase = PACE_DRAIN;
+}
+
+void pace_tick(struct pace *p, const struct pace_now *now)
+{
+	if (now->idle_us >= PACE_IDLE_US) {
+		run_freely(p, now->run_us);
 		return;
 	}
+	if (now->run_us)
+		p->run_us = now->run_us;
 	switch (p->phase) {
 	case PACE_FREE:
-		p->window_bytes = PACE_WINDOW_START;
-		p->pause = true;
-		p->phase = PACE_DRAIN;
+		begin(p);
 		return;
 	case PACE_DRAIN:
-		if (in_flight)
+		if (now->in_flight)
 			return;
-		look_from(p, now_us, counts);
+		look_from(p, now->now_us, now->counts);
 		p->phase = PACE_PROBE;
 		return;
 	case PACE_PROBE:
-		probe(p, now_us, counts);
+		probe(p, now->now_us, now->counts);
 		return;
 	default:
-		run(p, now_us, counts);
+		run(p, now->now_us, now->counts);
 	}
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Pacing against a made-up machine: its requests take a base time, longer the more of ours is in
- * flight. The window has to settle where they are hardly slower, and must never close altogether.
+ * flight when they come. What is allowed has to settle where they are hardly slower, and must never
+ * come down to nothing.
  */
 #include "test.h"
 #include "pace.h"
@@ -14,43 +15,71 @@ struct machine {
 	u64 now_us, base_us;
 	u64 room_bytes;		/* in flight without harm */
 	u64 per_mib_us;		/* slower by, for each MiB beyond */
+	u32 mib_s;		/* what ours moves at */
 	u32 iops;
+	bool reads_only;
 	u64 done_bytes;
+	u64 requests, met;	/* the application's, and those that were slowed down */
 };
 
 static void start(struct machine *m, u32 iops)
 {
 	*m = (struct machine){ .now_us = 1000000, .base_us = 400, .room_bytes = 1 << 20,
-			       .per_mib_us = 1000, .iops = iops };
+			       .per_mib_us = 1000, .mib_s = 100, .iops = iops };
 	pace_init(&m->p);
 }
 
-static u64 latency(const struct machine *m, u64 flying)
+static u64 burst_us(const struct machine *m)
+{
+	return m->p.window_bytes * 1000000ull / ((u64)m->mib_s << 20);
+}
+
+/* Is anything of ours in flight when a request comes? */
+static bool meets(const struct machine *m)
+{
+	u64 us = burst_us(m);
+
+	return !m->p.pause && random_below(&rng, us + m->p.rest_us) < us;
+}
+
+static u64 latency(struct machine *m)
 {
 	u64 us = m->base_us + random_below(&rng, m->base_us / 2);
 
-	if (flying > m->room_bytes)
-		us += (flying - m->room_bytes) * m->per_mib_us >> 20;
-	return us;
+	m->requests++;
+	if (!meets(m) || m->p.window_bytes <= m->room_bytes)
+		return us;
+	m->met++;
+	return us + ((m->p.window_bytes - m->room_bytes) * m->per_mib_us >> 20);
+}
+
+static void tick(struct machine *m, bool in_flight)
+{
+	pace_tick(&m->p, &(struct pace_now){
+		.now_us = m->now_us,
+		.counts = &m->c,
+		.idle_us = m->iops ? 10000 : PACE_IDLE_US,
+		.in_flight = in_flight,
+		.run_us = m->p.pause ? 0 : (u32)burst_us(m),
+	});
 }
 
 /* 10 ms of life. */
 static void live(struct machine *m)
 {
-	u64 flying = m->p.pause ? 0 : m->p.window_bytes;
 	u32 i, nr = m->iops / 100;
 
 	if (m->iops % 100 && random_below(&rng, 100) < m->iops % 100)
 		nr++;
 	for (i = 0; i < nr; i++)
-		m->c.n[i & 1][pace_bucket(latency(m, flying) * 1000)]++;
+		m->c.n[m->reads_only ? 0 : i & 1][pace_bucket(latency(m) * 1000)]++;
 	if (!m->p.pause)
-		m->done_bytes += m->p.rest_us ? m->p.window_bytes * 10000ull / m->p.rest_us :
-				 m->p.window_bytes;
+		m->done_bytes += m->p.window_bytes * 10000ull / (burst_us(m) + m->p.rest_us);
 	m->now_us += 10000;
-	pace_tick(&m->p, m->now_us, &m->c, m->iops ? 10000 : PACE_IDLE_US, false);
+	tick(m, false);
 	assert_true(m->p.window_bytes >= PACE_WINDOW_MIN && m->p.window_bytes <= PACE_WINDOW_MAX);
 	assert_true(m->p.rest_us <= PACE_REST_MAX_US);
+	assert_true(!m->p.rest_us || m->p.window_bytes == PACE_WINDOW_MIN);
 }
 
 static void live_for(struct machine *m, u32 seconds)
@@ -78,16 +107,28 @@ static void buckets(void **state)
 	assert_int_equal(pace_bucket(2000000) - pace_bucket(1000000), 8);
 }
 
+/* As much is in flight as is done within 50 ms, or a little more or less. */
 static void free_without_application(void **state)
 {
 	struct machine m;
 
 	(void)state;
 	start(&m, 0);
+	m.mib_s = 1000;
 	live_for(&m, 1);
 	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MAX);
 	assert_false(m.p.pause || m.p.rest_us);
-	assert_int_equal(pace_run_bytes(&m.p), 1 << 20);
+	assert_int_equal(pace_run_bytes(&m.p, 0, 0), 1 << 20);
+	m.mib_s = 100;
+	live_for(&m, 1);
+	assert_in_range(burst_us(&m), 25000, 54000);
+	m.mib_s = 10;
+	live_for(&m, 1);
+	assert_int_equal(m.p.window_bytes, PACE_WINDOW_FREE);
+	/* One that comes does not find that. */
+	m.iops = 100;
+	live(&m);
+	assert_true(m.p.pause && m.p.window_bytes == PACE_WINDOW_MIN);
 }
 
 static void settles(void **state)
@@ -116,17 +157,108 @@ static void never_stops(void **state)
 	/* Whatever we do, it is much slower. */
 	m.room_bytes = 0;
 	m.per_mib_us = 10000000;
+	m.mib_s = 10;
 	live_for(&m, 20);
 	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
 	assert_int_equal(m.p.rest_us, PACE_REST_MAX_US);
-	assert_int_equal(pace_run_bytes(&m.p), 16 << 10);
+	assert_int_equal(pace_run_bytes(&m.p, 0, 0), PACE_WINDOW_MIN);
 	m.done_bytes = 0;
 	live_for(&m, 20);
-	assert_true(m.done_bytes > 20ull << 19);
+	assert_true(m.done_bytes > 20ull * 230 << 10);
 	/* And recovers. */
 	m.room_bytes = 1ull << 40;
 	live_for(&m, 30);
 	assert_true(m.p.window_bytes > 8 << 20);
+}
+
+/* Between two rests a window, or so many runs where blocks lie scattered. */
+static void bursts(void **state)
+{
+	struct pace p = { .window_bytes = PACE_WINDOW_MIN, .rest_us = PACE_REST_MIN_US };
+	u32 runs = 0, bytes = 0;
+
+	(void)state;
+	while (pace_run_bytes(&p, bytes, runs)) {
+		bytes += 4096;
+		runs++;
+	}
+	assert_int_equal(runs, 16);
+	assert_int_equal(pace_run_bytes(&p, 96 << 10, 2), 32 << 10);
+	assert_int_equal(pace_run_bytes(&p, PACE_WINDOW_MIN, 1), 0);
+	assert_int_equal(pace_run_bytes(&p, 1u << 30, 1), 0);
+}
+
+/*
+ * Any burst makes those that meet it much slower: so that few meet one, and it still moves more
+ * than at the least.
+ */
+static void rests(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start(&m, 5000);
+	m.room_bytes = 0;
+	m.per_mib_us = 50000;
+	m.mib_s = 200;
+	live_for(&m, 40);
+	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
+	assert_in_range(m.met * 1000 / m.requests, 2, 10);
+	assert_true(m.done_bytes > 40ull << 19);
+}
+
+/* From the first request on: nobody is made slower to find out what the machine can do. */
+static void begins_with_care(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start(&m, 5000);
+	m.room_bytes = 0;
+	m.per_mib_us = 50000;
+	m.mib_s = 200;
+	live_for(&m, 5);
+	assert_true(m.met * 1000 / m.requests < 20);
+	/* And where nothing of it is felt, all is used soon. */
+	start(&m, 5000);
+	m.room_bytes = 1ull << 40;
+	live_for(&m, 2);
+	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MAX);
+}
+
+/* A slow disk that is busy: few requests a second, too few in a probe to tell by that alone. */
+static void slow_disk(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start(&m, 40);
+	m.reads_only = true;
+	m.base_us = 10000;
+	m.room_bytes = 0;
+	m.per_mib_us = 1000000;
+	m.mib_s = 20;
+	live_for(&m, 120);
+	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
+	assert_true(m.p.rest_us);
+}
+
+/* Writes begin where there were only reads: it is found out soon how fast they are. */
+static void new_class(void **state)
+{
+	struct machine m;
+	u32 i, probes = 0;
+
+	(void)state;
+	start(&m, 3000);
+	m.reads_only = true;
+	live_for(&m, 6);
+	m.reads_only = false;
+	for (i = 0; i < 100; i++) {
+		live(&m);
+		probes += m.p.pause;
+	}
+	assert_true(probes && probes < 40);
 }
 
 static void follows_the_baseline(void **state)
@@ -169,10 +301,10 @@ static void pauses_end(void **state)
 	}
 	/* Not before what is in flight has ended. */
 	start(&m, 200);
-	pace_tick(&m.p, m.now_us, &m.c, 0, true);
+	tick(&m, true);
 	assert_true(m.p.pause);
-	for (i = 0; i < 100; i++)
-		pace_tick(&m.p, m.now_us += 10000, &m.c, 0, true);
+	for (i = 0; i < 100; i++, m.now_us += 10000)
+		tick(&m, true);
 	assert_true(m.p.pause && m.p.phase == PACE_DRAIN);
 	live_for(&m, 1);
 	assert_false(m.p.pause);
@@ -185,6 +317,11 @@ int main(void)
 		cmocka_unit_test(free_without_application),
 		cmocka_unit_test(settles),
 		cmocka_unit_test(never_stops),
+		cmocka_unit_test(bursts),
+		cmocka_unit_test(rests),
+		cmocka_unit_test(begins_with_care),
+		cmocka_unit_test(slow_disk),
+		cmocka_unit_test(new_class),
 		cmocka_unit_test(follows_the_baseline),
 		cmocka_unit_test(sparse),
 		cmocka_unit_test(pauses_end),
