@@ -111,6 +111,7 @@ void lockstep_engine_run_ended(struct lockstep_volume *vol, struct list_head *no
 	e->bytes -= bytes;
 	if (took_us) {
 		WRITE_ONCE(e->run_us, took_us);
+		e->done_bytes += bytes;
 	} else {
 		e->burst_bytes -= min(bytes, e->burst_bytes);
 		e->burst_runs -= !!e->burst_runs;
@@ -237,14 +238,19 @@ static void pace(struct lockstep_volume *vol)
 {
 	struct lockstep_engine *e = &vol->engine;
 	unsigned long idle = min_t(unsigned long, jiffies - READ_ONCE(e->app_last), HZ);
-	u64 idle_us = atomic_read(&vol->in_flight) ? 0 : jiffies_to_usecs(idle);
+	u64 idle_us = atomic_read(&vol->in_flight) ? 0 : jiffies_to_usecs(idle), done_bytes;
 
+	spin_lock_irq(&e->lock);
+	done_bytes = e->done_bytes;
+	spin_unlock_irq(&e->lock);
 	pace_tick(&e->pace, &(struct pace_now){
 		.now_us = ktime_to_us(ktime_get()),
 		.counts = &e->counts,
 		.idle_us = idle_us,
 		.in_flight = READ_ONCE(e->bytes),
 		.run_us = xchg(&e->run_us, 0),
+		.done_bytes = done_bytes,
+		.floor_bytes_s = div_u64(e->job->total_bytes(vol), e->job->finish_s),
 	});
 }
 

@@ -62,6 +62,12 @@ struct lockstep_job {
 	void (*bad)(struct lockstep_volume *vol, u64 bit);
 	/* The peer will not, in its present state. */
 	void (*refused)(struct lockstep_volume *vol);
+	/*
+	 * What it was about when it began, in bytes, and in how many seconds that is to be done
+	 * beside an application, however slow it becomes.
+	 */
+	u64 (*total_bytes)(const struct lockstep_volume *vol);
+	u32 finish_s;
 };
 
 /* How it is to be done. */
@@ -83,6 +89,7 @@ struct lockstep_engine {
 	bool running;
 	u32 in_flight;			/* runs, and what the job holds */
 	u32 bytes;			/* of the runs */
+	u64 done_bytes;			/* of those that have ended */
 	u32 burst_bytes, burst_runs;	/* begun since the last rest, if there are any */
 	u32 writes;			/* of a pull, at our own disk */
 	struct list_head runs;		/* in the order of the walk */

@@ -15,6 +15,8 @@
 
 /* Blocks that could not be read are tried again after so long. */
 #define RETRY		(60 * HZ)
+/* Without a second copy for a day, at most: disks die in pairs. */
+#define FINISH_S	86400u
 
 static struct lockstep_volume *volume_of(struct lockstep_resync *rs)
 {
@@ -223,6 +225,11 @@ static void tick(struct lockstep_volume *vol)
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_SYNC_PROGRESS);
 }
 
+static u64 total_bytes(const struct lockstep_volume *vol)
+{
+	return vol->resync.total_bits * LOCKSTEP_BIT_BYTES;
+}
+
 static const struct lockstep_job resync_job = {
 	.next = next,
 	.idle = idle,
@@ -233,6 +240,8 @@ static const struct lockstep_job resync_job = {
 	.moved = moved,
 	.bad = bad,
 	.refused = refused,
+	.total_bytes = total_bytes,
+	.finish_s = FINISH_S,
 };
 
 /* ---- control -------------------------------------------------------------------------------- */

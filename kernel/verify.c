@@ -11,6 +11,9 @@
 #include "session.h"
 #include "volume.h"
 
+/* It is run from a timer, by the week or the month: no copy is missing meanwhile. */
+#define FINISH_S	(7 * 86400u)
+
 static void same(struct lockstep_volume *vol, u64 first, u32 count, u32 failures)
 {
 }
@@ -137,6 +140,11 @@ static void tick(struct lockstep_volume *vol)
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_VERIFY_PROGRESS);
 }
 
+static u64 total_bytes(const struct lockstep_volume *vol)
+{
+	return (vol->verify.end_bit - vol->verify.first_bit) * LOCKSTEP_BIT_BYTES;
+}
+
 static const struct lockstep_job verify_job = {
 	.next = next,
 	.idle = idle,
@@ -147,6 +155,8 @@ static const struct lockstep_job verify_job = {
 	.moved = moved,
 	.bad = bad,
 	.refused = refused,
+	.total_bytes = total_bytes,
+	.finish_s = FINISH_S,
 };
 
 /* ---- control -------------------------------------------------------------------------------- */

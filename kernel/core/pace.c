@@ -112,10 +112,23 @@ static u32 slow_bucket(const u32 *now, const u32 *before, u32 slower)
 	return i;
 }
 
-static void look_from(struct pace *p, u64 now_us, const struct pace_counts *now)
+static void look_from(struct pace *p, const struct pace_now *now)
 {
-	p->seen = *now;
-	p->since_us = now_us;
+	p->seen = *now->counts;
+	p->since_us = now->now_us;
+	p->done_bytes = now->done_bytes;
+}
+
+/*
+ * Would a step less, which may be half of it, be too slow? With half as much again it is as fast as
+ * it has to be in the mean. took_us: some seconds at most.
+ */
+static bool is_behind(const struct pace *p, const struct pace_now *now, u64 took_us)
+{
+	u64 done = (now->done_bytes - p->done_bytes) * 1000000;
+
+	return p->window_bytes < PACE_WINDOW_FLOOR &&
+	       done < now->floor_bytes_s * took_us * 3 / 2;
 }
 
 /* What was known well counts half: one odd pause does not turn everything over. */
@@ -194,40 +207,40 @@ static void grow(struct pace *p)
 		p->window_bytes = min(p->window_bytes + more, PACE_WINDOW_MAX);
 }
 
-static void run(struct pace *p, u64 now_us, const struct pace_counts *now)
+static void run(struct pace *p, const struct pace_now *now)
 {
-	u64 took = now_us - p->since_us, probed = now_us - p->probed_us;
+	u64 took = now->now_us - p->since_us, probed = now->now_us - p->probed_us;
 	u32 n;
 
-	if (probed >= PROBE_EVERY_US || (probed >= PROBE_NEW_US && is_new(p, now))) {
+	if (probed >= PROBE_EVERY_US || (probed >= PROBE_NEW_US && is_new(p, now->counts))) {
 		p->pause = true;
 		p->phase = PACE_DRAIN;
 		return;
 	}
 	if (took < DECIDE_US || took < DECIDE_RESTS * p->rest_us)
 		return;
-	n = samples_all(p, now);
+	n = samples_all(p, now->counts);
 	if (n < ENOUGH && took < (n < FEW ? SPARSE_US : LATE_US))
 		return;
 	if (n < FEW) {
 		p->window_bytes = PACE_WINDOW_SPARSE;
 		p->rest_us = 0;
-	} else if (is_slower(p, now)) {
+	} else if (is_slower(p, now->counts) && !is_behind(p, now, took)) {
 		shrink(p);
 	} else {
 		grow(p);
 	}
-	look_from(p, now_us, now);
+	look_from(p, now);
 }
 
-static void probe(struct pace *p, u64 now_us, const struct pace_counts *now)
+static void probe(struct pace *p, const struct pace_now *now)
 {
-	if (samples_all(p, now) < ENOUGH && now_us - p->since_us < PROBE_US)
+	if (samples_all(p, now->counts) < ENOUGH && now->now_us - p->since_us < PROBE_US)
 		return;
-	learn_class(p, now, PACE_READ);
-	learn_class(p, now, PACE_WRITE);
-	look_from(p, now_us, now);
-	p->probed_us = now_us;
+	learn_class(p, now->counts, PACE_READ);
+	learn_class(p, now->counts, PACE_WRITE);
+	look_from(p, now);
+	p->probed_us = now->now_us;
 	p->pause = false;
 	p->phase = PACE_RUN;
 }
@@ -276,13 +289,13 @@ void pace_tick(struct pace *p, const struct pace_now *now)
 	case PACE_DRAIN:
 		if (now->in_flight)
 			return;
-		look_from(p, now->now_us, now->counts);
+		look_from(p, now);
 		p->phase = PACE_PROBE;
 		return;
 	case PACE_PROBE:
-		probe(p, now->now_us, now->counts);
+		probe(p, now);
 		return;
 	default:
-		run(p, now->now_us, now->counts);
+		run(p, now);
 	}
 }

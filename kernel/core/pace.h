@@ -14,8 +14,10 @@
  * that meet it, whatever its length; short ones in a row are felt by all. So few that it does not
  * show in the slowest hundredth is what rests can bring about, and the longer a burst, the more is
  * copied meanwhile. A rest is at most 200 times as long as what it follows, and never
- * longer than half a second (256 KiB/s): some work always gets done, or a resync beside a busy
- * application would never end.
+ * longer than half a second (256 KiB/s). And however slow it makes them: a mirror of which one half
+ * waits for a busy application to pause is no mirror. What has to be done has a rate (floor) by
+ * which it ends in time; while it is slower than that there is not less of it, but more, up to a
+ * window by which a machine that is able to will reach it.
  *
  * It begins with much rest, and doubles what it does until that shows the first time: what was
  * learned in a former burst of work may be wrong now, and a window too large by far is felt by all
@@ -45,6 +47,7 @@ struct pace_counts {
 #define PACE_WINDOW_MAX		(16u << 20)
 #define PACE_WINDOW_FREE	(2u << 20)	/* without an application: more from there */
 #define PACE_WINDOW_MIN		(128u << 10)
+#define PACE_WINDOW_FLOOR	(512u << 10)	/* more is not forced upon an application */
 #define PACE_WINDOW_SPARSE	(1u << 20)	/* too few requests to judge by */
 #define PACE_REST_MIN_US	4000u
 #define PACE_REST_START_US	128000u		/* with an application: less from there */
@@ -69,7 +72,8 @@ struct pace {
 	bool doubling;		/* nothing of ours has shown yet */
 	u32 run_us;		/* what the last one took; 0: none has ended */
 	u32 fastest_us;		/* FREE: what the fastest took */
-	u64 since_us;		/* seen was taken */
+	u64 since_us;		/* seen and done_bytes were taken */
+	u64 done_bytes;
 	u64 probed_us;		/* end of the last probe */
 	struct pace_counts seen;
 	struct pace_counts base; /* the baseline, in fractions of a request */
@@ -92,6 +96,8 @@ struct pace_now {
 	u64 idle_us;		/* since the application's last request ended; 0: there is one */
 	bool in_flight;		/* of ours */
 	u32 run_us;		/* what a run took that ended since; 0: none has */
+	u64 done_bytes;		/* by all that ended, growing */
+	u64 floor_bytes_s;	/* at least, beside an application; < 2^40 */
 };
 
 /* Look again: often, at least each 50 ms or so while there is work; cheap when it is too early. */

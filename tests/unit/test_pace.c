@@ -18,7 +18,7 @@ struct machine {
 	u32 mib_s;		/* what ours moves at */
 	u32 iops;
 	bool reads_only;
-	u64 done_bytes;
+	u64 done_bytes, floor_bytes_s;
 	u64 requests, met;	/* the application's, and those that were slowed down */
 };
 
@@ -61,6 +61,8 @@ static void tick(struct machine *m, bool in_flight)
 		.idle_us = m->iops ? 10000 : PACE_IDLE_US,
 		.in_flight = in_flight,
 		.run_us = m->p.pause ? 0 : (u32)burst_us(m),
+		.done_bytes = m->done_bytes,
+		.floor_bytes_s = m->floor_bytes_s,
 	});
 }
 
@@ -207,6 +209,35 @@ static void rests(void **state)
 	assert_true(m.done_bytes > 40ull << 19);
 }
 
+static u64 mib_in_a_minute(u32 floor_mib_s, u32 machine_mib_s)
+{
+	struct machine m;
+
+	start(&m, 3000);
+	m.room_bytes = 0;
+	m.per_mib_us = 10000000;
+	m.mib_s = machine_mib_s;
+	m.floor_bytes_s = (u64)floor_mib_s << 20;
+	live_for(&m, 20);
+	m.done_bytes = 0;
+	live_for(&m, 60);
+	if (machine_mib_s < floor_mib_s)
+		assert_true(m.p.window_bytes <= PACE_WINDOW_FLOOR);
+	return m.done_bytes >> 20;
+}
+
+/*
+ * However slow it makes them; hardly more than that, where rests can bring it about; and not all
+ * that could be, where that is not enough.
+ */
+static void ends_in_time(void **state)
+{
+	(void)state;
+	assert_in_range(mib_in_a_minute(10, 500), 10 * 50, 10 * 100);
+	assert_true(mib_in_a_minute(40, 500) > 40 * 60);
+	assert_true(mib_in_a_minute(4000, 100) > 100 * 50);
+}
+
 /* From the first request on: nobody is made slower to find out what the machine can do. */
 static void begins_with_care(void **state)
 {
@@ -319,6 +350,7 @@ int main(void)
 		cmocka_unit_test(never_stops),
 		cmocka_unit_test(bursts),
 		cmocka_unit_test(rests),
+		cmocka_unit_test(ends_in_time),
 		cmocka_unit_test(begins_with_care),
 		cmocka_unit_test(slow_disk),
 		cmocka_unit_test(new_class),
