@@ -87,17 +87,10 @@ void lockstep_engine_release_quietly(struct lockstep_volume *vol)
 	spin_unlock_irq(&vol->engine.lock);
 }
 
-/* The last of a burst is followed by a rest, unless nothing of it had to be done. */
-static void rest_locked(struct lockstep_engine *e)
+/* Of a burst, if there are rests: all that may be has begun, and ended. */
+static bool is_burst_over(const struct lockstep_engine *e)
 {
-	u32 us = READ_ONCE(e->pace.rest_us);
-
-	if (e->bytes)
-		return;
-	if (e->burst_bytes && us)
-		WRITE_ONCE(e->rest_until, jiffies + usecs_to_jiffies(us));
-	e->burst_bytes = 0;
-	e->burst_runs = 0;
+	return !e->bytes && !pace_run_bytes(&e->pace, e->burst_bytes, e->burst_runs);
 }
 
 void lockstep_engine_run_ended(struct lockstep_volume *vol, struct list_head *node, u32 bytes,
@@ -116,7 +109,8 @@ void lockstep_engine_run_ended(struct lockstep_volume *vol, struct list_head *no
 		e->burst_bytes -= min(bytes, e->burst_bytes);
 		e->burst_runs -= !!e->burst_runs;
 	}
-	rest_locked(e);
+	if (is_burst_over(e))
+		WRITE_ONCE(e->rest_until, jiffies + usecs_to_jiffies(e->pace.rest_us));
 	release_locked(vol);
 	lockstep_engine_kick(vol);
 	spin_unlock_irqrestore(&e->lock, flags);
@@ -190,6 +184,11 @@ static u32 reserve(struct lockstep_engine *e)
 	u32 bytes;
 
 	spin_lock_irq(&e->lock);
+	/* The rest after it, too: we would not be here. */
+	if (is_burst_over(e)) {
+		e->burst_bytes = 0;
+		e->burst_runs = 0;
+	}
 	bytes = pace_run_bytes(&e->pace, e->burst_bytes, e->burst_runs);
 	if (!e->running || e->in_flight >= MAX_RUNS ||
 	    (e->bytes && e->bytes + bytes > e->pace.window_bytes))
@@ -230,6 +229,7 @@ static enum issued issue(struct lockstep_volume *vol)
 	e->burst_bytes += bytes;
 	e->burst_runs++;
 	spin_unlock_irq(&e->lock);
+	e->job->begun(vol, sect, bytes / LOCKSTEP_BIT_BYTES);
 	lockstep_run_start(run);
 	return ISSUED;
 }
@@ -267,15 +267,17 @@ static void engine_work(struct work_struct *work)
 	struct lockstep_engine *e = &vol->engine;
 	enum issued issued;
 
-	/* Whatever ends later brings us here again, after it gave its pages back. */
-	if (!READ_ONCE(e->running) || !READ_ONCE(e->in_flight))
+	if (!READ_ONCE(e->running)) {
+		/* Whatever ends later brings us here again, after it gave its pages back. */
 		lockstep_pages_exit(&e->pages);
-	if (!READ_ONCE(e->running))
 		return;
+	}
 	pace(vol);
 	do {
 		issued = issue(vol);
 	} while (issued == ISSUED);
+	if (issued == NOTHING_LEFT && lockstep_engine_is_idle(vol))
+		lockstep_pages_exit(&e->pages);
 	if (issued == NOTHING_LEFT)
 		e->job->idle(vol);
 	else if (issued == LATER)

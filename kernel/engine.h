@@ -47,6 +47,11 @@ struct lockstep_job {
 	 * region; 0: none at present.
 	 */
 	u32 (*next)(struct lockstep_volume *vol, u32 max_bits, u64 *ret_sect);
+	/*
+	 * It is in the list: next() goes on behind it. Not before: what could not be begun, for
+	 * want of memory, is still to come, and where it stands is never too far.
+	 */
+	void (*begun)(struct lockstep_volume *vol, u64 sect, u32 bits);
 	/* next() had none: perhaps it is over. Called again whenever the engine is kicked. */
 	void (*idle)(struct lockstep_volume *vol);
 	/* About once a second while anything happens. */

@@ -97,9 +97,13 @@ static u32 next(struct lockstep_volume *vol, u32 max_bits, u64 *ret_sect)
 	end = min((first + bits) * LOCKSTEP_BIT_SECT,
 		  (sect / LOCKSTEP_REGION_SECT + 1) * LOCKSTEP_REGION_SECT);
 	end = min(end, vol->data_sect);
-	rs->next_bit = end / LOCKSTEP_BIT_SECT;
 	*ret_sect = sect;
 	return (end - sect) / LOCKSTEP_BIT_SECT;
+}
+
+static void begun(struct lockstep_volume *vol, u64 sect, u32 bits)
+{
+	vol->resync.next_bit = sect / LOCKSTEP_BIT_SECT + bits;
 }
 
 /*
@@ -232,6 +236,7 @@ static u64 total_bytes(const struct lockstep_volume *vol)
 
 static const struct lockstep_job resync_job = {
 	.next = next,
+	.begun = begun,
 	.idle = idle,
 	.tick = tick,
 	.wanted = wanted,

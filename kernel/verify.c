@@ -62,8 +62,13 @@ static u32 next(struct lockstep_volume *vol, u32 max_bits, u64 *ret_sect)
 	left = min(left, region_bits - (vf->next_bit & (region_bits - 1)));
 	bits = min_t(u64, left, max_bits);
 	*ret_sect = vf->next_bit * LOCKSTEP_BIT_SECT;
-	WRITE_ONCE(vf->next_bit, vf->next_bit + bits);
 	return bits;
+}
+
+/* From here on it is the oldest run, or one after it, that says what is compared. */
+static void begun(struct lockstep_volume *vol, u64 sect, u32 bits)
+{
+	WRITE_ONCE(vol->verify.next_bit, sect / LOCKSTEP_BIT_SECT + bits);
 }
 
 static const char *speed(struct lockstep_volume *vol, char *buf, size_t len)
@@ -142,11 +147,12 @@ static void tick(struct lockstep_volume *vol)
 
 static u64 total_bytes(const struct lockstep_volume *vol)
 {
-	return (vol->verify.end_bit - vol->verify.first_bit) * LOCKSTEP_BIT_BYTES;
+	return (vol->verify.end_bit - vol->verify.from_bit) * LOCKSTEP_BIT_BYTES;
 }
 
 static const struct lockstep_job verify_job = {
 	.next = next,
+	.begun = begun,
 	.idle = idle,
 	.tick = tick,
 	.wanted = wanted,
@@ -290,6 +296,7 @@ int lockstep_verify_start_locked(struct lockstep_volume *vol, const struct locks
 	if (err)
 		return err;
 	vf->repair = r->repair;
+	vf->from_bit = vf->stopped_bit;
 	vf->next_bit = vf->stopped_bit;
 	vf->noted_bit = vf->stopped_bit;
 	vf->began = jiffies;
@@ -317,6 +324,8 @@ void lockstep_verify_stop(struct lockstep_volume *vol)
 	spin_unlock_irq(&e->lock);
 	if (!stopped)
 		return;
+	/* To give back what it kept. */
+	lockstep_engine_kick(vol);
 	pr_info("%s/%u: verify stopped at block %llu\n", vol->res->name, vol->number, at);
 	lockstep_report_event(vol->res, vol, LOCKSTEP_EVENT_VERIFY_DONE);
 }

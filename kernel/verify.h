@@ -29,6 +29,7 @@ struct lockstep_verify {
 	bool repair;
 	bool has_map;
 	u64 first_bit, end_bit;
+	u64 from_bit;			/* this time; resumed: behind first_bit */
 
 	u8 state;			/* enum lockstep_verify_state; under engine.lock */
 	u64 next_bit;			/* owned by the engine's work */

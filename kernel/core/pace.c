@@ -14,11 +14,12 @@
 #define CHANCE		5u		/* of any number, so few slow ones are chance */
 #define PART		200u		/* of many, the slowest part is */
 #define ENOUGH		500u		/* requests to decide by: they tell the slowest hundredth */
-#define FEW		16u		/* ... after the time is up */
+#define FEW		16u		/* ... of a class, after the time is up */
+#define SPARSE		8u		/* fewer in SPARSE_US do not ask for pacing */
 #define DECIDE_US	50000u		/* between two decisions at least */
 #define DECIDE_RESTS	2u		/* ... and so many rests: with none in it nothing shows */
 #define LATE_US		600000u		/* with fewer than ENOUGH */
-#define SPARSE_US	1000000u	/* with fewer than FEW */
+#define SPARSE_US	1000000u
 #define PROBE_EVERY_US	5000000u	/* from one probe to the next */
 #define PROBE_NEW_US	500000u		/* ... of requests of which nothing is known */
 #define PROBE_US	250000u		/* of a pause with fewer than ENOUGH */
@@ -143,6 +144,11 @@ static void learn_class(struct pace *p, const struct pace_counts *now, u32 class
 				      since(now->n[class], p->seen.n[class], i) * BASE_ONE;
 }
 
+static bool is_judged(const struct pace *p, const struct pace_counts *now, u32 class)
+{
+	return samples(p, now, class) >= FEW && known(p, class);
+}
+
 /* The same quantile of both: one that so many requests can tell. */
 static bool is_class_slower(const struct pace *p, const struct pace_counts *now, u32 class)
 {
@@ -150,7 +156,7 @@ static bool is_class_slower(const struct pace *p, const struct pace_counts *now,
 	u32 n = samples(p, now, class), base = known(p, class);
 	u32 slower = max(CHANCE, n / PART) - 1;
 
-	return n >= FEW && base &&
+	return is_judged(p, now, class) &&
 	       slow_bucket(now->n[class], p->seen.n[class], slower) >
 	       slow_bucket(p->base.n[class], nothing, (u32)((u64)slower * base / n)) + TOLERANCE;
 }
@@ -158,6 +164,14 @@ static bool is_class_slower(const struct pace *p, const struct pace_counts *now,
 static bool is_slower(const struct pace *p, const struct pace_counts *now)
 {
 	return is_class_slower(p, now, PACE_READ) || is_class_slower(p, now, PACE_WRITE);
+}
+
+/* Of the rarer class, too: a few writes are not to be drowned by many reads. */
+static bool are_enough(const struct pace *p, const struct pace_counts *now)
+{
+	u32 reads = samples(p, now, PACE_READ), writes = samples(p, now, PACE_WRITE);
+
+	return reads + writes >= ENOUGH && (!reads || reads >= FEW) && (!writes || writes >= FEW);
 }
 
 /* Is there a class of requests of which the probes have met too few? */
@@ -182,12 +196,11 @@ static u32 rest_max(const struct pace *p)
 
 static void shrink(struct pace *p)
 {
-	p->doubling = false;
 	if (p->window_bytes > PACE_WINDOW_MIN)
 		p->window_bytes = max(p->window_bytes - p->window_bytes / 3, PACE_WINDOW_MIN);
 	else if (!p->rest_us)
 		p->rest_us = PACE_REST_MIN_US;
-	else if (p->rest_us < rest_max(p))
+	else
 		p->rest_us = min(p->rest_us * 2, rest_max(p));
 }
 
@@ -207,6 +220,22 @@ static void grow(struct pace *p)
 		p->window_bytes = min(p->window_bytes + more, PACE_WINDOW_MAX);
 }
 
+static void decide(struct pace *p, const struct pace_now *now, u64 took_us)
+{
+	bool slower = is_slower(p, now->counts), behind = is_behind(p, now, took_us);
+
+	if (slower)
+		p->doubling = false;
+	if (slower && !behind)
+		shrink(p);
+	else
+		grow(p);
+	/* Not more than that by the floor, nor where nothing can be told. */
+	if ((slower && behind) || !(is_judged(p, now->counts, PACE_READ) ||
+				    is_judged(p, now->counts, PACE_WRITE)))
+		p->window_bytes = min(p->window_bytes, PACE_WINDOW_FLOOR);
+}
+
 static void run(struct pace *p, const struct pace_now *now)
 {
 	u64 took = now->now_us - p->since_us, probed = now->now_us - p->probed_us;
@@ -220,16 +249,12 @@ static void run(struct pace *p, const struct pace_now *now)
 	if (took < DECIDE_US || took < DECIDE_RESTS * p->rest_us)
 		return;
 	n = samples_all(p, now->counts);
-	if (n < ENOUGH && took < (n < FEW ? SPARSE_US : LATE_US))
+	if (!are_enough(p, now->counts) && took < (n < FEW ? SPARSE_US : LATE_US))
 		return;
-	if (n < FEW) {
-		p->window_bytes = PACE_WINDOW_SPARSE;
-		p->rest_us = 0;
-	} else if (is_slower(p, now->counts) && !is_behind(p, now, took)) {
-		shrink(p);
-	} else {
-		grow(p);
-	}
+	if (n < SPARSE)
+		pace_init(p);
+	else
+		decide(p, now, took);
 	look_from(p, now);
 }
 
@@ -250,11 +275,8 @@ static void run_freely(struct pace *p, u32 run_us)
 {
 	u64 deep_us;
 
-	if (p->phase != PACE_FREE)
-		pace_init(p);
 	if (!run_us)
 		return;
-	p->run_us = run_us;
 	p->fastest_us = p->fastest_us ? min(p->fastest_us, run_us) : run_us;
 	deep_us = DEEP_US + 2ull * p->fastest_us;
 	if (run_us > deep_us)
@@ -266,25 +288,44 @@ static void run_freely(struct pace *p, u32 run_us)
 static void begin(struct pace *p)
 {
 	p->window_bytes = PACE_WINDOW_MIN;
-	/* It was measured in a longer queue, or never: no less. */
 	p->rest_us = PACE_REST_START_US;
+	/* It was measured in a longer queue. */
 	p->run_us = 0;
 	p->doubling = true;
 	p->pause = true;
 	p->phase = PACE_DRAIN;
 }
 
-void pace_tick(struct pace *p, const struct pace_now *now)
+/* One request now and then: it is not to wait for long, and not worth a pause. */
+static void run_beside_few(struct pace *p, const struct pace_now *now)
 {
-	if (now->idle_us >= PACE_IDLE_US) {
-		run_freely(p, now->run_us);
+	p->window_bytes = PACE_WINDOW_FLOOR;
+	if (!p->since_us || now->now_us - p->since_us >= SPARSE_US)
+		look_from(p, now);
+	else if (samples_all(p, now->counts) >= FEW)
+		begin(p);
+}
+
+static void run_free(struct pace *p, const struct pace_now *now)
+{
+	if (now->idle_us < PACE_IDLE_US) {
+		run_beside_few(p, now);
 		return;
 	}
+	look_from(p, now);
+	p->window_bytes = max(p->window_bytes, PACE_WINDOW_FREE);
+	run_freely(p, now->run_us);
+}
+
+void pace_tick(struct pace *p, const struct pace_now *now)
+{
+	if (now->idle_us >= PACE_IDLE_US && p->phase != PACE_FREE)
+		pace_init(p);
 	if (now->run_us)
-		p->run_us = now->run_us;
+		p->run_us = p->run_us ? (p->run_us * 3 + now->run_us) / 4 : now->run_us;
 	switch (p->phase) {
 	case PACE_FREE:
-		begin(p);
+		run_free(p, now);
 		return;
 	case PACE_DRAIN:
 		if (now->in_flight)

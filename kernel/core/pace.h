@@ -7,17 +7,20 @@
  * The baseline is what they take with nothing of ours in flight, looked at anew every few seconds
  * in a short pause (PROBE). While the slowest of them are clearly slower than those of the baseline
  * there is less of ours, else a little more (RUN). Without an application (FREE) as much is in
- * flight as is done within some 50 ms, so that one that comes finds no long queue before it.
+ * flight as is done within some 50 ms, so that one that comes finds no long queue before it; beside
+ * one that has a request now and then, less.
  *
  * Less is first a smaller window, then rests between bursts of one smallest window each. Not a
  * window that is smaller still: where ours are felt at all, a burst is felt by the few requests
  * that meet it, whatever its length; short ones in a row are felt by all. So few that it does not
  * show in the slowest hundredth is what rests can bring about, and the longer a burst, the more is
- * copied meanwhile. A rest is at most 200 times as long as what it follows, and never
- * longer than half a second (256 KiB/s). And however slow it makes them: a mirror of which one half
- * waits for a busy application to pause is no mirror. What has to be done has a rate (floor) by
- * which it ends in time; while it is slower than that there is not less of it, but more, up to a
- * window by which a machine that is able to will reach it.
+ * copied meanwhile. A rest is at most 200 times as long as what it follows, and never longer than
+ * half a second (256 KiB/s, or less where blocks lie scattered).
+ *
+ * And however slow it makes them: a mirror of which one half waits for a busy application to pause
+ * is no mirror. What has to be done has a rate (floor) by which it ends in time; while it is slower
+ * than that there is not less of it, but more, up to a window by which a machine that is able to
+ * will reach it.
  *
  * It begins with much rest, and doubles what it does until that shows the first time: what was
  * learned in a former burst of work may be wrong now, and a window too large by far is felt by all
@@ -47,8 +50,7 @@ struct pace_counts {
 #define PACE_WINDOW_MAX		(16u << 20)
 #define PACE_WINDOW_FREE	(2u << 20)	/* without an application: more from there */
 #define PACE_WINDOW_MIN		(128u << 10)
-#define PACE_WINDOW_FLOOR	(512u << 10)	/* more is not forced upon an application */
-#define PACE_WINDOW_SPARSE	(1u << 20)	/* too few requests to judge by */
+#define PACE_WINDOW_FLOOR	(512u << 10)	/* by the floor, or beside too few to judge by */
 #define PACE_REST_MIN_US	4000u
 #define PACE_REST_START_US	128000u		/* with an application: less from there */
 #define PACE_REST_MAX_US	512000u
@@ -69,10 +71,10 @@ struct pace {
 
 	/* Its own. */
 	u8 phase;		/* enum pace_phase */
-	bool doubling;		/* nothing of ours has shown yet */
-	u32 run_us;		/* what the last one took; 0: none has ended */
+	bool doubling;		/* nothing of ours has shown since it began */
+	u32 run_us;		/* what one takes, lately; 0: none has ended */
 	u32 fastest_us;		/* FREE: what the fastest took */
-	u64 since_us;		/* seen and done_bytes were taken */
+	u64 since_us;		/* seen and done_bytes were taken; 0: never */
 	u64 done_bytes;
 	u64 probed_us;		/* end of the last probe */
 	struct pace_counts seen;

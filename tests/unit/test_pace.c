@@ -17,7 +17,7 @@ struct machine {
 	u64 per_mib_us;		/* slower by, for each MiB beyond */
 	u32 mib_s;		/* what ours moves at */
 	u32 iops;
-	bool reads_only;
+	bool reads_only, harms_writes_only;
 	u64 done_bytes, floor_bytes_s;
 	u64 requests, met;	/* the application's, and those that were slowed down */
 };
@@ -42,12 +42,13 @@ static bool meets(const struct machine *m)
 	return !m->p.pause && random_below(&rng, us + m->p.rest_us) < us;
 }
 
-static u64 latency(struct machine *m)
+static u64 latency(struct machine *m, u32 class)
 {
 	u64 us = m->base_us + random_below(&rng, m->base_us / 2);
 
 	m->requests++;
-	if (!meets(m) || m->p.window_bytes <= m->room_bytes)
+	if (!meets(m) || m->p.window_bytes <= m->room_bytes ||
+	    (m->harms_writes_only && class == PACE_READ))
 		return us;
 	m->met++;
 	return us + ((m->p.window_bytes - m->room_bytes) * m->per_mib_us >> 20);
@@ -73,8 +74,11 @@ static void live(struct machine *m)
 
 	if (m->iops % 100 && random_below(&rng, 100) < m->iops % 100)
 		nr++;
-	for (i = 0; i < nr; i++)
-		m->c.n[m->reads_only ? 0 : i & 1][pace_bucket(latency(m) * 1000)]++;
+	for (i = 0; i < nr; i++) {
+		u32 class = m->reads_only ? PACE_READ : random_below(&rng, PACE_CLASSES);
+
+		m->c.n[class][pace_bucket(latency(m, class) * 1000)]++;
+	}
 	if (!m->p.pause)
 		m->done_bytes += m->p.window_bytes * 10000ull / (burst_us(m) + m->p.rest_us);
 	m->now_us += 10000;
@@ -127,8 +131,9 @@ static void free_without_application(void **state)
 	m.mib_s = 10;
 	live_for(&m, 1);
 	assert_int_equal(m.p.window_bytes, PACE_WINDOW_FREE);
-	/* One that comes does not find that. */
-	m.iops = 100;
+	/* One that comes does not find that for long. */
+	m.iops = 3000;
+	live(&m);
 	live(&m);
 	assert_true(m.p.pause && m.p.window_bytes == PACE_WINDOW_MIN);
 }
@@ -257,6 +262,36 @@ static void begins_with_care(void **state)
 	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MAX);
 }
 
+/* One that is felt by writes alone is felt. */
+static void one_class(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start(&m, 3000);
+	m.room_bytes = 0;
+	m.per_mib_us = 10000000;
+	m.harms_writes_only = true;
+	live_for(&m, 10);
+	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
+	assert_true(m.p.rest_us);
+}
+
+/* Few of each class: what cannot be told is no reason to take all. */
+static void few_of_each(void **state)
+{
+	struct machine m;
+	u32 i;
+
+	(void)state;
+	start(&m, 22);
+	for (i = 0; i < 3000; i++) {
+		live(&m);
+		if (i > 10)
+			assert_true(m.p.window_bytes <= PACE_WINDOW_FLOOR);
+	}
+}
+
 /* A slow disk that is busy: few requests a second, too few in a probe to tell by that alone. */
 static void slow_disk(void **state)
 {
@@ -313,7 +348,7 @@ static void sparse(void **state)
 	(void)state;
 	start(&m, 3);
 	live_for(&m, 10);
-	assert_int_equal(m.p.window_bytes, PACE_WINDOW_SPARSE);
+	assert_int_equal(m.p.window_bytes, PACE_WINDOW_FLOOR);
 	assert_int_equal(m.p.rest_us, 0);
 }
 
@@ -332,7 +367,8 @@ static void pauses_end(void **state)
 	}
 	/* Not before what is in flight has ended. */
 	start(&m, 200);
-	tick(&m, true);
+	for (i = 0; i < 100 && !m.p.pause; i++)
+		live(&m);
 	assert_true(m.p.pause);
 	for (i = 0; i < 100; i++, m.now_us += 10000)
 		tick(&m, true);
@@ -352,6 +388,8 @@ int main(void)
 		cmocka_unit_test(rests),
 		cmocka_unit_test(ends_in_time),
 		cmocka_unit_test(begins_with_care),
+		cmocka_unit_test(one_class),
+		cmocka_unit_test(few_of_each),
 		cmocka_unit_test(slow_disk),
 		cmocka_unit_test(new_class),
 		cmocka_unit_test(follows_the_baseline),
