@@ -15,8 +15,8 @@
 
 /* Blocks that could not be read are tried again after so long. */
 #define RETRY		(60 * HZ)
-/* Without a second copy for a day, at most: disks die in pairs. */
-#define FINISH_S	86400u
+/* A night without a second copy, at most: disks die in pairs. */
+#define FINISH_S	(8 * 3600u)
 
 static struct lockstep_volume *volume_of(struct lockstep_resync *rs)
 {
