@@ -18,6 +18,7 @@ struct machine {
 	u32 mib_s;		/* what ours moves at */
 	u32 iops;
 	bool reads_only, harms_writes_only;
+	u32 write_in;		/* one of so many is a write */
 	u64 done_bytes, floor_bytes_s;
 	u64 requests, met;	/* the application's, and those that were slowed down */
 };
@@ -25,8 +26,18 @@ struct machine {
 static void start(struct machine *m, u32 iops)
 {
 	*m = (struct machine){ .now_us = 1000000, .base_us = 400, .room_bytes = 1 << 20,
-			       .per_mib_us = 1000, .mib_s = 100, .iops = iops };
+			       .per_mib_us = 1000, .mib_s = 100, .iops = iops,
+			       .write_in = 2 };
 	pace_init(&m->p);
+}
+
+/* Any of ours in flight makes a request slower. */
+static void start_felt(struct machine *m, u32 iops, u64 per_mib_us, u32 mib_s)
+{
+	start(m, iops);
+	m->room_bytes = 0;
+	m->per_mib_us = per_mib_us;
+	m->mib_s = mib_s;
 }
 
 static u64 burst_us(const struct machine *m)
@@ -75,7 +86,8 @@ static void live(struct machine *m)
 	if (m->iops % 100 && random_below(&rng, 100) < m->iops % 100)
 		nr++;
 	for (i = 0; i < nr; i++) {
-		u32 class = m->reads_only ? PACE_READ : random_below(&rng, PACE_CLASSES);
+		u32 class = m->reads_only || random_below(&rng, m->write_in) ? PACE_READ :
+								      PACE_WRITE;
 
 		m->c.n[class][pace_bucket(latency(m, class) * 1000)]++;
 	}
@@ -160,11 +172,8 @@ static void never_stops(void **state)
 	struct machine m;
 
 	(void)state;
-	start(&m, 3000);
 	/* Whatever we do, it is much slower. */
-	m.room_bytes = 0;
-	m.per_mib_us = 10000000;
-	m.mib_s = 10;
+	start_felt(&m, 3000, 10000000, 10);
 	live_for(&m, 20);
 	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
 	assert_int_equal(m.p.rest_us, PACE_REST_MAX_US);
@@ -204,10 +213,7 @@ static void rests(void **state)
 	struct machine m;
 
 	(void)state;
-	start(&m, 5000);
-	m.room_bytes = 0;
-	m.per_mib_us = 50000;
-	m.mib_s = 200;
+	start_felt(&m, 5000, 50000, 200);
 	live_for(&m, 40);
 	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
 	assert_in_range(m.met * 1000 / m.requests, 2, 10);
@@ -218,10 +224,7 @@ static u64 mib_in_a_minute(u32 floor_mib_s, u32 machine_mib_s)
 {
 	struct machine m;
 
-	start(&m, 3000);
-	m.room_bytes = 0;
-	m.per_mib_us = 10000000;
-	m.mib_s = machine_mib_s;
+	start_felt(&m, 3000, 10000000, machine_mib_s);
 	m.floor_bytes_s = (u64)floor_mib_s << 20;
 	live_for(&m, 20);
 	m.done_bytes = 0;
@@ -249,10 +252,7 @@ static void begins_with_care(void **state)
 	struct machine m;
 
 	(void)state;
-	start(&m, 5000);
-	m.room_bytes = 0;
-	m.per_mib_us = 50000;
-	m.mib_s = 200;
+	start_felt(&m, 5000, 50000, 200);
 	live_for(&m, 5);
 	assert_true(m.met * 1000 / m.requests < 20);
 	/* And where nothing of it is felt, all is used soon. */
@@ -268,13 +268,40 @@ static void one_class(void **state)
 	struct machine m;
 
 	(void)state;
-	start(&m, 3000);
-	m.room_bytes = 0;
-	m.per_mib_us = 10000000;
+	start_felt(&m, 3000, 10000000, 100);
 	m.harms_writes_only = true;
 	live_for(&m, 10);
 	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
 	assert_true(m.p.rest_us);
+}
+
+/* Nor are a few writes drowned by very many reads. */
+static void rare_class(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start_felt(&m, 20000, 10000000, 100);
+	m.harms_writes_only = true;
+	m.write_in = 100;
+	live_for(&m, 20);
+	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
+	assert_true(m.p.rest_us);
+}
+
+/* Counted without a lock: a counter may have gone back since it was looked at. */
+static void lost_count(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start_felt(&m, 3000, 10000000, 100);
+	while (m.p.phase != PACE_PROBE)
+		live(&m);
+	m.c.n[PACE_READ][PACE_BUCKETS - 1]--;
+	m.c.n[PACE_WRITE][PACE_BUCKETS - 1]--;
+	live_for(&m, 4);
+	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
 }
 
 /* Few of each class: what cannot be told is no reason to take all. */
@@ -298,12 +325,9 @@ static void slow_disk(void **state)
 	struct machine m;
 
 	(void)state;
-	start(&m, 40);
+	start_felt(&m, 40, 1000000, 20);
 	m.reads_only = true;
 	m.base_us = 10000;
-	m.room_bytes = 0;
-	m.per_mib_us = 1000000;
-	m.mib_s = 20;
 	live_for(&m, 120);
 	assert_int_equal(m.p.window_bytes, PACE_WINDOW_MIN);
 	assert_true(m.p.rest_us);
@@ -389,6 +413,8 @@ int main(void)
 		cmocka_unit_test(ends_in_time),
 		cmocka_unit_test(begins_with_care),
 		cmocka_unit_test(one_class),
+		cmocka_unit_test(rare_class),
+		cmocka_unit_test(lost_count),
 		cmocka_unit_test(few_of_each),
 		cmocka_unit_test(slow_disk),
 		cmocka_unit_test(new_class),
