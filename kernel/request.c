@@ -581,8 +581,9 @@ void lockstep_request_hold(struct lockstep_resource *res)
  * end is still to come, and letting them go here would hide from it that something has to be
  * narrowed for.
  */
-void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_mode mode)
+void lockstep_request_set_mode(struct lockstep_resource *res)
 {
+	enum lockstep_io_mode mode = state_io_mode(&res->state);
 	LIST_HEAD(held);
 	LIST_HEAD(orphans);
 
@@ -590,7 +591,7 @@ void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_m
 	spin_lock_irq(&res->io_lock);
 	res->io_mode = mode;
 	/* Set by lockstep_request_resend() alone, for as long as it is so. */
-	if (mode != LOCKSTEP_IO_BOTH || res->state.copy == STATE_COPY_UP_TO_DATE)
+	if (!state_may_work_through(&res->state))
 		res->through_epoch = 0;
 	if (mode == LOCKSTEP_IO_ALONE)
 		list_splice_init(&res->orphans, &orphans);

@@ -62,8 +62,11 @@ void lockstep_request_defer(struct lockstep_resource *res, struct lockstep_waite
 
 /* Hold whatever comes from now on, until the next set_mode. ctl held. */
 void lockstep_request_hold(struct lockstep_resource *res);
-/* New io mode: held requests look at it, orphans complete if it lets writes go on. ctl held. */
-void lockstep_request_set_mode(struct lockstep_resource *res, enum lockstep_io_mode mode);
+/*
+ * The state's io mode from now on: held requests look at it, orphans complete if it lets writes go
+ * on. ctl held.
+ */
+void lockstep_request_set_mode(struct lockstep_resource *res);
 /*
  * What was parked goes to the peer again, in the session that has just started: because this
  * primary works through it (or completes if the peer has it), or because the set was not narrowed

@@ -400,7 +400,7 @@ static void run_effects(struct lockstep_resource *res, u32 eff)
 	if (eff & STATE_EFF_TELL)
 		tell_role(res);
 	if (eff & STATE_EFF_MODE)
-		lockstep_request_set_mode(res, state_io_mode(&res->state));
+		lockstep_request_set_mode(res);
 	if (eff & STATE_EFF_RW)
 		set_writable(res, true);
 	if (eff & STATE_EFF_RO)
@@ -468,7 +468,7 @@ static int start_session(struct lockstep_resource *res)
  */
 static void give_up(struct lockstep_resource *res, struct lockstep_volume *vol)
 {
-	lockstep_request_set_mode(res, state_io_mode(&res->state));
+	lockstep_request_set_mode(res);
 	synchronize_srcu(&res->mode_srcu);
 	lockstep_disk_drop_locked(vol);
 }
@@ -608,7 +608,7 @@ static void end_session(struct lockstep_resource *res)
 	step(res, STATE_EV_LOST, application, NULL, 0);
 	tell_strays(res);
 	/* Whatever the step said: what was held for the end of the session looks again. */
-	lockstep_request_set_mode(res, state_io_mode(&res->state));
+	lockstep_request_set_mode(res);
 	forget_peer(res);
 	lockstep_report_event(res, NULL, LOCKSTEP_EVENT_SESSION_LOST);
 }

@@ -627,6 +627,11 @@ enum lockstep_io_mode state_io_mode(const struct lockstep_state *s)
 	return s->set == STATE_SET_ME ? LOCKSTEP_IO_ALONE : LOCKSTEP_IO_LAZY;
 }
 
+bool state_may_work_through(const struct lockstep_state *s)
+{
+	return state_io_mode(s) == LOCKSTEP_IO_BOTH && !is_good(s);
+}
+
 static bool is_in_range(const struct lockstep_state *s)
 {
 	return (s->role == LOCKSTEP_ROLE_SECONDARY || s->role == LOCKSTEP_ROLE_PRIMARY) &&

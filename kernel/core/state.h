@@ -331,6 +331,13 @@ bool state_disk_first(const struct lockstep_state *s);
 
 enum lockstep_io_mode state_io_mode(const struct lockstep_state *s);
 
+/*
+ * May a primary be working through its peer, which has the only good copy (P9)? Not any more once
+ * a resync has made ours good: a peer whose disk fails then is done without, and its error is not
+ * the application's.
+ */
+bool state_may_work_through(const struct lockstep_state *s);
+
 /* Does [S1] to [S9] hold of one node's state? For tests and WARN_ON_ONCE. */
 bool state_valid(const struct lockstep_state *s);
 

@@ -27,8 +27,6 @@ void diskfail_drop(struct node *nd, bool good)
 	/* What never counted says nothing of what the peer has: gen.h (b). */
 	if (nd->unproven)
 		nd->m.flags &= ~(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE);
-	/* Of the session before this one's resync was done. */
-	nd->through &= MUTATED(THROUGH_STAYS);
 	nd->fail_at = 0;
 	nd->attach_at = w.now + 1 + roll(roll(4) ? 500 : 60);
 	maps_gone(nd);

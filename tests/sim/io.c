@@ -510,6 +510,8 @@ void io_release(struct node *nd)
 {
 	int i;
 
+	if (!state_may_work_through(&nd->st))
+		nd->through &= MUTATED(THROUGH_STAYS);
 	for (i = 0; i < MAX_REQS && !nd->dying; i++) {
 		struct request *r = &nd->req[i];
 

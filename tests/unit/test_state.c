@@ -92,6 +92,11 @@ static void check_effects(const struct lockstep_state *a, const struct lockstep_
 		assert_true(state_io_mode(b) == LOCKSTEP_IO_FROZEN ||
 			    (state_io_mode(b) == LOCKSTEP_IO_BOTH && b->link == UP &&
 			     b->sync == STATE_SYNC_TARGET));
+	assert_int_equal(state_may_work_through(b), b->role == PRIMARY && b->link == UP &&
+			 b->sync == STATE_SYNC_TARGET);
+	/* Whoever carries out MODE is who forgets it. */
+	if (state_may_work_through(a) && !state_may_work_through(b) && b->link == UP)
+		assert_true(HAS(MODE));
 	assert_int_equal(HAS(RESEND), up && b->role == PRIMARY &&
 			 (b->sync == STATE_SYNC_TARGET || a->unfenced));
 	/* A primary gets good only by a resync, or by a person's word. */
