@@ -52,7 +52,8 @@ static u32 blocks_unanswered(const struct node *nd)
 		/* Marked when the session ends, sent again, or failed and marked then. */
 		if (r->kind == REQ_WRITE &&
 		    (r->state == REQ_ORPHAN ||
-		     (r->state == REQ_RUNNING && (!r->peer_done || r->local_parked))))
+		     (r->state == REQ_RUNNING &&
+		      (!r->peer_done || r->peer_failed || r->local_parked))))
 			blocks |= blocks_of(r->first, r->nr);
 	}
 	return blocks;

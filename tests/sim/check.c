@@ -248,6 +248,10 @@ static bool check_flush(const struct node *nd, const struct request *r, const st
 	return true;
 }
 
+/*
+ * Not more than its own: what is newer may be in the cache, of a peer that was promoted before this
+ * one, of which it had had its part, was done here.
+ */
 static void promise(int n, const struct request *r)
 {
 	u32 i;
@@ -255,7 +259,7 @@ static void promise(int n, const struct request *r)
 	for (i = r->first; i < r->first + r->nr; i++) {
 		w.done[n][i] = max(w.done[n][i], r->id);
 		if (r->fua)
-			w.flushed[n][i] = w.done[n][i];
+			w.flushed[n][i] = max(w.flushed[n][i], r->id);
 	}
 	for (i = 0; r->kind == REQ_FLUSH && i < NR_SECT; i++)
 		w.flushed[n][i] = max(w.flushed[n][i], r->want[i]);

@@ -380,6 +380,7 @@ enum stat { STAT_WRITES, STAT_CRASHES, STAT_SYNCS, STAT_SPLITS, STAT_PASSES, STA
 
 struct world {
 	u64 rng, seed, now, next_id, next_session, next_disk;
+	u64 quiet_at;
 	u64 points, crash_at;		/* where a node dies; 0: by chance */
 	enum mutation mutation;
 	bool verbose, failed, quiet, forced, met;

@@ -325,6 +325,7 @@ bool world_run(u32 steps)
 	for (i = 0; i < steps && !w.failed; i++)
 		tick();
 	w.quiet = true;
+	w.quiet_at = w.now;
 	trace("quiet");
 	cut(false, false);
 	w.node[0].paused_until = w.node[1].paused_until = 0;
