@@ -167,11 +167,15 @@ static bool flushes_here(const struct lockstep_request *req)
 	return req->flushing || (req->fua && lockstep_flush_follows_fua(req->vol->data.bdev));
 }
 
-/* Alone it is the application's error at once. A flush is reported all the same: flusherr.h. */
+/*
+ * A write alone is the application's error at once: the peer gets it only after this one has ended.
+ * A flush alone may be outlived by the resync that brings the peer what it is for: then the disk is
+ * given up, and the flush is the peer's (P9). Reported it is in any case: flusherr.h.
+ */
 static void local_failed(struct lockstep_request *req, blk_status_t status)
 {
 	enum disk_failure what = req->is_flush ? DISK_FAILED_FLUSH : DISK_FAILED_WRITE;
-	bool alone = req->alone, report = !alone || flushes_here(req);
+	bool alone = req->alone && !req->is_flush, report = !alone || flushes_here(req);
 	struct lockstep_volume *vol = req->vol;
 
 	req->status = status;

@@ -149,7 +149,7 @@ static void look_done(struct node *nd, struct request *r)
 /* Park.c: no result that counts, until it is known whether the disk is given up. */
 static void park_local(struct node *nd, struct request *r)
 {
-	if (nd->through && nd->failed) {
+	if (nd->through && nd->failed && !r->alone) {
 		r->failed = false;
 		r->local_done = true;
 		look_done(nd, r);
@@ -168,7 +168,7 @@ void io_local_done(struct node *nd, struct request *r, bool ok)
 		ok = false;
 	r->local = LOCAL_DONE;
 	r->failed |= !ok;
-	if (ok || r->alone || r->kind > REQ_FLUSH) {
+	if (ok || (r->alone && r->kind == REQ_WRITE) || r->kind > REQ_FLUSH) {
 		r->local_done = true;
 		if (!ok && !r->alone)
 			diskfail_post(nd);
@@ -384,11 +384,7 @@ void io_abandon(struct node *nd)
 		CHECK(!r->alone || r->kind != REQ_WRITE,
 		      "a disk is given up with what was written alone");
 		r->local = LOCAL_ABANDONED;
-		r->failed |= r->alone;
-		r->local_done |= r->alone;
-		if (r->alone)
-			look_done(nd, r);
-		else if (r->kind > REQ_FLUSH)
+		if (r->kind > REQ_FLUSH)
 			io_leave(nd, r);
 		else
 			park_local(nd, r);
@@ -487,7 +483,8 @@ void io_resend(struct node *nd)
 			r->failed = false;
 		r->local_done |= r->local_parked;
 		r->local_parked = false;
-		if (r->state == REQ_ORPHAN && !MUTATED(RESUME_UNSENT)) {
+		if ((r->state == REQ_ORPHAN || r->alone) && !MUTATED(RESUME_UNSENT)) {
+			r->peer_done = r->alone = false;
 			if (!nd->failed && r->kind == REQ_WRITE && !MUTATED(RESEND_UNMARKED)) {
 				node_mark(nd, r->first, r->nr);
 				/* A part still at the disk is waited for, or given up. */
