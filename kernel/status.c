@@ -155,20 +155,33 @@ static void change_synced(struct lockstep_volume *vol)
 		struct meta_gen gen = { .id = vol->resync.source_gen, .nr = m->current_gen.nr + 1 };
 
 		meta_gen_adopt(m, LOCKSTEP_PEER, gen);
-		lockstep_marks_empty(&vol->marks);
+		/*
+		 * Who copies by itself had none left when it said so. What is marked since is of a
+		 * write that failed, maybe not on both: it stays, for the next session (P3).
+		 */
+		if (!vol->resync.pull)
+			lockstep_marks_empty(&vol->marks);
 	} else {
 		meta_gen_together(m, LOCKSTEP_PEER);
-		/*
-		 * What it wrote meanwhile is on both, or was copied with the rest: it does not say
-		 * so before.
-		 */
-		vol->serving = false;
-		if (vol->pulled)
-			lockstep_marks_empty(&vol->marks);
 	}
 	m->flags |= WHOLE | LOCKSTEP_MF_MARKS_VALID;
 	m->flags &= ~(DOUBTS | LOCKSTEP_MF_SERVING);
 	vol->unproven = false;
+}
+
+/*
+ * The source's end of a resync is durable. What the peer wrote meanwhile is on both, or was copied
+ * with the rest: it does not say that it has all before that is so. Until here its writes go on
+ * being marked, and their regions, too: if the metadata could not be written, this would still be
+ * the only copy, with writes on it that nothing names (P3).
+ */
+static void end_serving(struct lockstep_volume *vol)
+{
+	if (vol->resync.sync == LOCKSTEP_SYNC_TARGET)
+		return;
+	vol->serving = false;
+	if (vol->pulled)
+		lockstep_marks_empty(&vol->marks);
 }
 
 static void note_session(struct lockstep_volume *vol, const struct lockstep_session *s)
@@ -343,6 +356,9 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 	else if (!(effects & STATE_EFF_META_OUTDATED))	/* store() may have written none */
 		res->tried_id = 0;
 	res->wait = NULL;
+	resource_for_each_volume(res, i, vol)
+		if (!err && effects & STATE_EFF_META_SYNCED)
+			end_serving(vol);
 	resource_for_each_volume(res, i, vol)
 		WRITE_ONCE(vol->stale, copy_of(vol) != STATE_COPY_UP_TO_DATE);
 	resource_for_each_volume(res, i, vol)

@@ -120,21 +120,35 @@ bool maps_empty(struct node *nd)
 	return true;
 }
 
-/* The same for one who copied by itself and goes on writing: its regions stay. */
+static bool store_marks(struct node *nd)
+{
+	u32 cell[NR_BLOCKS], i, marks;
+
+	marks = nd->marks;
+	for (i = 0; i < NR_BLOCKS; i++)
+		cell[i] = marks >> i & 1;
+	if (!store_cells(nd, CELL_BITS, NR_BLOCKS, cell))
+		return false;
+	for (i = 0; i < NR_PAGES; i++)
+		cell[i] = index_of(marks, i);
+	return store_cells(nd, CELL_INDEX, NR_PAGES, cell);
+}
+
+/*
+ * The same for one who copied by itself and goes on writing: its regions stay, and so does what was
+ * marked for a write that failed since there was nothing left to copy.
+ */
 bool maps_end_pull(struct node *nd)
 {
 	drain(nd);
 	forget_pass(nd);
-	if (!store_index(nd, INDEX_EMPTY))
-		return false;
-	node_clear_all(nd);
-	return true;
+	return store_marks(nd);
 }
 
 /* Orderly end: first the map, then the bitmap. */
 bool maps_close(struct node *nd)
 {
-	u32 cell[NR_BLOCKS], i, marks;
+	u32 cell[NR_REGIONS], i;
 
 	drain(nd);
 	forget_pass(nd);
@@ -144,14 +158,7 @@ bool maps_close(struct node *nd)
 		return false;
 	if (MUTATED(CLOSE_WITHOUT_MARKS))
 		return true;
-	marks = nd->marks;
-	for (i = 0; i < NR_BLOCKS; i++)
-		cell[i] = marks >> i & 1;
-	if (!store_cells(nd, CELL_BITS, NR_BLOCKS, cell))
-		return false;
-	for (i = 0; i < NR_PAGES; i++)
-		cell[i] = index_of(marks, i);
-	return store_cells(nd, CELL_INDEX, NR_PAGES, cell);
+	return store_marks(nd);
 }
 
 /* First attach: what happens to be there means nothing. */

@@ -231,13 +231,16 @@ static bool run_synced(struct node *nd, bool target)
 		change_synced(nd, true);
 		return node_store(nd);
 	}
-	nd->serving = false;
-	if (!target && nd->pulled)
-		node_clear_all(nd);
 	if (before && !maps_empty(nd))
 		return false;
 	change_synced(nd, target);
-	return node_store(nd) && (!target || before || maps_empty(nd));
+	if (!node_store(nd))
+		return false;
+	/* Only now: what is written to the only copy is marked. */
+	nd->serving = false;
+	if (!target && nd->pulled)
+		node_clear_all(nd);
+	return !target || before || maps_empty(nd);
 }
 
 static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
