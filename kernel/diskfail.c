@@ -100,9 +100,24 @@ static void mark_doubt(struct lockstep_volume *vol)
 		lockstep_session_fail(s, LOCKSTEP_COPIED_IN_DOUBT, 0);
 }
 
+/*
+ * A secondary that is ahead keeps its disk also when the session has gone that the request was of.
+ * What may be wrong on such a disk, and why no promise rests on it:
+ *
+ *   a write of the peer    was never acknowledged: the peer sends it again in the next session, or
+ *                          has crashed with it. Whatever is there now is copied, one way or the
+ *                          other: the marks of what a primary wrote through us, and its regions
+ *                          durably, were set before the write came to the disk (P3, serve() in
+ *                          peerreq.c)
+ *   a flush of the peer    was never acknowledged either (P2); it is owed to the next one, and what
+ *                          may have gone from the cache is marked, as in a session (flusherr.h)
+ *   our metadata           nothing is acknowledged before it is there: who waits for it fails
+ */
 static void take_failure(struct lockstep_volume *vol, u32 report)
 {
 	struct lockstep_resource *res = vol->res;
+	bool ahead = lockstep_status_is_ahead_locked(vol);
+	u32 arg = vol->number | (ahead ? STATE_DISK_AHEAD : 0);
 
 	if (vol->failed) {
 		/* One that was just on its way there when the disk was given up. */
@@ -111,8 +126,9 @@ static void take_failure(struct lockstep_volume *vol, u32 report)
 	}
 	snprintf(vol->disk_why, sizeof(vol->disk_why), "%s (error %d)",
 		 disk_failure_text(disk_report_what(report)), disk_report_err(report));
-	if (!lockstep_status_step_locked(res, STATE_EV_DISK_FAILED, vol->number, NULL, 0))
+	if (!lockstep_status_step_locked(res, STATE_EV_DISK_FAILED, arg, NULL, 0))
 		return;
+	vol->disk_why[0] = 0;
 	if (report & DISK_REPORT_NEWS)
 		pr_err_ratelimited("%s/%u: %s is kept all the same: nobody else has its data\n",
 				   res->name, vol->number, vol->backing);

@@ -525,7 +525,7 @@ static int step(struct lockstep_resource *res, enum state_event ev, u32 arg, cha
 	}
 	WARN_ON_ONCE(!state_valid(&res->state));
 	if (ev == STATE_EV_DISK_FAILED)
-		give_up(res, res->volume[arg & ~STATE_DISK_ANYWAY]);
+		give_up(res, res->volume[arg & ~STATE_DISK_FLAGS]);
 	err = run_meta(res, eff);
 	if (err && !(eff & STATE_EFF_META_NARROW)) {
 		res->state = old;
@@ -570,6 +570,16 @@ int lockstep_status_step_locked(struct lockstep_resource *res, enum state_event 
 	return step(res, ev, arg, why, len);
 }
 
+bool lockstep_status_is_ahead_locked(const struct lockstep_volume *vol)
+{
+	lockdep_assert_held(&vol->res->ctl);
+	/* Half a copy is nobody's only one, whatever it says of the peer. */
+	if (copy_of(vol) < STATE_COPY_OUTDATED)
+		return false;
+	return vol->meta.peer[LOCKSTEP_PEER].since.id ||
+	       (vol->peer.valid && gen_verdict_is_source(vol->peer.verdict));
+}
+
 void lockstep_status_copy_locked(struct lockstep_resource *res)
 {
 	enum state_copy worst = STATE_COPY_UP_TO_DATE;
@@ -602,8 +612,8 @@ static void forget_peer(struct lockstep_resource *res)
 
 static void end_session(struct lockstep_resource *res)
 {
+	bool opening = res->state.link == LOCKSTEP_LINK_OPENING, application;
 	struct lockstep_volume *vol;
-	bool application;
 	int i;
 
 	pr_info("%s: session with %s ended: %s\n", res->name, res->peer_name, res->lost_why);
@@ -625,6 +635,12 @@ static void end_session(struct lockstep_resource *res)
 	tell_strays(res);
 	/* Whatever the step said: what was held for the end of the session looks again. */
 	lockstep_request_set_mode(res);
+	/*
+	 * A disk that failed what a source has to write at the start: that the peer has no copy may
+	 * be known by its hello alone, which is forgotten now.
+	 */
+	if (opening)
+		lockstep_disk_take_failures_locked(res);
 	forget_peer(res);
 	lockstep_report_event(res, NULL, LOCKSTEP_EVENT_SESSION_LOST);
 }

@@ -62,6 +62,9 @@ int lockstep_status_step_locked(struct lockstep_resource *res, enum state_event 
 /* End the session, if there is one, because of a command. The peer is told. */
 void lockstep_status_close_locked(struct lockstep_resource *res, const char *why);
 
+/* STATE_DISK_AHEAD, of a disk that has failed. ctl held. */
+bool lockstep_status_is_ahead_locked(const struct lockstep_volume *vol);
+
 /* The worst copy of the volumes, from their metadata: after attach and detach. */
 void lockstep_status_copy_locked(struct lockstep_resource *res);
 

@@ -491,17 +491,21 @@ static enum state_refusal on_narrow_failed(struct lockstep_state *s, u32 arg, u3
 /*
  * Whoever has the only good copy keeps it, whatever its disk does: giving it up would lose what a
  * disk with one bad block still has. So a primary gives its disk up in a session that is whole, or
- * when it works through the peer anyway; a secondary always, as the primary has all of it.
+ * when it works through the peer anyway; a secondary, too, unless the peer was left behind, or is
+ * half a copy of ours: also when the session in which we were its source is over.
  */
+static bool is_only_copy(const struct lockstep_state *s, bool ahead)
+{
+	if (is_up(s))
+		return s->sync == STATE_SYNC_SOURCE;
+	return is_primary(s) ? is_good(s) : ahead;
+}
+
 static enum state_refusal on_disk_failed(struct lockstep_state *s, u32 arg, u32 *eff)
 {
-	bool only_copy = s->sync == STATE_SYNC_SOURCE ||
-			 (is_primary(s) && is_good(s) &&
-			  !(is_up(s) && s->sync == STATE_SYNC_NONE));
-
 	if (s->narrowing)
 		return STATE_RF_NARROWING;
-	if (only_copy && !(arg & STATE_DISK_ANYWAY))
+	if (is_only_copy(s, arg & STATE_DISK_AHEAD) && !(arg & STATE_DISK_ANYWAY))
 		return STATE_RF_ONLY_COPY;
 	s->copy = STATE_COPY_FAILED;
 	s->unfenced = 0;

@@ -180,9 +180,8 @@ enum state_event {
 	STATE_EV_COPY,
 	/*
 	 * A disk of ours failed, or is given up on purpose. ONLY_COPY: nobody else has what is on
-	 * it: it is kept, and its errors are the application's. arg with STATE_DISK_ANYWAY: given
-	 * up all the same, because the resource is taken down and the disk takes nothing more; the
-	 * rest of arg is the caller's.
+	 * it: it is kept, and its errors are the application's. arg: STATE_DISK_*, see below; the
+	 * rest of it is the caller's.
 	 */
 	STATE_EV_DISK_FAILED,
 	/* EFF_META_NARROW could not be made durable: held writes fail, the next one tries again */
@@ -222,8 +221,29 @@ enum state_event {
 #define STATE_START_THROUGH	(1u << 16)
 #define STATE_START_NO_DISK	(1u << 17)
 
-/* arg of STATE_EV_DISK_FAILED */
+/*
+ * arg of STATE_EV_DISK_FAILED. ANYWAY: given up all the same, because the resource is taken down
+ * and the disk takes nothing more. AHEAD: it has failed, nobody has asked for it, and what is on
+ * it is whole, and the peer's is not: that was left behind, or is the target of a copy that was cut
+ * off (a since), or has said so for the session that is opening. Kept?
+ *
+ *   link     role       sync     copy         AHEAD  kept
+ *   narrowing, whatever else                         yes: refused, as everything is then
+ *   UP       any        SOURCE   any          any    yes: the peer has half a copy
+ *   UP       any        else     any          any    no: the peer has all of it
+ *   not UP   PRIMARY    -        UP_TO_DATE   any    yes: whether the peer has it is not known
+ *   not UP   PRIMARY    -        else         any    no: it works through the peer [S6]
+ *   not UP   SECONDARY  -        any          yes    yes: LOST has forgotten that it was the
+ *                                                    source; the since has not
+ *   not UP   SECONDARY  -        any          no     no: the peer had what was acknowledged here,
+ *                                                    and is not known to have failed, too
+ *
+ * By a person's word (detach) what a secondary has is given up though it is AHEAD: what is on the
+ * disk stays there, and can be attached again.
+ */
 #define STATE_DISK_ANYWAY	(1u << 31)
+#define STATE_DISK_AHEAD	(1u << 30)
+#define STATE_DISK_FLAGS	(STATE_DISK_ANYWAY | STATE_DISK_AHEAD)
 
 /* In the order in which they are carried out. */
 enum state_effect {
@@ -321,9 +341,8 @@ enum state_refusal state_step(struct lockstep_state *s, enum state_event event, 
  * A session is over and a disk has failed, and neither has been taken yet. Which is taken first?
  *
  *   sync      first
- *   SOURCE    DISK_FAILED   the only whole copy is here, and LOST is what forgets that: a
- *                           secondary would give it up for one failed write, with half a copy of it
- *                           elsewhere
+ *   SOURCE    DISK_FAILED   the only whole copy is here, and LOST is what forgets that (it may be
+ *                           known by the metadata after that, too: AHEAD)
  *   else      LOST          nobody goes on through a session that is over: a primary that gave its
  *                           disk up for it would have neither, and stand still
  */

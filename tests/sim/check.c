@@ -492,6 +492,21 @@ void check_given_up(struct node *nd)
 		      "P9: %d gives up its disk, its peer lacks sector %u", nd->n, sect);
 }
 
+/*
+ * P9: nor does whoever had been copied from, and lost the session, for a disk that has failed; or
+ * was about to be (source).
+ */
+void check_dropped(const struct node *nd, bool source)
+{
+	u32 sect = 0;
+
+	if (nd->st.role == LOCKSTEP_ROLE_PRIMARY || nd->st.copy != STATE_COPY_UP_TO_DATE ||
+	    nd->st.link == LOCKSTEP_LINK_UP || !(nd->m.peer[0].since.id || source))
+		return;
+	CHECK(has(w.done[nd->n], other(nd)->disk.view, &sect),
+	      "P9: %d gives up the only whole copy, its peer lacks sector %u", nd->n, sect);
+}
+
 void check_step(void)
 {
 	if (w.touched) {

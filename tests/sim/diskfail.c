@@ -62,9 +62,20 @@ static void keep(struct node *nd)
 	mark_doubt(nd);
 	io_fail_local(nd);
 	net_region_durable(nd, true);
+	/* Among whom that fails there may have been the last stray. */
+	strays_tell(nd);
 }
 
-void diskfail_take(struct node *nd)
+/* STATE_DISK_AHEAD. source: the peer has said so for the session that is, or was, opening. */
+static bool is_ahead(struct node *nd, bool source)
+{
+	if (node_copy(nd) < STATE_COPY_OUTDATED)
+		return false;
+	return (nd->m.peer[0].since.id && !MUTATED(SINCE_UNSEEN)) ||
+	       (source && !MUTATED(HELLO_UNSEEN));
+}
+
+void diskfail_take(struct node *nd, bool source)
 {
 	nd->fail_at = 0;
 	if (MUTATED(DROP_BEFORE_HOLD) && !nd->failed && nd->st.link == LOCKSTEP_LINK_UP &&
@@ -79,8 +90,14 @@ void diskfail_take(struct node *nd)
 		diskfail_drop(nd, nd->st.copy == STATE_COPY_UP_TO_DATE);
 		nd->st.copy = STATE_COPY_FAILED;
 		nd->st.narrowing = 0;
-	} else if (!node_step(nd, STATE_EV_DISK_FAILED, 0) && !nd->dying) {
-		keep(nd);
+	} else {
+		struct node before = *nd;
+		u32 arg = is_ahead(nd, source) ? STATE_DISK_AHEAD : 0;
+
+		if (node_step(nd, STATE_EV_DISK_FAILED, arg))
+			check_dropped(&before, source);
+		else if (!nd->dying)
+			keep(nd);
 	}
 }
 
@@ -169,7 +186,7 @@ void diskfail_attach(struct node *nd)
 void diskfail_advance(struct node *nd)
 {
 	if (nd->fail_at && w.now >= nd->fail_at)
-		diskfail_take(nd);
+		diskfail_take(nd, nd->s.id && gen_verdict_is_source(nd->s.verdict));
 	if (nd->dying || w.now < nd->attach_at)
 		return;
 	if (nd->failed)

@@ -616,6 +616,7 @@ void node_close(struct node *nd)
 
 void node_lose_session(struct node *nd)
 {
+	bool source = nd->st.link == LOCKSTEP_LINK_OPENING && gen_verdict_is_source(nd->s.verdict);
 	bool in_flight;
 	int i;
 
@@ -635,6 +636,9 @@ void node_lose_session(struct node *nd)
 	strays_tell(nd);
 	if (!nd->dying)
 		io_release(nd);
+	/* Known by what the peer had said for this session. */
+	if (source && nd->fail_at && !nd->dying)
+		diskfail_take(nd, true);
 }
 
 void node_init_disk(struct node *nd, bool clean)

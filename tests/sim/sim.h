@@ -151,6 +151,10 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	m(THROUGH_STAYS, "through-stays")						\
 	/* a disk that has the only copy is given up */					\
 	m(GIVE_UP_ONLY_COPY, "keep-only-copy")						\
+	/* and one that is ahead of the peer, because there is no session */		\
+	m(SINCE_UNSEEN, "keep-ahead")							\
+	/* and one whose peer has just said that it has none */				\
+	m(HELLO_UNSEEN, "keep-heard")							\
 	/* once the peer has a disk again, its writes are not marked */			\
 	m(PULLED_UNMARKED, "pulled-unmarked")						\
 	/* one that works through its peer opens a session as the source */		\
@@ -472,7 +476,7 @@ void node_flush_failed(struct node *nd, bool owed);
 /* diskfail.c */
 void diskfail_post(struct node *nd);	/* an error to be looked at */
 void diskfail_drop(struct node *nd, bool good);	/* good: until now */
-void diskfail_take(struct node *nd);
+void diskfail_take(struct node *nd, bool source);
 void diskfail_attach(struct node *nd);
 void diskfail_advance(struct node *nd);
 void diskfail_replace(struct node *nd);	/* by a new one */
@@ -575,6 +579,7 @@ void check_flush_failed(struct node *nd);
 void check_told(struct node *nd);
 void check_wanted(struct node *nd, struct request *flush);
 void check_unlost(struct node *nd);
+void check_dropped(const struct node *nd, bool source);
 bool check_is_serving(struct node *nd);
 void check_thawed(struct node *nd);
 void check_thrown_away(struct node *nd);

@@ -34,6 +34,7 @@ static const struct {
 	{ STATE_EV_SYNC_DONE, 0 }, { STATE_EV_COPY, 0 }, { STATE_EV_COPY, 1 }, { STATE_EV_COPY, 2 },
 	{ STATE_EV_COPY, 3 }, { STATE_EV_COPY, 4 }, { STATE_EV_COPY, 5 },
 	{ STATE_EV_DISK_FAILED, 0 }, { STATE_EV_DISK_FAILED, STATE_DISK_ANYWAY },
+	{ STATE_EV_DISK_FAILED, STATE_DISK_AHEAD },
 	{ STATE_EV_NARROW_FAILED, 0 }, { STATE_EV_SURRENDER, 0 },
 	{ STATE_EV_FENCED, 0 }, { STATE_EV_OUTDATE, 0 }, { STATE_EV_OUTDATE, 1 },
 	{ STATE_EV_POLICY, 0 }, { STATE_EV_POLICY, 1 },
@@ -163,7 +164,7 @@ static void check_disk(const struct lockstep_state *a, const struct lockstep_sta
 		       enum state_event ev, u32 arg)
 {
 	/* A copy that is the only good one is never given up, but for good. */
-	if (ev == STATE_EV_DISK_FAILED && !arg && a->role == PRIMARY &&
+	if (ev == STATE_EV_DISK_FAILED && arg != STATE_DISK_ANYWAY && a->role == PRIMARY &&
 	    a->copy == STATE_COPY_UP_TO_DATE)
 		assert_true(a->link == UP && a->sync == STATE_SYNC_NONE);
 	assert_int_equal(HAS(CLOSE), (ev == STATE_EV_DISK_FAILED && a->link != 0) ||
@@ -264,6 +265,41 @@ static bool is_failed(const struct lockstep_state *s)
 	return s->copy == STATE_COPY_FAILED;
 }
 
+static enum state_refusal fail_disk(struct lockstep_state s, u32 arg)
+{
+	u32 effects;
+
+	return state_step(&s, STATE_EV_DISK_FAILED, arg, &effects);
+}
+
+/* Row by row as the header has it. */
+static void kept_or_not(void **state)
+{
+	u32 i, kept = 0;
+
+	(void)state;
+	assert_true(nr_todo > 40);
+	for (i = 0; i < nr_todo; i++) {
+		const struct lockstep_state *s = &todo[i];
+		bool is_primary = s->role == PRIMARY, good = s->copy == STATE_COPY_UP_TO_DATE;
+		enum state_refusal mine, ahead;
+
+		if (s->narrowing)
+			continue;
+		mine = ahead = STATE_OK;
+		if (s->link == UP ? s->sync == STATE_SYNC_SOURCE : is_primary && good)
+			mine = ahead = STATE_RF_ONLY_COPY;
+		else if (s->link != UP && !is_primary)
+			ahead = STATE_RF_ONLY_COPY;
+		assert_int_equal(fail_disk(*s, 0), mine);
+		assert_int_equal(fail_disk(*s, STATE_DISK_AHEAD), ahead);
+		assert_int_equal(fail_disk(*s, STATE_DISK_ANYWAY), STATE_OK);
+		assert_int_equal(fail_disk(*s, STATE_DISK_FLAGS), STATE_OK);
+		kept += mine != ahead;
+	}
+	assert_true(kept > 4);
+}
+
 static void take_failure(struct lockstep_state *s)
 {
 	u32 effects;
@@ -318,6 +354,28 @@ static void loss_beside_failure(void **state)
 	}
 	/* Neither order would do for all. */
 	assert_true(by_disk && by_loss);
+}
+
+/* A source is one after its session, too, for what only then comes back from its disk. */
+static void failure_after_loss(void **state)
+{
+	u32 i, effects, sources = 0;
+
+	(void)state;
+	for (i = 0; i < nr_todo; i++) {
+		struct lockstep_state s = todo[i];
+
+		if (s.sync != STATE_SYNC_SOURCE || is_failed(&s))
+			continue;
+		take_loss(&s);
+		assert_int_equal(state_step(&s, STATE_EV_STRAYS, 1, &effects), STATE_OK);
+		assert_int_equal(fail_disk(s, STATE_DISK_AHEAD), STATE_RF_ONLY_COPY);
+		/* A person may, where nobody works with it. */
+		if (s.role != PRIMARY)
+			assert_int_equal(fail_disk(s, 0), STATE_OK);
+		sources++;
+	}
+	assert_true(sources > 4);
 }
 
 /* Everything that is not reachable and breaks an invariant is known to be invalid. */
@@ -631,7 +689,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_and_event),
+		cmocka_unit_test(kept_or_not),
 		cmocka_unit_test(loss_beside_failure),
+		cmocka_unit_test(failure_after_loss),
 		cmocka_unit_test(invalid_states),
 		cmocka_unit_test(cut_resync_narrows_again),
 		cmocka_unit_test(fencing_holds_writes),

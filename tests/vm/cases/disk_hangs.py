@@ -7,7 +7,7 @@ promoted beside it, which is said; when the disk answers, all is as it was.
 
 import time
 
-from mirror import DEVICE, LINEAR, Mirror
+from mirror import DEVICE, LINEAR, WRITE_ERRORS, Mirror
 from tries import Tries
 
 TIMEOUT = 900
@@ -162,6 +162,33 @@ def cacheless(lab, m):
         m.cache(x, "write back")
 
 
+def strays_are_there(m):
+    return "of a session that is over" in m.b.sh("cat /sys/kernel/debug/lockstep/r0/waits").out
+
+
+def source_after(lab, m):
+    """b has the only whole copy, and its disk fails what was asked when their session is over."""
+    m.a.sh("lockstep detach r0")
+    lab.wait(lambda: m.volume(m.a).get("disk") == "failed", 30, "a works through b")
+    m.wait_link(m.a, up=True)
+    m.hang(m.b)
+    write = m.write(m.a, 13)
+    lab.wait(lambda: requests_at_disk(m.b) > 0, 10, "the write is at b's disk", 0.1)
+    m.pair.cut("both")
+    m.wait_link(m.b, up=False)
+    lab.check(strays_are_there(m), "the write came back, or is forgotten")
+    m.map(m.b, "data", WRITE_ERRORS)
+    lab.wait(lambda: not strays_are_there(m), 30, "the write came back", 0.1)
+    lab.wait(lambda: "is kept all the same" in m.b.sh("dmesg").out, 30, "b decides on its disk")
+    lab.check(m.volume(m.b)["disk"] == "up-to-date", f"b has no copy: {m.describe()}")
+    m.map(m.b, "data", LINEAR)
+    lab.check(write.alive, f"the write ended, and nobody has it: {write.text}")
+    m.pair.restore("both")
+    write.wait(60)                     # sent again
+    m.attach(m.a)
+    m.quiet()
+
+
 def pulled(lab, m):
     """a copies from b, through which it works; their session ends with b's blocks at a's disk."""
     m.a.sh("lockstep detach r0")
@@ -283,6 +310,7 @@ def run(lab):
     primary(lab, m)
     demoted(lab, m)
     cacheless(lab, m)
+    source_after(lab, m)
     pulled(lab, m)
     again(lab, m)
     verified(lab, m)
