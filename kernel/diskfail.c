@@ -93,7 +93,7 @@ static void mark_doubt(struct lockstep_volume *vol)
 	synchronize_srcu(&res->mode_srcu);
 	lockstep_regions_to_marks(vol);
 	/* Not before: a pass, and the peer's, would clear regions that are still to be marked. */
-	lockstep_flush_kept(vol, failures, res->state.role == LOCKSTEP_ROLE_PRIMARY);
+	lockstep_flush_kept(vol, failures);
 	lockstep_engine_kick(vol);
 	s = rcu_dereference_protected(res->session, lockdep_is_held(&res->ctl));
 	if (s && vol->serving && vol->peer.disk != LOCKSTEP_DISK_FAILED)

@@ -62,12 +62,12 @@ void lockstep_flush_step(struct lockstep_volume *vol, u32 effects)
 	spin_unlock_irq(&n->lock);
 }
 
-void lockstep_flush_kept(struct lockstep_volume *vol, u32 failures, bool writer_is_here)
+void lockstep_flush_kept(struct lockstep_volume *vol, u32 failures)
 {
 	struct lockstep_flush_notes *n = &vol->flush_notes;
 
 	spin_lock_irq(&n->lock);
-	if (flush_errors_keep(&n->errors, failures, writer_is_here))
+	if (flush_errors_keep(&n->errors, failures, &vol->res->state))
 		flush_asks_failed(&n->asks);
 	spin_unlock_irq(&n->lock);
 }

@@ -42,8 +42,11 @@ bool lockstep_flush_follows_fua(struct block_device *bdev);
 void lockstep_flush_forget(struct lockstep_volume *vol);
 /* The state has changed, durably: flush_errors_step(). ctl held. */
 void lockstep_flush_step(struct lockstep_volume *vol, u32 effects);
-/* The disk is kept, and what it had lost after so many failures is marked: flush_errors_keep(). */
-void lockstep_flush_kept(struct lockstep_volume *vol, u32 failures, bool writer_is_here);
+/*
+ * The disk is kept, and what it had lost after so many failures is marked: flush_errors_keep().
+ * ctl held.
+ */
+void lockstep_flush_kept(struct lockstep_volume *vol, u32 failures);
 bool lockstep_flush_is_unheard(struct lockstep_volume *vol);
 /* The application's flush succeeded here: is it to fail? */
 bool lockstep_flush_owes(struct lockstep_volume *vol);

@@ -21,9 +21,10 @@ static bool hears_nobody(const struct lockstep_state *s, u32 effects, bool targe
 {
 	if (effects & STATE_EFF_META_TARGET && target)
 		return true;
-	return s->role != LOCKSTEP_ROLE_PRIMARY &&
-	       (s->peer_role == LOCKSTEP_ROLE_SECONDARY ||
-		(effects & STATE_EFF_META_SYNCED && !target));
+	if (s->role == LOCKSTEP_ROLE_PRIMARY)
+		return false;
+	return (s->peer_role == LOCKSTEP_ROLE_SECONDARY && !s->granted) ||
+	       (effects & STATE_EFF_META_SYNCED && !target);
 }
 
 void flush_errors_step(struct flush_errors *e, struct flush_asks *a,
@@ -50,10 +51,12 @@ bool flush_errors_in_doubt(const struct flush_errors *e)
 	return e->failures != e->settled;
 }
 
-bool flush_errors_keep(struct flush_errors *e, u32 failures, bool writer_is_here)
+bool flush_errors_keep(struct flush_errors *e, u32 failures, const struct lockstep_state *s)
 {
 	e->settled = failures;
-	return writer_is_here && flush_errors_take(e);
+	if (hears_nobody(s, 0, false))
+		heard(e);
+	return s->role == LOCKSTEP_ROLE_PRIMARY && flush_errors_take(e);
 }
 
 bool flush_errors_take(struct flush_errors *e)

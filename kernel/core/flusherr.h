@@ -71,11 +71,12 @@ void flush_errors_clear(struct flush_errors *e);
 void flush_errors_note(struct flush_errors *e, bool owed);
 bool flush_errors_in_doubt(const struct flush_errors *e);
 /*
- * The disk is kept, and the caller has marked the dirty regions since there were so many failures;
- * one that came meanwhile stays in doubt. True: our own application writes here, and is still to be
- * told (flush_asks_failed): whatever becomes of this disk.
+ * The disk is kept, in state `s`, and the caller has marked the dirty regions since there were so
+ * many failures; one that came meanwhile stays in doubt. True: our own application writes here, and
+ * is still to be told (flush_asks_failed): whatever becomes of this disk. With nobody who writes
+ * (see flush_errors_step) nobody is.
  */
-bool flush_errors_keep(struct flush_errors *e, u32 failures, bool writer_is_here);
+bool flush_errors_keep(struct flush_errors *e, u32 failures, const struct lockstep_state *s);
 /* The application's flush succeeded here. Is it to fail all the same? Then it has been told. */
 bool flush_errors_take(struct flush_errors *e);
 /* A flush of the peer has ended, well or not: is it to be answered well? */
@@ -100,7 +101,8 @@ struct flush_asks {
  *   we became target                  what is here does not count. It stays in doubt: by marks not
  *                                     all that was lost comes again, and until the disk is given up
  *                                     nothing may rest on it
- *   both are secondary                nobody writes
+ *   both are secondary, and the peer  nobody writes
+ *   is not to be primary by our word
  *   we are secondary, and the peer's  it asked for a flush before that
  *   copy has become whole by a resync
  */

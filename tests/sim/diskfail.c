@@ -43,8 +43,7 @@ static void mark_doubt(struct node *nd)
 {
 	bool doubt = flush_errors_in_doubt(&nd->errors);
 
-	if (flush_errors_keep(&nd->errors, nd->errors.failures,
-			      nd->st.role == LOCKSTEP_ROLE_PRIMARY))
+	if (flush_errors_keep(&nd->errors, nd->errors.failures, &nd->st))
 		flush_asks_failed(&nd->asks);
 	if (!doubt || MUTATED(KEPT_UNMARKED))
 		return;

@@ -7,6 +7,13 @@
 #include "flusherr.h"
 #include "state.h"
 
+static const struct lockstep_state
+	we_write = { .role = LOCKSTEP_ROLE_PRIMARY, .peer_role = LOCKSTEP_ROLE_SECONDARY },
+	peer_writes = { .role = LOCKSTEP_ROLE_SECONDARY, .peer_role = LOCKSTEP_ROLE_PRIMARY },
+	about_to = { .role = LOCKSTEP_ROLE_SECONDARY, .peer_role = LOCKSTEP_ROLE_SECONDARY,
+		     .granted = 1 },
+	nobody_writes = { .role = LOCKSTEP_ROLE_SECONDARY, .peer_role = LOCKSTEP_ROLE_SECONDARY };
+
 static void one(u64 epoch, u64 failed, u16 ago, u32 bits)
 {
 	bool owed = bits & 1, well = bits & 2, here = bits & 4, doubt = bits & 8;
@@ -105,13 +112,18 @@ static void taken(void **state)
 	assert_true(flush_errors_in_doubt(&e));
 	flush_errors_note(&e, true);
 	/* A peer writes here: it hears of it. */
-	assert_false(flush_errors_keep(&e, e.failures, false));
+	assert_false(flush_errors_keep(&e, e.failures, &peer_writes));
 	assert_false(flush_errors_in_doubt(&e));
-	assert_true(flush_errors_keep(&e, e.failures, true));
-	assert_false(flush_errors_keep(&e, e.failures, true));
+	assert_true(flush_errors_keep(&e, e.failures, &we_write));
+	assert_false(flush_errors_keep(&e, e.failures, &we_write));
+	flush_errors_note(&e, true);
+	assert_false(flush_errors_keep(&e, e.failures, &about_to));
+	assert_true(flush_errors_are_unheard(&e));
+	assert_false(flush_errors_keep(&e, e.failures, &nobody_writes));
+	assert_false(flush_errors_are_unheard(&e));
 	flush_errors_note(&e, false);
 	flush_errors_note(&e, false);
-	assert_false(flush_errors_keep(&e, e.failures - 1, true));
+	assert_false(flush_errors_keep(&e, e.failures - 1, &we_write));
 	assert_true(flush_errors_in_doubt(&e));
 	flush_errors_note(&e, true);
 	flush_errors_clear(&e);
@@ -133,13 +145,14 @@ static void steps(void **state)
 	u32 i, bits;
 
 	(void)state;
-	for (bits = 0; bits < 32; bits++) {
+	for (bits = 0; bits < 64; bits++) {
 		for (i = 0; i < ARRAY_SIZE(effects); i++) {
 			bool primary = bits & 1, primary_there = bits & 2, target = bits & 4;
 			struct lockstep_state s = {
 				.role = primary ? LOCKSTEP_ROLE_PRIMARY : LOCKSTEP_ROLE_SECONDARY,
 				.peer_role = primary_there ? LOCKSTEP_ROLE_PRIMARY :
 					     bits & 8 ? LOCKSTEP_ROLE_SECONDARY : 0,
+				.granted = !!(bits & 32),
 			};
 			struct flush_errors e = { .failures = 2, .settled = 1, .owed = bits & 16,
 						  .failed_epoch = 7 };
@@ -147,7 +160,8 @@ static void steps(void **state)
 			bool other = i == 1 || i == 2, nobody;
 
 			nobody = other || (i == 3 && target) || (i == 4 && !primary && !target) ||
-				 (!primary && s.peer_role == LOCKSTEP_ROLE_SECONDARY);
+				 (!primary && s.peer_role == LOCKSTEP_ROLE_SECONDARY &&
+				  !s.granted);
 			flush_errors_step(&e, &a, &s, effects[i], target);
 			assert_int_equal(e.owed, bits & 16 && !nobody);
 			assert_int_equal(e.failed_epoch, nobody ? 0 : 7);
@@ -222,7 +236,7 @@ static void at_disk(struct life *l, int i, bool fails)
 		lose(l);
 	l->out[i].at = flush_errors_answer(&l->disk, !fails, false, l->epoch,
 					   l->out[i].ago) ? DONE : FAILED;
-	flush_errors_keep(&l->disk, l->disk.failures, false);
+	flush_errors_keep(&l->disk, l->disk.failures, &peer_writes);
 }
 
 /* By one that was at the disk `when`, the writer was told of all that had been lost by then. */
@@ -276,7 +290,7 @@ static void session_ends(struct life *l)
 		if (l->out[i].at == SENT && random_below(&l->rng, 4) == 0) {
 			lose(l);
 			flush_errors_note(&l->disk, true);
-			flush_errors_keep(&l->disk, l->disk.failures, false);
+			flush_errors_keep(&l->disk, l->disk.failures, &peer_writes);
 		}
 		if (l->out[i].at != UNSENT)
 			flush_asks_ended(&l->asks, FLUSH_LOST, true, l->out[i].asked, true);
@@ -299,7 +313,7 @@ static void live(struct life *l, bool fails)
 		if (fails) {
 			lose(l);
 			flush_errors_note(&l->disk, true);
-			flush_errors_keep(&l->disk, l->disk.failures, false);
+			flush_errors_keep(&l->disk, l->disk.failures, &peer_writes);
 		}
 		return;
 	}
