@@ -620,6 +620,8 @@ void check_caught_up(struct node *target)
 	u32 sect = 0;
 
 	w.surrendered[target->n] = false;
+	/* Also if the source never notes it: what was here beside that is gone. */
+	w.alone[target->n] = false;
 	if (w.node[source].m.current_gen.id == gen) {
 		memcpy(w.done[target->n], w.done[source], sizeof(w.done[0]));
 		memcpy(w.flushed[target->n], w.flushed[source], sizeof(w.flushed[0]));
