@@ -129,9 +129,14 @@ static bool store_marks(struct node *nd)
 		cell[i] = marks >> i & 1;
 	if (!store_cells(nd, CELL_BITS, NR_BLOCKS, cell))
 		return false;
+	nd->disk_bits = marks;
 	for (i = 0; i < NR_PAGES; i++)
 		cell[i] = index_of(marks, i);
-	return store_cells(nd, CELL_INDEX, NR_PAGES, cell);
+	if (!store_cells(nd, CELL_INDEX, NR_PAGES, cell))
+		return false;
+	for (i = 0; i < NR_PAGES; i++)
+		nd->disk_index[i] = (u8)cell[i];
+	return true;
 }
 
 /*
