@@ -251,6 +251,8 @@ int lockstep_cmd_session_open(struct sk_buff *skb, struct genl_info *info)
 		err = -EBUSY;
 	} else {
 		err = session_open(info, res, why);
+		if (err)
+			lockstep_status_forget_peer_locked(res);
 	}
 	unlock_resource(res);
 	return refused(info, err, why);

@@ -170,13 +170,15 @@ static void change_synced(struct lockstep_volume *vol)
 }
 
 /*
- * The source's end of a resync is durable. What the peer wrote meanwhile is on both, or was copied
- * with the rest: it does not say that it has all before that is so. Until here its writes go on
- * being marked, and their regions, too: if the metadata could not be written, this would still be
- * the only copy, with writes on it that nothing names (P3).
+ * The end of a resync is durable here. At its source: what the peer wrote meanwhile is on both, or
+ * was copied with the rest: it does not say that it has all before that is so. Until here its
+ * writes go on being marked, and their regions, too: if the metadata could not be written, this
+ * would still be the only copy, with writes on it that nothing names (P3).
  */
-static void end_serving(struct lockstep_volume *vol)
+static void end_sync(struct lockstep_volume *vol)
 {
+	/* What it had said at the beginning is over: is_ahead below. */
+	vol->peer.verdict = GEN_NONE;
 	if (vol->resync.sync == LOCKSTEP_SYNC_TARGET)
 		return;
 	vol->serving = false;
@@ -358,7 +360,7 @@ static int run_meta(struct lockstep_resource *res, u32 effects)
 	res->wait = NULL;
 	resource_for_each_volume(res, i, vol)
 		if (!err && effects & STATE_EFF_META_SYNCED)
-			end_serving(vol);
+			end_sync(vol);
 	resource_for_each_volume(res, i, vol)
 		WRITE_ONCE(vol->stale, copy_of(vol) != STATE_COPY_UP_TO_DATE);
 	resource_for_each_volume(res, i, vol)
@@ -570,14 +572,24 @@ int lockstep_status_step_locked(struct lockstep_resource *res, enum state_event 
 	return step(res, ev, arg, why, len);
 }
 
-bool lockstep_status_is_ahead_locked(const struct lockstep_volume *vol)
+bool lockstep_status_is_ahead_locked(const struct lockstep_volume *failed)
 {
-	lockdep_assert_held(&vol->res->ctl);
+	struct lockstep_resource *res = failed->res;
+	const struct lockstep_volume *vol;
+	bool source = false;
+	int i;
+
+	lockdep_assert_held(&res->ctl);
 	/* Half a copy is nobody's only one, whatever it says of the peer. */
-	if (copy_of(vol) < STATE_COPY_OUTDATED)
+	if (copy_of(failed) < STATE_COPY_OUTDATED)
 		return false;
-	return vol->meta.peer[LOCKSTEP_PEER].since.id ||
-	       (vol->peer.valid && gen_verdict_is_source(vol->peer.verdict));
+	/* What it says is of before: the peer may be whole since, and have told by its hello. */
+	if (!failed->peer.valid)
+		return failed->meta.peer[LOCKSTEP_PEER].since.id;
+	/* A target of one volume is half a copy of all: [S3] */
+	resource_for_each_volume(res, i, vol)
+		source |= gen_verdict_is_source(vol->peer.verdict);
+	return source;
 }
 
 void lockstep_status_copy_locked(struct lockstep_resource *res)
@@ -599,11 +611,12 @@ void lockstep_status_copy_locked(struct lockstep_resource *res)
 	step(res, STATE_EV_COPY, worst, NULL, 0);
 }
 
-static void forget_peer(struct lockstep_resource *res)
+void lockstep_status_forget_peer_locked(struct lockstep_resource *res)
 {
 	struct lockstep_volume *vol;
 	int i;
 
+	lockstep_disk_take_failures_locked(res);
 	resource_for_each_volume(res, i, vol)
 		vol->peer.valid = vol->serving = false;
 }
@@ -612,8 +625,8 @@ static void forget_peer(struct lockstep_resource *res)
 
 static void end_session(struct lockstep_resource *res)
 {
-	bool opening = res->state.link == LOCKSTEP_LINK_OPENING, application;
 	struct lockstep_volume *vol;
+	bool application;
 	int i;
 
 	pr_info("%s: session with %s ended: %s\n", res->name, res->peer_name, res->lost_why);
@@ -635,13 +648,7 @@ static void end_session(struct lockstep_resource *res)
 	tell_strays(res);
 	/* Whatever the step said: what was held for the end of the session looks again. */
 	lockstep_request_set_mode(res);
-	/*
-	 * A disk that failed what a source has to write at the start: that the peer has no copy may
-	 * be known by its hello alone, which is forgotten now.
-	 */
-	if (opening)
-		lockstep_disk_take_failures_locked(res);
-	forget_peer(res);
+	lockstep_status_forget_peer_locked(res);
 	lockstep_report_event(res, NULL, LOCKSTEP_EVENT_SESSION_LOST);
 }
 

@@ -63,7 +63,14 @@ int lockstep_status_step_locked(struct lockstep_resource *res, enum state_event 
 void lockstep_status_close_locked(struct lockstep_resource *res, const char *why);
 
 /* STATE_DISK_AHEAD, of a disk that has failed. ctl held. */
-bool lockstep_status_is_ahead_locked(const struct lockstep_volume *vol);
+bool lockstep_status_is_ahead_locked(const struct lockstep_volume *failed);
+
+/*
+ * What the peer had said of itself, for a session that is over, or has not come to be, without a
+ * session. Disks that have failed are judged first: that the peer has no copy may be known by its
+ * hello alone. ctl held.
+ */
+void lockstep_status_forget_peer_locked(struct lockstep_resource *res);
 
 /* The worst copy of the volumes, from their metadata: after attach and detach. */
 void lockstep_status_copy_locked(struct lockstep_resource *res);

@@ -56,7 +56,7 @@ struct lockstep_request {
 	bool is_flush;			/* no data, no range */
 	bool flushing, fua;		/* PREFLUSH, with data or without, and FUA, as it came */
 	bool both;			/* acknowledged by the peer: may clear marks */
-	bool alone;			/* not sent to the peer */
+	bool alone;			/* begun without the peer; a flush may get there yet */
 	bool resent;			/* in a session through which we work */
 	bool holds_pages;		/* abandoned, with a reference on each page */
 	bool shared;			/* the bio's vectors are the application's */

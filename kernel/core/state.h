@@ -224,8 +224,9 @@ enum state_event {
 /*
  * arg of STATE_EV_DISK_FAILED. ANYWAY: given up all the same, because the resource is taken down
  * and the disk takes nothing more. AHEAD: it has failed, nobody has asked for it, and what is on
- * it is whole, and the peer's is not: that was left behind, or is the target of a copy that was cut
- * off (a since), or has said so for the session that is opening. Kept?
+ * it is whole, and the peer's is not: by the verdict, while there is one of a hello and no end of a
+ * resync; else by a since in the metadata: it was left behind, or is the target of a copy that was
+ * cut off. Kept?
  *
  *   link     role       sync     copy         AHEAD  kept
  *   narrowing, whatever else                         yes: refused, as everything is then

@@ -494,14 +494,14 @@ void check_given_up(struct node *nd)
 
 /*
  * P9: nor does whoever had been copied from, and lost the session, for a disk that has failed; or
- * was about to be (source).
+ * was about to be: diskfail_peer_says.
  */
-void check_dropped(const struct node *nd, bool source)
+void check_dropped(const struct node *nd, int said)
 {
 	u32 sect = 0;
 
 	if (nd->st.role == LOCKSTEP_ROLE_PRIMARY || nd->st.copy != STATE_COPY_UP_TO_DATE ||
-	    nd->st.link == LOCKSTEP_LINK_UP || !(nd->m.peer[0].since.id || source))
+	    nd->st.link == LOCKSTEP_LINK_UP || !(said < 0 ? nd->m.peer[0].since.id : (u64)said))
 		return;
 	CHECK(has(w.done[nd->n], other(nd)->disk.view, &sect),
 	      "P9: %d gives up the only whole copy, its peer lacks sector %u", nd->n, sect);
@@ -544,6 +544,15 @@ void check_attached(struct node *nd)
 {
 	if (w.made_good[nd->n] && nd->m.current_gen.id == w.made_good[nd->n])
 		w.surrendered[nd->n] = false;
+}
+
+/* A flush that fails from now on, on a disk that is kept, is marked by the regions. */
+void check_named(const struct node *nd)
+{
+	u32 blocks = nd->disk.cached & ~node_regions_wanted(nd);
+
+	CHECK(!blocks, "P3: %d is promoted, and no region names blocks %06x of its cache", nd->n,
+	      blocks);
 }
 
 void check_promoted(struct node *nd, bool forced)

@@ -65,16 +65,23 @@ static void keep(struct node *nd)
 	strays_tell(nd);
 }
 
-/* STATE_DISK_AHEAD. source: the peer has said so for the session that is, or was, opening. */
-static bool is_ahead(struct node *nd, bool source)
+/* What the peer's hello says: that it is behind, not so, or (negative) there is none. */
+int diskfail_peer_says(const struct node *nd)
+{
+	return nd->s.id ? gen_verdict_is_source(nd->s.verdict) : -1;
+}
+
+/* STATE_DISK_AHEAD. */
+static bool is_ahead(struct node *nd, int said)
 {
 	if (node_copy(nd) < STATE_COPY_OUTDATED)
 		return false;
-	return (nd->m.peer[0].since.id && !MUTATED(SINCE_UNSEEN)) ||
-	       (source && !MUTATED(HELLO_UNSEEN));
+	return said < 0 ? nd->m.peer[0].since.id && !MUTATED(SINCE_UNSEEN) :
+			  said && !MUTATED(HELLO_UNSEEN);
 }
 
-void diskfail_take(struct node *nd, bool source)
+/* said: diskfail_peer_says, of the session that is there or has just ended. */
+void diskfail_take(struct node *nd, int said)
 {
 	nd->fail_at = 0;
 	if (MUTATED(DROP_BEFORE_HOLD) && !nd->failed && nd->st.link == LOCKSTEP_LINK_UP &&
@@ -91,10 +98,10 @@ void diskfail_take(struct node *nd, bool source)
 		nd->st.narrowing = 0;
 	} else {
 		struct node before = *nd;
-		u32 arg = is_ahead(nd, source) ? STATE_DISK_AHEAD : 0;
+		u32 arg = is_ahead(nd, said) ? STATE_DISK_AHEAD : 0;
 
 		if (node_step(nd, STATE_EV_DISK_FAILED, arg))
-			check_dropped(&before, source);
+			check_dropped(&before, said);
 		else if (!nd->dying)
 			keep(nd);
 	}
@@ -185,7 +192,7 @@ void diskfail_attach(struct node *nd)
 void diskfail_advance(struct node *nd)
 {
 	if (nd->fail_at && w.now >= nd->fail_at)
-		diskfail_take(nd, nd->s.id && gen_verdict_is_source(nd->s.verdict));
+		diskfail_take(nd, diskfail_peer_says(nd));
 	if (nd->dying || w.now < nd->attach_at)
 		return;
 	if (nd->failed)

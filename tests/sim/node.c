@@ -245,8 +245,13 @@ static bool run_synced(struct node *nd, bool target)
 
 static bool run_meta(struct node *nd, u32 eff, u32 effects, bool target)
 {
-	if (eff == STATE_EFF_META_SYNCED)
-		return run_synced(nd, target);
+	if (eff == STATE_EFF_META_SYNCED) {
+		if (!run_synced(nd, target))
+			return false;
+		/* What the peer had said at the beginning is over. */
+		nd->s.verdict = GEN_NONE;
+		return true;
+	}
 	if ((eff == STATE_EFF_META_SOURCE ||
 	     (eff == STATE_EFF_META_PRIMARY && !MUTATED(PROMOTE_WITHOUT_FLUSH)) ||
 	     (eff == STATE_EFF_META_NARROW && !MUTATED(NARROW_WITHOUT_FLUSH))) && !node_flush(nd))
@@ -404,6 +409,8 @@ bool node_step(struct node *nd, enum state_event ev, u32 arg)
 	ok = run_metas(nd, effects, target);
 	if (nd->dying)
 		return false;
+	if (ok && effects & STATE_EFF_META_PRIMARY)
+		check_named(nd);
 	if (!ok && !(effects & STATE_EFF_META_NARROW)) {
 		nd->st = old;
 		w.excused[nd->n] |= old.link != LOCKSTEP_LINK_UP;
@@ -616,9 +623,8 @@ void node_close(struct node *nd)
 
 void node_lose_session(struct node *nd)
 {
-	bool source = nd->st.link == LOCKSTEP_LINK_OPENING && gen_verdict_is_source(nd->s.verdict);
+	int i, said = diskfail_peer_says(nd);
 	bool in_flight;
-	int i;
 
 	trace("%d notices the end of session %llu", nd->n, (unsigned long long)nd->s.id);
 	fence_loses(nd);
@@ -636,9 +642,9 @@ void node_lose_session(struct node *nd)
 	strays_tell(nd);
 	if (!nd->dying)
 		io_release(nd);
-	/* Known by what the peer had said for this session. */
-	if (source && nd->fail_at && !nd->dying)
-		diskfail_take(nd, true);
+	/* By what the peer had said for this session, before that is forgotten. */
+	if (nd->fail_at && !nd->dying)
+		diskfail_take(nd, said);
 }
 
 void node_init_disk(struct node *nd, bool clean)

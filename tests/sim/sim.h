@@ -476,7 +476,8 @@ void node_flush_failed(struct node *nd, bool owed);
 /* diskfail.c */
 void diskfail_post(struct node *nd);	/* an error to be looked at */
 void diskfail_drop(struct node *nd, bool good);	/* good: until now */
-void diskfail_take(struct node *nd, bool source);
+int diskfail_peer_says(const struct node *nd);
+void diskfail_take(struct node *nd, int said);
 void diskfail_attach(struct node *nd);
 void diskfail_advance(struct node *nd);
 void diskfail_replace(struct node *nd);	/* by a new one */
@@ -570,6 +571,7 @@ void check_step(void);
 void check_completed(struct node *nd, const struct request *req);
 void check_target(struct node *nd);
 void check_promoted(struct node *nd, bool forced);
+void check_named(const struct node *nd);
 void check_surrendered(struct node *nd, bool sure);
 void check_attached(struct node *nd);
 void check_given_up(struct node *nd);
@@ -579,7 +581,7 @@ void check_flush_failed(struct node *nd);
 void check_told(struct node *nd);
 void check_wanted(struct node *nd, struct request *flush);
 void check_unlost(struct node *nd);
-void check_dropped(const struct node *nd, bool source);
+void check_dropped(const struct node *nd, int said);
 bool check_is_serving(struct node *nd);
 void check_thawed(struct node *nd);
 void check_thrown_away(struct node *nd);
