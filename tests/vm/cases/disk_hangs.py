@@ -292,10 +292,8 @@ def full_queue(lab, m):
     with Queue(m, "sdb") as queue:
         fio = a.start(FIO.replace("iodepth=8", "iodepth=64") +
                       " --numjobs=2 --offset_increment=16m")
-        # Of fio alone: to read them all may take longer than until the disk is given up.
-        stacks = "for p in $(pidof fio); do cat /proc/$p/task/*/stack; done"
-        lab.wait(lambda: "get_tag" in a.sh(stacks, check=False).out, 20,
-                 "fio waits for room in the disk's queue", 0.1)
+        lab.wait(lambda: "get_tag" in a.sh("cat /proc/[0-9]*/task/*/stack", check=False).out, 20,
+                 "fio waits for room in the disk's queue")
         given_up(lab, m)
         m.write(a, 120).wait(60)
         queue.offline()
