@@ -160,6 +160,8 @@ static void park_local(struct node *nd, struct request *r)
 
 void io_local_done(struct node *nd, struct request *r, bool ok)
 {
+	bool only_here = r->alone && (r->kind == REQ_WRITE || MUTATED(ALONE_FLUSH_FAILS));
+
 	/* Also one that began alone: there may have been a session since. */
 	if (is_flush(r) && !ok)
 		node_flush_failed(nd, r->kind != REQ_FLUSH);
@@ -168,7 +170,7 @@ void io_local_done(struct node *nd, struct request *r, bool ok)
 		ok = false;
 	r->local = LOCAL_DONE;
 	r->failed |= !ok;
-	if (ok || (r->alone && r->kind == REQ_WRITE) || r->kind > REQ_FLUSH) {
+	if (ok || only_here || r->kind > REQ_FLUSH) {
 		r->local_done = true;
 		if (!ok && !r->alone)
 			diskfail_post(nd);
@@ -271,6 +273,9 @@ static void local(struct node *nd, struct request *r)
 	r->began = w.now;
 	if (r->kind == REQ_WRITE)
 		memcpy(op->data, content(nd, r), r->nr * sizeof(op->data[0]));
+	/* Some are outlived by the resync that brings the peer what they are for. */
+	else if (r->alone && w.flushes_fail && !w.quiet && !roll(3))
+		op->due += 200 + roll(600);
 }
 
 /* [R1] False: the region is not durable yet; it looks again when it is. */

@@ -194,6 +194,8 @@ enum { INDEX_EMPTY, INDEX_FULL, INDEX_STORED };
 	m(FLUSH_RETRIED, "flush-retried")					\
 	/* nor of what was in the cache then, and completes only now */		\
 	m(LATE_WRITE_UNTOLD, "late-write-untold")				\
+	/* one that began alone fails, though the peer has all by now */	\
+	m(ALONE_FLUSH_FAILS, "alone-flush-fails")				\
 	/* and counts as new when it is sent again; so does what is asked beside it */ \
 	m(FLUSH_AS_NEW, "flush-as-new")						\
 	m(LOST_ANSWER_FORGOTTEN, "lost-answer-forgotten")			\
