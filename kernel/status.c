@@ -580,16 +580,11 @@ bool lockstep_status_is_ahead_locked(const struct lockstep_volume *failed)
 	int i;
 
 	lockdep_assert_held(&res->ctl);
-	/* Half a copy is nobody's only one, whatever it says of the peer. */
-	if (copy_of(failed) < STATE_COPY_OUTDATED)
-		return false;
-	/* What it says is of before: the peer may be whole since, and have told by its hello. */
-	if (!failed->peer.valid)
-		return failed->meta.peer[LOCKSTEP_PEER].since.id;
 	/* A target of one volume is half a copy of all: [S3] */
 	resource_for_each_volume(res, i, vol)
 		source |= gen_verdict_is_source(vol->peer.verdict);
-	return source;
+	return state_disk_is_ahead(copy_of(failed), failed->peer.valid, source,
+				   failed->meta.peer[LOCKSTEP_PEER].since.id);
 }
 
 void lockstep_status_copy_locked(struct lockstep_resource *res)

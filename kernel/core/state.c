@@ -636,6 +636,11 @@ bool state_may_work_through(const struct lockstep_state *s)
 	return state_io_mode(s) == LOCKSTEP_IO_BOTH && !is_good(s);
 }
 
+bool state_disk_is_ahead(enum state_copy copy, bool heard, bool source, bool since)
+{
+	return copy >= STATE_COPY_OUTDATED && (heard ? source : since);
+}
+
 static bool is_in_range(const struct lockstep_state *s)
 {
 	return (s->role == LOCKSTEP_ROLE_SECONDARY || s->role == LOCKSTEP_ROLE_PRIMARY) &&

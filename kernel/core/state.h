@@ -224,9 +224,8 @@ enum state_event {
 /*
  * arg of STATE_EV_DISK_FAILED. ANYWAY: given up all the same, because the resource is taken down
  * and the disk takes nothing more. AHEAD: it has failed, nobody has asked for it, and what is on
- * it is whole, and the peer's is not: by the verdict, while there is one of a hello and no end of a
- * resync; else by a since in the metadata: it was left behind, or is the target of a copy that was
- * cut off. Kept?
+ * it is whole, and the peer's is not (state_disk_is_ahead: the peer was left behind, or is the
+ * target of a copy that was cut off). Kept?
  *
  *   link     role       sync     copy         AHEAD  kept
  *   narrowing, whatever else                         yes: refused, as everything is then
@@ -357,6 +356,20 @@ enum lockstep_io_mode state_io_mode(const struct lockstep_state *s);
  * the application's.
  */
 bool state_may_work_through(const struct lockstep_state *s);
+
+/*
+ * AHEAD of STATE_EV_DISK_FAILED: is what is on a disk that has failed whole, and the peer's not?
+ * copy is the disk's own volume's. heard: there is a verdict of a hello of the peer's; then source
+ * decides: by that of any volume we are its source. Else since: one is set in the metadata.
+ *
+ *   copy          heard  source  since  ahead
+ *   < OUTDATED    any    any     any    no: half a copy is nobody's only one
+ *   else          yes    yes     any    yes
+ *   else          yes    no      any    no: the since is of before, the peer may be whole by now
+ *   else          no     any     yes    yes
+ *   else          no     any     no     no
+ */
+bool state_disk_is_ahead(enum state_copy copy, bool heard, bool source, bool since);
 
 /* Does [S1] to [S9] hold of one node's state? For tests and WARN_ON_ONCE. */
 bool state_valid(const struct lockstep_state *s);

@@ -74,10 +74,10 @@ int diskfail_peer_says(const struct node *nd)
 /* STATE_DISK_AHEAD. */
 static bool is_ahead(struct node *nd, int said)
 {
-	if (node_copy(nd) < STATE_COPY_OUTDATED)
-		return false;
-	return said < 0 ? nd->m.peer[0].since.id && !MUTATED(SINCE_UNSEEN) :
-			  said && !MUTATED(HELLO_UNSEEN);
+	bool since = nd->m.peer[0].since.id && !MUTATED(SINCE_UNSEEN);
+
+	return state_disk_is_ahead(node_copy(nd), said >= 0, said > 0 && !MUTATED(HELLO_UNSEEN),
+				   since);
 }
 
 /* said: diskfail_peer_says, of the session that is there or has just ended. */

@@ -329,6 +329,24 @@ static bool keeps(struct lockstep_state s, bool disk_first)
 }
 
 /* Whoever keeps its copy in one order keeps it in the one that is taken. */
+/* Every copy, heard of or not: half a copy never, else the latest that is known of the peer. */
+static void ahead_or_not(void **state)
+{
+	u32 copy, bits;
+
+	(void)state;
+	for (copy = STATE_COPY_FAILED; copy <= STATE_COPY_UP_TO_DATE; copy++)
+		for (bits = 0; bits < 8; bits++) {
+			bool heard = bits & 1, source = bits & 2, since = bits & 4;
+			bool ahead = state_disk_is_ahead(copy, heard, source, since);
+
+			if (copy == STATE_COPY_OUTDATED || copy == STATE_COPY_UP_TO_DATE)
+				assert_int_equal(ahead, (heard && source) || (!heard && since));
+			else
+				assert_false(ahead);
+		}
+}
+
 static void loss_beside_failure(void **state)
 {
 	u32 i, by_disk = 0, by_loss = 0;
@@ -690,6 +708,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_and_event),
 		cmocka_unit_test(kept_or_not),
+		cmocka_unit_test(ahead_or_not),
 		cmocka_unit_test(loss_beside_failure),
 		cmocka_unit_test(failure_after_loss),
 		cmocka_unit_test(invalid_states),
