@@ -249,9 +249,8 @@ void lockstep_park_late(struct lockstep_request *req)
  */
 static bool take_from_disk(struct lockstep_request *req)
 {
-	bool only_here = req->alone && !req->is_flush;
-
-	if (only_here || req->shared || atomic_read(&req->local) != LOCAL_PENDING)
+	if (orphan_is_bound(req->alone, req->is_flush) || req->shared ||
+	    atomic_read(&req->local) != LOCAL_PENDING)
 		return false;
 	hold_pages(req);
 	atomic_inc(&req->holders);

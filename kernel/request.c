@@ -7,6 +7,7 @@
 #include <linux/blkdev.h>
 #include "compat.h"
 #include "diskfail.h"
+#include "orphan.h"
 #include "read.h"
 #include "resource.h"
 #include "session.h"
@@ -168,19 +169,19 @@ static bool flushes_here(const struct lockstep_request *req)
 }
 
 /*
- * A write alone is the application's error at once: the peer gets it only after this one has ended.
- * A flush alone may be outlived by the resync that brings the peer what it is for: then the disk is
- * given up, and the flush is the peer's (P9). Reported it is in any case: flusherr.h.
+ * What is bound is the application's error at once; a flush that fails is reported in any case:
+ * flusherr.h.
  */
 static void local_failed(struct lockstep_request *req, blk_status_t status)
 {
 	enum disk_failure what = req->is_flush ? DISK_FAILED_FLUSH : DISK_FAILED_WRITE;
-	bool alone = req->alone && !req->is_flush, report = !alone || flushes_here(req);
+	bool bound = orphan_is_bound(req->alone, req->is_flush);
+	bool report = !bound || flushes_here(req);
 	struct lockstep_volume *vol = req->vol;
 
 	req->status = status;
 	/* Reported after it is parked: whoever takes the report finds it. */
-	if (alone)
+	if (bound)
 		lockstep_write_put(req);
 	else
 		lockstep_park_local(req);

@@ -39,4 +39,17 @@ struct orphan_facts {
 
 enum orphan_next orphan_next(const struct orphan_facts *f);
 
+/*
+ * Is a request bound to its own disk, so that nobody else can do it? alone: it was begun while
+ * there was no peer to have it, and has not been sent since. Then its failure is the application's
+ * at once, and it is not taken from a disk that is given up.
+ *
+ *   alone  flush  bound
+ *   no     any    no: the peer has it, or will be sent it
+ *   yes    no     yes: the peer gets a write begun alone by a resync, only after it has ended
+ *   yes    yes    no: a resync may end before the flush does, and has brought the peer all that it
+ *                 is for; then the disk may be given up, and the flush is the peer's (P9)
+ */
+bool orphan_is_bound(bool alone, bool is_flush);
+
 #endif /* LOCKSTEP_CORE_ORPHAN_H */

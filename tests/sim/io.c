@@ -160,7 +160,8 @@ static void park_local(struct node *nd, struct request *r)
 
 void io_local_done(struct node *nd, struct request *r, bool ok)
 {
-	bool only_here = r->alone && (r->kind == REQ_WRITE || MUTATED(ALONE_FLUSH_FAILS));
+	bool only_here = orphan_is_bound(r->alone, r->kind != REQ_WRITE &&
+						   !MUTATED(ALONE_FLUSH_FAILS));
 
 	/* Also one that began alone: there may have been a session since. */
 	if (is_flush(r) && !ok)

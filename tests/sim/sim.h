@@ -24,6 +24,7 @@
 #include "iorange.h"
 #include "meta.h"
 #include "oosmap.h"
+#include "orphan.h"
 #include "os.h"
 #include "persist.h"
 #include "regions.h"

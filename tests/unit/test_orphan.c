@@ -30,10 +30,21 @@ static void all(void **state)
 			}
 }
 
+/* A write that the peer has not been sent, and nothing else. */
+static void bound(void **state)
+{
+	(void)state;
+	assert_true(orphan_is_bound(true, false));
+	assert_false(orphan_is_bound(true, true));
+	assert_false(orphan_is_bound(false, false));
+	assert_false(orphan_is_bound(false, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all),
+		cmocka_unit_test(bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
