@@ -400,6 +400,10 @@ static int f_session_open(void *k, const struct nl_session *s, struct err *e)
 	f->opens++;
 	if (r == 0 && f->refuse_open[0])
 		r = err_set(e, -EINVAL, "kernel-refused", "%s", f->refuse_open);
+	if (r == 0 && f->busy_opens) {
+		f->busy_opens--;
+		r = err_set(e, -EBUSY, "kernel-busy", "requests are still at its disk");
+	}
 	if (r == 0 && f->eagain_opens) {
 		f->eagain_opens--;
 		r = err_set(e, -EAGAIN, "kernel-again", "something changed");

@@ -38,7 +38,7 @@ struct fake {
 	u32 policy_sets, auto_sets;
 	u64 start_stamp;	/* order among all fakes */
 	/* Tricks of the tests. */
-	u32 eagain_opens, eagain_starts, promote_ms;
+	u32 eagain_opens, busy_opens, eagain_starts, promote_ms;
 	u32 dump_ms;		/* that a dump of all takes after it was made */
 	char refuse_open[64], refuse_volume[64], refuse_attach[64], refuse_resize[64];
 	char refuse_surrender[64];

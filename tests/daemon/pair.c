@@ -144,6 +144,7 @@ void pair_start(struct pair *p, int side)
 		.stream_bytes = p->stream_bytes,
 		.hook_ms = p->hook_ms,
 		.hold_ms = p->hold_ms ? p->hold_ms : HOLD_MS,
+		.resize_ms = p->resize_ms ? p->resize_ms : RESIZE_MS,
 		.trace = p->trace,
 	};
 

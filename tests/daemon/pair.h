@@ -22,6 +22,7 @@ enum { ALICE, BOB };
 
 #define PHASE_MS	1500
 #define HOLD_MS		20000	/* less than until() waits */
+#define RESIZE_MS	20000	/* likewise */
 
 struct reply {
 	bool done;
@@ -32,7 +33,7 @@ struct reply {
 struct pair {
 	sd_event *event;
 	char dir[88];
-	u32 stream_bytes, hook_ms, hold_ms;	/* of manager_options, for who is started next */
+	u32 stream_bytes, hook_ms, hold_ms, resize_ms;	/* of manager_options, for who is started next */
 	const struct trace_ops *trace;	/* likewise */
 	char conf_more[512];		/* settings that pair_write_conf() adds */
 	char bob[64];			/* bob's address in there */

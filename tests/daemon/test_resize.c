@@ -33,6 +33,16 @@ static void on_reply(void *arg, const struct err *e, const char *text)
 	(void)text;
 }
 
+static void on_reply_to(void *arg, const struct err *e, const char *text)
+{
+	struct reply *r = arg;
+
+	(void)text;
+	r->done = true;
+	if (e)
+		r->e = *e;
+}
+
 static bool was_to_end(struct pair *p)
 {
 	bool is;
@@ -113,6 +123,73 @@ static void test_stays(void **state)
 	pair_kill(p, BOB);
 	r = resize(p, ALICE, 0, false);
 	assert_non_null(strstr(r.e.code, "not-connected"));
+}
+
+/*
+ * A disk still has a request of the session that ended for the size: the hosts connect when it is
+ * done, and then with that size, whoever's disk it is, and whichever of the two sessions it is.
+ */
+static void test_busy_disk(void **state)
+{
+	struct pair *p = *state;
+	u64 size = OLD;
+
+	connect_both(p);
+	for (int at = 0; at < 2; at++)
+		for (int asked = 0; asked < 2; asked++) {
+			size += OLD;
+			A->v[0].grown_sect = B->v[0].grown_sect = size;
+			p->side[at].k.busy_opens = 3;
+			assert_string_equal(resize(p, asked, 0, false).e.what, "");
+			assert_int_equal(p->side[at].k.busy_opens, 0);
+			expect_size(p, size);
+		}
+}
+
+/* The session after the growth, which is to copy what is new, is refused for a while. */
+static void test_busy_then(void **state)
+{
+	struct ctl_request q = { .command = CTL_RESIZE, .has_volume = true, .resource = "r0" };
+	struct pair *p = *state;
+	struct reply r = { .done = false };
+
+	connect_both(p);
+	A->v[0].grown_sect = B->v[0].grown_sect = NEW;
+	A->marks_growth = B->marks_growth = true;
+	A->last_close = A->closes + 1;
+	manager_request(p->side[ALICE].m, &q, on_reply_to, &r);
+	until(p, was_to_end);
+	B->busy_opens = 3;
+	A->last_close = 0;
+	until(p, is_copied);
+	assert_int_equal(B->busy_opens, 0);
+	expect_size(p, NEW);
+	while (!r.done)
+		pair_run(p, 50);
+	assert_string_equal(r.e.what, "");
+}
+
+/* Where the size itself is what a kernel cannot take: told, and they are not kept apart by it. */
+static void test_busy_for_ever(void **state)
+{
+	struct pair *p = *state;
+	struct reply r;
+
+	p->resize_ms = 3000;
+	connect_both(p);
+	A->v[0].grown_sect = B->v[0].grown_sect = NEW;
+	for (int at = 0; at < 2; at++) {
+		p->side[at].k.busy_opens = ~0u;
+		r = resize(p, ALICE, 0, false);
+		assert_string_equal(r.e.what, at == ALICE ? "requests are still at its disk" :
+				    "bob refuses: requests are still at its disk");
+		assert_non_null(strstr(r.e.mend, "lockstep resize r0 again"));
+		p->side[at].k.busy_opens = 0;
+		expect_size(p, OLD);
+	}
+	/* What one asks for after that is not answered by what was refused before. */
+	assert_string_equal(resize(p, ALICE, 0, false).e.what, "");
+	expect_size(p, NEW);
 }
 
 static void test_shrink(void **state)
@@ -217,6 +294,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_grow),
 		TEST(test_stays),
+		TEST(test_busy_disk),
+		TEST(test_busy_then),
+		TEST(test_busy_for_ever),
 		TEST(test_shrink),
 		TEST(test_half),
 		TEST(test_dies_between),

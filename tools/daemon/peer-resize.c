@@ -21,9 +21,6 @@
 #include "loop.h"
 #include "sizes.h"
 
-/* Both disks' metadata moves, which is up to 32 MiB for each TiB; less than lockstep(8) waits. */
-#define RESIZE_MS	45000
-
 /* ---- the side that was asked by a person */
 
 static void reply(struct peer *p, const struct err *e, u64 sect)
@@ -44,9 +41,17 @@ static int on_resize_late(sd_event_source *s, uint64_t now, void *arg)
 
 	(void)s;
 	(void)now;
+	if (p->resizing.refused.what[0]) {
+		e = p->resizing.refused;
+		if (!e.mend[0])
+			err_mend(&e, "lockstep status %s; when it is connected, lockstep resize "
+				 "%s again", p->conf->name, p->conf->name);
+		peer_resize_over(p, &e);
+		return 0;
+	}
 	if (p->resizing.step == RESIZE_ASKED) {
 		err_set(&e, -ETIMEDOUT, "peer-silent", "%s has not answered for %u s",
-			p->other->name, RESIZE_MS / 1000);
+			p->other->name, p->env->resize_ms / 1000);
 		err_mend(&e, "on %s: lockstep status %s", p->other->name, p->conf->name);
 	} else {
 		err_set(&e, -ETIMEDOUT, "not-connected", "%s is not connected again yet",
@@ -77,10 +82,12 @@ void peer_resize(struct peer *p, const struct peer_resize *ask, peer_resized_fn 
 		return;
 	}
 	p->resizing.step = RESIZE_ASKED;
+	memset(&p->resizing.refused, 0, sizeof(p->resizing.refused));
 	p->resizing.ask = *ask;
 	p->resizing.done = done;
 	p->resizing.arg = arg;
-	loop_timer(p->env->event, &p->resizing.timer, RESIZE_MS, on_resize_late, p);
+	loop_timer(p->env->event, &p->resizing.timer, p->env->resize_ms,
+		   on_resize_late, p);
 	n = wire_resize_encode(&w, buf, size);
 	peer_send(p, LOCKSTEP_CT_RESIZE, buf, n);
 }
@@ -237,6 +244,23 @@ void peer_resize_over(struct peer *p, const struct err *why)
 	/* A session that was agreed on before the peer was asked ends nothing. */
 	else if (p->resizing.step >= RESIZE_AGAIN || why)
 		reply(p, why, sect);
+}
+
+/*
+ * A session is refused, here or by the peer. What is internal to a host may pass by itself, and
+ * often does: a disk that still has a request of the session which ended for the new size. So the
+ * next hello says that size again, while somebody waits for it, and no longer: if the size itself
+ * is what a kernel cannot take, the hosts are to find each other again with the old one. All else
+ * stays as it is until a person mends it.
+ */
+void peer_resize_refused(struct peer *p, u32 refuse, const struct err *why)
+{
+	if (refuse == LOCKSTEP_RF_BUSY)
+		return;
+	if (refuse == LOCKSTEP_RF_INTERNAL && p->resizing.step >= RESIZE_AGAIN)
+		p->resizing.refused = *why;
+	else
+		peer_resize_over(p, why);
 }
 
 /*

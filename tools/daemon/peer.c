@@ -251,8 +251,7 @@ static void send_refusal(struct peer *p, u32 refuse, const struct err *why)
 void peer_refuse(struct peer *p, u32 refuse, const struct err *why, enum peer_retry retry)
 {
 	send_refusal(p, refuse, why);
-	if (refuse != LOCKSTEP_RF_BUSY)
-		peer_resize_over(p, why);
+	peer_resize_refused(p, refuse, why);
 	/* Busy is no problem of anyone's: the next hello mends it. */
 	peer_fail(p, refuse == LOCKSTEP_RF_BUSY ? NULL : why, retry);
 }
@@ -375,7 +374,7 @@ static void on_refuse(struct peer *p, const u8 *body, size_t len)
 	}
 	err_set(&e, 0, peer_refuse_code[r.code] ? peer_refuse_code[r.code] : "peer-refused",
 		"%s refuses: %s", p->other->name, r.text);
-	peer_resize_over(p, &e);
+	peer_resize_refused(p, r.code, &e);
 	peer_fail(p, &e, RETRY_LATER);
 }
 
