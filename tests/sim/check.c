@@ -65,11 +65,14 @@ static bool has_write(const struct request *r, const u32 *content, u32 *ret_sect
  * succeeds.
  */
 
+/* What is there now is all that is left. */
 void check_lost(struct disk *d, u32 sect, u32 value)
 {
 	int n = d == &w.node[1].disk;
+	u32 rest = d->view[sect];
 
 	d->limbo = true;
+	w.rest[n][sect] = w.lost[n][sect] ? min(w.rest[n][sect], rest) : rest;
 	w.lost[n][sect] = max(w.lost[n][sect], value);
 	w.lost_at[n][sect] = w.now;
 }
@@ -85,6 +88,19 @@ void check_unlost(struct node *nd)
 static void forget(u32 *what, const struct node *nd, u32 sect)
 {
 	what[sect] = min(what[sect], nd->disk.view[sect]);
+}
+
+/*
+ * What was lost on n is no longer what those expect of it who left it, or whom it left. Also if it
+ * has been written to since: a crash may take that, and does not bring the other back.
+ */
+static void forget_beside(int n, u32 sect)
+{
+	u32 rest = w.rest[n][sect];
+
+	w.left[n].done[sect] = min(w.left[n].done[sect], rest);
+	if (!w.alone[!n])
+		w.done[!n][sect] = min(w.done[!n][sect], rest);
 }
 
 /* Whose application reads and writes there? */
@@ -146,6 +162,8 @@ void check_kept(struct node *nd)
 	for (i = 0; user && i < MAX_REQS; i++)
 		note_told(&user->req[i], nd);
 	for (i = 0; i < NR_SECT; i++) {
+		if (w.lost[n][i])
+			forget_beside(n, i);
 		if (w.lost[n][i] <= nd->disk.view[i])
 			continue;
 		if (user && w.app[user->n][i] > nd->disk.view[i] && w.told[n][i] < w.lost[n][i])
@@ -155,9 +173,6 @@ void check_kept(struct node *nd)
 		else
 			w.gap[n][i] = w.lost[n][i];
 		forget(w.done[n], nd, i);
-		forget(w.left[n].done, nd, i);
-		if (!w.alone[!n])
-			forget(w.done[!n], nd, i);
 	}
 	check_unlost(nd);
 }

@@ -46,14 +46,15 @@ static void note(struct disk *d, u32 blocks)
 /* What it lost it does not know either: cell by cell. */
 static void lose(struct disk *d)
 {
-	u32 i;
+	u32 i, was;
 
 	for (i = 0; i < NR_SECT; i++) {
 		if (d->view[i] == d->stable[i] || roll(2))
 			continue;
 		trace("%d loses %u at %u", d == &w.node[1].disk, d->view[i], i);
-		check_lost(d, i, d->view[i]);
+		was = d->view[i];
 		d->view[i] = d->stable[i];
+		check_lost(d, i, was);
 	}
 	for (i = 0; i < NR_BLOCKS; i++)
 		note(d, 1u << i);

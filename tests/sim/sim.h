@@ -406,6 +406,7 @@ struct world {
 	 * once; of what was lost for good, what it was not told of.
 	 */
 	u32 lost[2][NR_SECT], told[2][NR_SECT], untold[2][NR_SECT];
+	u32 rest[2][NR_SECT];		/* of what was lost: the oldest that was left of it */
 	u64 lost_at[2][NR_SECT];
 	bool excused[2];		/* the only copy that it writes to has failed something */
 	u32 gap[2][NR_SECT];		/* lost for good, when the application was at the other */
