@@ -152,9 +152,10 @@ void check_marks(void)
  * [B2] The marks of these blocks are about to go from the disk: either both copies have the same on
  * stable storage, or the region is in the map on the disk, of the primary if there is another.
  */
-void check_unmarked(const struct node *nd, u32 blocks)
+void check_unmarked(struct node *nd, u32 blocks)
 {
-	const struct meta *peers = node_durable(other(nd));
+	const struct meta *peers = node_durable(other(nd)), *own = node_durable(nd);
+	u64 left = peers ? peers->peer[0].since.id : 0;
 
 	/* A new disk, of no generation, gets everything, whatever is marked. */
 	if (peers && !peers->current_gen.id)
@@ -163,11 +164,11 @@ void check_unmarked(const struct node *nd, u32 blocks)
 	blocks &= ~regions_on_disk(&nd->disk);
 	/*
 	 * It knows what it writes, wrote when it crashed, or when it went on from exactly what we
-	 * have.
+	 * have, or what we went on from, too: then each names what it did itself.
 	 */
 	if (other(nd)->st.role == LOCKSTEP_ROLE_PRIMARY || (peers && peers->flags & CRASHED))
 		blocks &= ~regions_on_disk(&other(nd)->disk);
-	if (peers && peers->peer[0].since.id == nd->m.current_gen.id)
+	if (left && (left == nd->m.current_gen.id || (own && left == own->peer[0].since.id)))
 		blocks &= ~(regions_on_disk(&other(nd)->disk) | marks_on_disk(&other(nd)->disk));
 	CHECK(!blocks || nd->dying, "P3: blocks %06x lose their marks on the disk of %d", blocks,
 	      nd->n);

@@ -596,7 +596,7 @@ void check_synced(void);
 bool check_is_in_set(struct node *nd, struct node *as);
 
 /* check-marks.c */
-void check_unmarked(const struct node *nd, u32 blocks);
+void check_unmarked(struct node *nd, u32 blocks);
 void check_marks(void);
 
 static inline struct node *other(const struct node *nd)
