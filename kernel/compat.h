@@ -185,6 +185,50 @@ static inline void compat_iov_iter_bvec_dest(struct iov_iter *it, const struct b
 /* ---- sockets -------------------------------------------------------------------------------- */
 
 /*
+ * The pages themselves go into TCP's queue, and no copy of them: a flag of sendmsg from 6.5 on,
+ * before that page by page. From `skip` bytes behind the beginning of bv on; returns how many bytes
+ * went, or a negative errno. Nothing is looked at after the last byte has gone.
+ */
+static inline int compat_send_pages(struct socket *sock, const struct bio_vec *bv, unsigned int nr,
+				    u32 skip, u32 len, unsigned int flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
+
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, bv, nr, len);
+	msg.msg_iter.iov_offset = skip;
+	return sock_sendmsg(sock, &msg);
+#else
+	u32 sent = 0, left = 0, at = 0, part;
+	struct page *page = NULL;
+	int n = 0;
+
+	(void)nr;
+	lock_sock(sock->sk);
+	while (sent < len) {
+		if (!left) {
+			left = bv->bv_len - skip;
+			at = bv->bv_offset + skip;
+			page = bv->bv_page;
+			skip = 0;
+			bv++;
+		}
+		part = min3(left, len - sent, (u32)(PAGE_SIZE - offset_in_page(at)));
+		n = kernel_sendpage_locked(sock->sk, page + at / PAGE_SIZE, offset_in_page(at), part,
+					   sent + part == len ? flags :
+					   flags | MSG_MORE | MSG_SENDPAGE_NOTLAST);
+		if (n <= 0)
+			break;
+		sent += n;
+		left -= n;
+		at += n;
+	}
+	release_sock(sock->sk);
+	return sent ?: n;
+#endif
+}
+
+/*
  * The task's page fragment may be in use by whatever called into us to write; 6.2, in Debian's 6.1
  * too.
  */

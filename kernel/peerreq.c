@@ -203,6 +203,8 @@ static void answer_with(struct lockstep_peer_request *pr, u8 type, u32 bytes)
 
 	pr->bio.bi_iter = (struct bvec_iter){ .bi_size = bytes };
 	pr->answer.payload = &pr->bio;
+	/* They would be lost to the pool, which keeps none that somebody else has. */
+	pr->answer.lends_pages = false;
 	send_answer(pr, &msg);
 }
 

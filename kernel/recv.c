@@ -11,6 +11,7 @@
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 #include "ack.h"
 #include "compat.h"
 #include "peerreq.h"
@@ -19,6 +20,7 @@
 #include "status.h"
 #include "stream.h"
 #include "trace.h"
+#include "turn.h"
 #include "volume.h"
 
 /* Answers of a disk that completes at once leave at the latest after so many requests. */
@@ -66,6 +68,54 @@ static int recv_header(struct lockstep_stream *st, struct lockstep_wire_hdr *hdr
 	return 0;
 }
 
+/* A flaw in what follows costs this, once for each part, and no more. */
+#define PART_WAIT	(HZ / 10)
+
+static bool is_there(struct sock *sk, u32 bytes)
+{
+	return tcp_inq(sk) >= (int)bytes || sk->sk_err || sk->sk_shutdown & RCV_SHUTDOWN ||
+	       sk->sk_state != TCP_ESTABLISHED;
+}
+
+/*
+ * Sleep until so many bytes are there, and be woken once: that is what the low-water mark is for.
+ * TCP wakes us below it, too, if its window or the memory is used up; then, and whenever it is not
+ * all there, who takes it waits for the rest as ever. The mark does not stay: in the midst of taking
+ * something it would be waited for on top of what is taken.
+ */
+static void wait_for_part(struct sock *sk, u32 bytes)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long timeout = PART_WAIT;
+
+	lock_sock(sk);
+	if (!is_there(sk, bytes)) {
+		WRITE_ONCE(sk->sk_rcvlowat, bytes);
+		add_wait_queue(sk_sleep(sk), &wait);
+		sk_wait_event(sk, &timeout, is_there(sk, bytes), &wait);
+		remove_wait_queue(sk_sleep(sk), &wait);
+		WRITE_ONCE(sk->sk_rcvlowat, 1);
+	}
+	release_sock(sk);
+}
+
+/* The next part of a payload. */
+static int recv_part(struct lockstep_stream *st, struct msghdr *msg)
+{
+	struct sock *sk = st->sock->sk;
+	bool wait;
+	u32 part = turn_part(msg_data_left(msg), READ_ONCE(sk->sk_rcvbuf), &wait);
+	size_t behind = msg_data_left(msg) - part;
+	int n;
+
+	if (wait)
+		wait_for_part(sk, part);
+	iov_iter_truncate(&msg->msg_iter, part);
+	n = sock_recvmsg(st->sock, msg, MSG_WAITALL);
+	iov_iter_reexpand(&msg->msg_iter, msg_data_left(msg) + behind);
+	return n;
+}
+
 /* Payload into the part of the vectors that `iter` covers. */
 static int recv_payload(struct lockstep_stream *st, const struct bio_vec *vec,
 			struct bvec_iter iter)
@@ -82,7 +132,7 @@ static int recv_payload(struct lockstep_stream *st, const struct bio_vec *vec,
 	compat_iov_iter_bvec_dest(&msg.msg_iter, bv, nr, iter.bi_size);
 	msg.msg_iter.iov_offset = iter.bi_bvec_done;
 	while (msg_data_left(&msg)) {
-		n = sock_recvmsg(st->sock, &msg, MSG_WAITALL);
+		n = recv_part(st, &msg);
 		if (n <= 0)
 			return n ? n : -ECONNRESET;
 	}

@@ -296,6 +296,8 @@ static void message(struct lockstep_request *req, struct lockstep_session *s)
 		.epoch = s->epoch,
 	};
 	req->call.tx.payload = bio;
+	/* They are the application's, which may do with them what it likes once it is told. */
+	req->call.tx.lends_pages = false;
 	if (req->is_flush) {
 		m->type = LOCKSTEP_WT_FLUSH;
 		m->sector = 0;

@@ -168,6 +168,11 @@ static bool call(struct lockstep_run *run, u8 type, u32 pos, u32 len,
 	if (type == LOCKSTEP_WT_ZEROES)
 		m->flags |= LOCKSTEP_WH_UNMAP;
 	run->call.tx.payload = type == LOCKSTEP_WT_WRITE ? &run->bio : NULL;
+	/*
+	 * Ours alone: what has been sent of a run is not read once more, and its pages are not used
+	 * for another one while TCP has them (pages.c).
+	 */
+	run->call.tx.lends_pages = true;
 	run->call.rx_vec = run->bio.bi_io_vec;
 	run->call.rx_iter = iter_of(run, pos, len);
 	run->call.rx_sums = run->sums;

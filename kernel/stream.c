@@ -70,9 +70,15 @@ static int send_payload(struct lockstep_stream *st, unsigned int flags)
 	const struct bio_vec *bv = __bvec_iter_bvec(bio->bi_io_vec, st->iter);
 	int n;
 
-	compat_iov_iter_bvec_source(&msg.msg_iter, bv, vectors_left(st, bv), st->iter.bi_size);
-	msg.msg_iter.iov_offset = st->iter.bi_bvec_done;
-	n = sock_sendmsg(st->sock, &msg);
+	if (st->cur->lends_pages) {
+		n = compat_send_pages(st->sock, bv, vectors_left(st, bv), st->iter.bi_bvec_done,
+				      st->iter.bi_size, msg.msg_flags);
+	} else {
+		compat_iov_iter_bvec_source(&msg.msg_iter, bv, vectors_left(st, bv),
+					    st->iter.bi_size);
+		msg.msg_iter.iov_offset = st->iter.bi_bvec_done;
+		n = sock_sendmsg(st->sock, &msg);
+	}
 	if (n > 0)
 		payload_sent(st, bio, n);
 	return n;

@@ -37,6 +37,12 @@ struct lockstep_tx {
 	struct lockstep_wire_hdr hdr;
 	struct bio *payload;		/* NULL: none. Its bi_iter is not moved */
 	/*
+	 * TCP may have the payload's pages instead of a copy of them: nobody changes them while it
+	 * has, also if it is asked to send some once more after the answer has come, or after the
+	 * session's end.
+	 */
+	bool lends_pages;
+	/*
 	 * Called once when the message is sent, or when it never will be; NULL: do not touch after.
 	 */
 	void (*sent)(struct lockstep_tx *tx);

@@ -20,3 +20,11 @@ bool turn_wakes(bool owned, u32 queued, u32 need, u32 room)
 {
 	return owned || queued >= min(need, room / 4);
 }
+
+u32 turn_part(u32 left, u32 room, bool *ret_wait)
+{
+	u32 most = min(room / 4, TURN_PART_BYTES), part = min(left, most);
+
+	*ret_wait = part > TURN_ENOUGH_BYTES;
+	return *ret_wait ? part : left;
+}

@@ -18,6 +18,13 @@
  *
  * Left lying is only the beginning of a message, whose rest is on its way: a sender finishes what
  * it has begun, or the session ends of its silence.
+ *
+ * A payload the thread takes part by part (turn_part), each when it is there as a whole: to be woken
+ * for each packet costs more than to take it.
+ *
+ *   left of it, or a quarter of the buffer   the part
+ *   <= TURN_ENOUGH_BYTES                     all that is left, as it comes
+ *   else                                     the least of both and TURN_PART_BYTES
  */
 #ifndef LOCKSTEP_CORE_TURN_H
 #define LOCKSTEP_CORE_TURN_H
@@ -27,6 +34,9 @@
 
 /* A longer message does not have to be there as a whole. */
 #define TURN_ENOUGH_BYTES	16384u
+
+/* Long enough for few wake-ups, short enough to be taken while the next part arrives. */
+#define TURN_PART_BYTES		65536u
 
 bool turn_is_soft(const struct wire_msg *m, u64 epoch);
 
@@ -38,5 +48,11 @@ u32 turn_need(const struct wire_msg *m, u64 epoch);
 
 /* queued: bytes in the socket that nobody has taken; room: size of its buffer. */
 bool turn_wakes(bool owned, u32 queued, u32 need, u32 room);
+
+/*
+ * Bytes of a payload, of which `left` are to come, that the thread is to take next; room as above.
+ * ret_wait: it sleeps until all of them are there.
+ */
+u32 turn_part(u32 left, u32 room, bool *ret_wait);
 
 #endif /* LOCKSTEP_CORE_TURN_H */

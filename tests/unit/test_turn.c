@@ -66,12 +66,40 @@ static void wakes(void **state)
 			}
 }
 
+static void part(void **state)
+{
+	static const u32 some[] = { 1, 4096, TURN_ENOUGH_BYTES, TURN_ENOUGH_BYTES + 1,
+				    TURN_PART_BYTES - 1, TURN_PART_BYTES, TURN_PART_BYTES + 1,
+				    LOCKSTEP_MAX_IO_BYTES };
+	u32 i, k, n, quarter;
+	bool wait;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		for (k = 0; k < ARRAY_SIZE(some); k++) {
+			quarter = some[k];
+			n = turn_part(some[i], 4 * quarter + 3, &wait);
+			assert_true(n > 0 && n <= some[i]);
+			/* Nothing is waited for that cannot come, or is not worth it. */
+			if (some[i] <= TURN_ENOUGH_BYTES || quarter <= TURN_ENOUGH_BYTES) {
+				assert_false(wait);
+				assert_int_equal(n, some[i]);
+			} else {
+				assert_true(wait);
+				assert_true(n > TURN_ENOUGH_BYTES);
+				assert_true(n == some[i] || n == quarter || n == TURN_PART_BYTES);
+				assert_true(n <= quarter && n <= TURN_PART_BYTES);
+			}
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(soft),
 		cmocka_unit_test(need),
 		cmocka_unit_test(wakes),
+		cmocka_unit_test(part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
