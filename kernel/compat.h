@@ -187,7 +187,8 @@ static inline void compat_iov_iter_bvec_dest(struct iov_iter *it, const struct b
 /*
  * The pages themselves go into TCP's queue, and no copy of them: a flag of sendmsg from 6.5 on,
  * before that page by page. From `skip` bytes behind the beginning of bv on; returns how many bytes
- * went, or a negative errno. Nothing is looked at after the last byte has gone.
+ * went, or a negative errno. Nothing is looked at after the last byte has gone. Each vector lies in
+ * one page, which may be a compound one.
  */
 static inline int compat_send_pages(struct socket *sock, const struct bio_vec *bv, unsigned int nr,
 				    u32 skip, u32 len, unsigned int flags)
@@ -213,8 +214,8 @@ static inline int compat_send_pages(struct socket *sock, const struct bio_vec *b
 			skip = 0;
 			bv++;
 		}
-		part = min3(left, len - sent, (u32)(PAGE_SIZE - offset_in_page(at)));
-		n = kernel_sendpage_locked(sock->sk, page + at / PAGE_SIZE, offset_in_page(at), part,
+		part = min(left, len - sent);
+		n = kernel_sendpage_locked(sock->sk, page, at, part,
 					   sent + part == len ? flags :
 					   flags | MSG_MORE | MSG_SENDPAGE_NOTLAST);
 		if (n <= 0)

@@ -123,14 +123,11 @@ static void range_ready(struct lockstep_range *r)
 /* Blocks of the run: where they are on the volume and in the pages. */
 static struct bvec_iter iter_of(const struct lockstep_run *run, u32 pos, u32 len)
 {
-	u32 at = pos * LOCKSTEP_BIT_BYTES;
+	struct bvec_iter iter = lockstep_pages_iter(&run->bio, pos * LOCKSTEP_BIT_BYTES,
+						    len * LOCKSTEP_BIT_BYTES);
 
-	return (struct bvec_iter){
-		.bi_sector = (run->first_bit + pos) * LOCKSTEP_BIT_SECT,
-		.bi_size = len * LOCKSTEP_BIT_BYTES,
-		.bi_idx = at / PAGE_SIZE,
-		.bi_bvec_done = at % PAGE_SIZE,
-	};
+	iter.bi_sector = (run->first_bit + pos) * LOCKSTEP_BIT_SECT;
+	return iter;
 }
 
 static void local(struct lockstep_run *run, blk_opf_t opf, u32 pos, u32 len, bio_end_io_t *done)

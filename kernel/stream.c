@@ -84,8 +84,9 @@ static int send_payload(struct lockstep_stream *st, unsigned int flags)
 	return n;
 }
 
-/* So many vectors are worth a copy of them, to spare a call. */
+/* So many vectors are worth a copy of them, to spare a call; and so many bytes one of them. */
 #define TOGETHER_VECS	16u
+#define TOGETHER_BYTES	16384u
 
 /* Header and payload in one call, if that has few vectors. */
 static int send_first(struct lockstep_stream *st, unsigned int flags)
@@ -103,7 +104,8 @@ static int send_first(struct lockstep_stream *st, unsigned int flags)
 		return send_header(st, flags);
 	bv = __bvec_iter_bvec(bio->bi_io_vec, st->iter);
 	nr = vectors_left(st, bv);
-	if (nr > TOGETHER_VECS || is_vmalloc_addr(hdr))
+	if (nr > TOGETHER_VECS || is_vmalloc_addr(hdr) ||
+	    (tx->lends_pages && st->iter.bi_size > TOGETHER_BYTES))
 		return send_header(st, flags);
 	vec[0] = (struct bio_vec){
 		.bv_page = virt_to_page(hdr), .bv_offset = offset_in_page(hdr), .bv_len = hdr_left,

@@ -4,12 +4,14 @@
 #include <linux/bio.h>
 #include <linux/xxhash.h>
 #include <lockstep/limits.h>
+#include "pages.h"
 
 __le64 lockstep_sum(const struct bio *bio, u32 at, u32 len)
 {
-	const struct bio_vec *bv = &bio->bi_io_vec[at / PAGE_SIZE];
+	struct bvec_iter iter = lockstep_pages_iter(bio, at, len);
+	const struct bio_vec *bv = &bio->bi_io_vec[iter.bi_idx];
 
-	return cpu_to_le64(xxh64(page_address(bv->bv_page) + at % PAGE_SIZE, len, 0));
+	return cpu_to_le64(xxh64(page_address(bv->bv_page) + iter.bi_bvec_done, len, 0));
 }
 
 void lockstep_sums(const struct bio *bio, u32 bytes, __le64 *ret)
