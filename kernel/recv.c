@@ -80,8 +80,8 @@ static bool is_there(struct sock *sk, u32 bytes)
 /*
  * Sleep until so many bytes are there, and be woken once: that is what the low-water mark is for.
  * TCP wakes us below it, too, if its window or the memory is used up; then, and whenever it is not
- * all there, who takes it waits for the rest as ever. The mark does not stay: in the midst of taking
- * something it would be waited for on top of what is taken.
+ * all there, who takes it waits for the rest as ever. The mark does not stay: in the midst of
+ * taking something it would be waited for on top of what is taken.
  */
 static void wait_for_part(struct sock *sk, u32 bytes)
 {

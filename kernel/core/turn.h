@@ -19,8 +19,8 @@
  * Left lying is only the beginning of a message, whose rest is on its way: a sender finishes what
  * it has begun, or the session ends of its silence.
  *
- * A payload the thread takes part by part (turn_part), each when it is there as a whole: to be woken
- * for each packet costs more than to take it.
+ * A payload the thread takes part by part (turn_part), each when it is there as a whole: to be
+ * woken for each packet costs more than to take it.
  *
  *   left of it, or a quarter of the buffer   the part
  *   <= TURN_ENOUGH_BYTES                     all that is left, as it comes

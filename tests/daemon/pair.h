@@ -33,7 +33,8 @@ struct reply {
 struct pair {
 	sd_event *event;
 	char dir[88];
-	u32 stream_bytes, hook_ms, hold_ms, resize_ms;	/* of manager_options, for who is started next */
+	/* Of manager_options, for who is started next. */
+	u32 stream_bytes, hook_ms, hold_ms, resize_ms;
 	const struct trace_ops *trace;	/* likewise */
 	char conf_more[512];		/* settings that pair_write_conf() adds */
 	char bob[64];			/* bob's address in there */

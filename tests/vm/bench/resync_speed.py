@@ -19,7 +19,7 @@ def tcp_mib_s(m):
 
 def resync_mib_s(m):
     m.renew(wait=False)
-    # Seldom: each look starts programs on both hosts, which takes a hundredth of the processor at 4 s.
+    # Seldom: each look starts a program on each host, a hundredth of the processor at 4 s.
     m.lab.wait(lambda: m.is_synced(m.a), 300, "the resync ends", 15)
     kib, ms = m.copied()
     m.lab.check(kib > (SIZE_MIB - 8) << 10, f"only {kib} KiB were copied")
