@@ -186,9 +186,10 @@ static inline void compat_iov_iter_bvec_dest(struct iov_iter *it, const struct b
 
 /*
  * The pages themselves go into TCP's queue, and no copy of them: a flag of sendmsg from 6.5 on,
- * before that page by page. From `skip` bytes behind the beginning of bv on; returns how many bytes
- * went, or a negative errno. Nothing is looked at after the last byte has gone. Each vector lies in
- * one page, which may be a compound one.
+ * which takes a compound page apart into single ones; before that page by page. From `skip` bytes
+ * behind the beginning of bv on; returns how many bytes went, or a negative errno. Nothing is
+ * looked at after the last byte has gone. Each vector lies in one page, which may be a compound
+ * one.
  */
 static inline int compat_send_pages(struct socket *sock, const struct bio_vec *bv, unsigned int nr,
 				    u32 skip, u32 len, unsigned int flags)

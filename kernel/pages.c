@@ -61,7 +61,7 @@ static void give_back(struct lockstep_pages *pages, struct lockstep_page_stack *
 		if (!n)
 			return;
 		for (i = 0; i < n; i++)
-			__free_pages(page[i], stack->order);
+			put_page(page[i]);
 	}
 }
 
@@ -118,13 +118,16 @@ static void add_kept(struct lockstep_pages *pages, struct lockstep_page_stack *s
 	spin_unlock_irqrestore(&pages->lock, flags);
 }
 
-/* Large ones only if that costs nothing: small ones do as well. */
+/*
+ * Large ones only if there are some: small ones do as well. Nobody is woken to make some, and none
+ * is taken from what is there for those who cannot wait.
+ */
 static void add_big(struct bio *bio, gfp_t gfp, u32 *left_bytes)
 {
 	struct page *page;
 
-	gfp &= ~__GFP_DIRECT_RECLAIM;
-	gfp |= __GFP_COMP | __GFP_NOWARN | __GFP_NORETRY;
+	gfp &= ~__GFP_RECLAIM;
+	gfp |= __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN | __GFP_NORETRY;
 	while (*left_bytes >= BIG_BYTES && (page = alloc_pages(gfp, LOCKSTEP_PAGES_ORDER)))
 		add(bio, page, BIG_BYTES, left_bytes);
 }
@@ -201,11 +204,9 @@ static u32 keep(struct lockstep_pages *pages, struct bio *bio)
 void lockstep_pages_empty(struct lockstep_pages *pages, struct bio *bio)
 {
 	u32 i, left = pages ? keep(pages, bio) : bio->bi_vcnt;
-	struct page *page;
 
-	for (i = 0; i < left; i++) {
-		page = bio->bi_io_vec[i].bv_page;
-		__free_pages(page, compound_order(page));
-	}
+	/* Whoever still has one frees it, large or not. */
+	for (i = 0; i < left; i++)
+		put_page(bio->bi_io_vec[i].bv_page);
 	bio->bi_vcnt = 0;
 }
