@@ -14,7 +14,7 @@
 
 static const char *const node_name[] = { "alice", "bob" };
 
-static u64 now_ms(void)
+u64 pair_now_ms(void)
 {
 	struct timespec t;
 
@@ -144,7 +144,6 @@ void pair_start(struct pair *p, int side)
 		.stream_bytes = p->stream_bytes,
 		.hook_ms = p->hook_ms,
 		.hold_ms = p->hold_ms ? p->hold_ms : HOLD_MS,
-		.resize_ms = p->resize_ms ? p->resize_ms : RESIZE_MS,
 		.trace = p->trace,
 	};
 
@@ -170,18 +169,18 @@ void pair_gen(struct pair *p, int side, u32 v, u64 current, u64 since, u32 flags
 
 void pair_run(struct pair *p, u32 ms)
 {
-	u64 end = now_ms() + ms;
+	u64 end = pair_now_ms() + ms;
 
-	while (now_ms() < end)
+	while (pair_now_ms() < end)
 		assert_true(sd_event_run(p->event, 5000) >= 0);
 }
 
 void pair_until(struct pair *p, pair_fn fn, const char *what)
 {
-	u64 end = now_ms() + UNTIL_MS;
+	u64 end = pair_now_ms() + UNTIL_MS;
 
 	while (!fn(p)) {
-		if (now_ms() > end) {
+		if (pair_now_ms() > end) {
 			for (int i = 0; i < 2; i++) {
 				struct model_daemon d = pair_facts(p, i);
 
@@ -233,12 +232,12 @@ struct reply pair_request(struct pair *p, int side, const struct ctl_request *re
 {
 	struct reply r = { .done = false };
 	struct ctl_request q = *request;
-	u64 end = now_ms() + UNTIL_MS;
+	u64 end = pair_now_ms() + UNTIL_MS;
 
 	strcpy(q.resource, "r0");
 	manager_request(p->side[side].m, &q, on_reply, &r);
 	while (!r.done) {
-		assert_true(now_ms() < end);
+		assert_true(pair_now_ms() < end);
 		assert_true(sd_event_run(p->event, 5000) >= 0);
 	}
 	return r;

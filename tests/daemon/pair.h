@@ -22,7 +22,6 @@ enum { ALICE, BOB };
 
 #define PHASE_MS	1500
 #define HOLD_MS		20000	/* less than until() waits */
-#define RESIZE_MS	20000	/* likewise */
 
 struct reply {
 	bool done;
@@ -33,8 +32,7 @@ struct reply {
 struct pair {
 	sd_event *event;
 	char dir[88];
-	/* Of manager_options, for who is started next. */
-	u32 stream_bytes, hook_ms, hold_ms, resize_ms;
+	u32 stream_bytes, hook_ms, hold_ms;	/* of manager_options, for who is started next */
 	const struct trace_ops *trace;	/* likewise */
 	char conf_more[512];		/* settings that pair_write_conf() adds */
 	char bob[64];			/* bob's address in there */
@@ -62,6 +60,8 @@ void pair_kill(struct pair *p, int side);
 void pair_gen(struct pair *p, int side, u32 v, u64 current, u64 since, u32 flags);
 #define GOOD	(LOCKSTEP_MF_CONSISTENT | LOCKSTEP_MF_UP_TO_DATE | LOCKSTEP_MF_MARKS_VALID | \
 		 LOCKSTEP_MF_REGIONS_VALID)
+
+u64 pair_now_ms(void);
 
 /* Run the loop. */
 void pair_run(struct pair *p, u32 ms);

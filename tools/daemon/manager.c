@@ -459,7 +459,6 @@ int manager_create(sd_event *event, const struct manager_options *o, struct mana
 		.retry_min_ms = o->retry_min_ms,
 		.retry_max_ms = o->retry_max_ms,
 		.hold_ms = o->hold_ms,
-		.resize_ms = o->resize_ms,
 		.changed = on_changed,
 		.changed_arg = m,
 	};

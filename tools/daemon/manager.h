@@ -27,14 +27,12 @@ struct manager_options {
 	u32 phase_ms, ping_ms, dead_ms, retry_min_ms, retry_max_ms, compare_ms;
 	u32 stream_bytes;		/* kept for a reader of events; 0: the default */
 	u32 hold_ms;			/* peer.h, peer_held_until() */
-	u32 resize_ms;			/* peer.h */
 	u32 hook_ms;			/* for a program that is told of one; 0: the default */
 };
 
 #define MANAGER_DEFAULTS	\
 	.phase_ms = 10000, .ping_ms = 2000, .dead_ms = 10000, \
-	.retry_min_ms = 100, .retry_max_ms = 2000, .compare_ms = 5000, .hold_ms = 10000, \
-	.resize_ms = 45000
+	.retry_min_ms = 100, .retry_max_ms = 2000, .compare_ms = 5000, .hold_ms = 10000
 
 struct manager;
 

@@ -85,7 +85,6 @@ enum resize_step {
 
 struct peer_resizing {
 	enum resize_step step;
-	struct err refused;		/* the latest session, for what may pass; empty: none was */
 	struct peer_resize ask;
 	peer_resized_fn done;
 	void *arg;
@@ -178,6 +177,7 @@ struct peer {
 	 * the present size in our hello, until a session has come of it or was refused.
 	 */
 	u64 wish[LOCKSTEP_MAX_VOLUMES];
+	u64 wish_until_ms;	/* loop_now_ms(): it outlives refusals that may pass */
 	struct peer_resizing resizing;
 	bool again;			/* this session is to end: marks that it knows nothing of */
 	bool was_connected;		/* since this daemon began */

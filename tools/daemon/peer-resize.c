@@ -21,6 +21,9 @@
 #include "loop.h"
 #include "sizes.h"
 
+/* Both disks' metadata moves, which is up to 32 MiB for each TiB; less than lockstep(8) waits. */
+#define RESIZE_MS	45000
+
 /* ---- the side that was asked by a person */
 
 static void reply(struct peer *p, const struct err *e, u64 sect)
@@ -41,17 +44,9 @@ static int on_resize_late(sd_event_source *s, uint64_t now, void *arg)
 
 	(void)s;
 	(void)now;
-	if (p->resizing.refused.what[0]) {
-		e = p->resizing.refused;
-		if (!e.mend[0])
-			err_mend(&e, "lockstep status %s; when it is connected, lockstep resize "
-				 "%s again", p->conf->name, p->conf->name);
-		peer_resize_over(p, &e);
-		return 0;
-	}
 	if (p->resizing.step == RESIZE_ASKED) {
 		err_set(&e, -ETIMEDOUT, "peer-silent", "%s has not answered for %u s",
-			p->other->name, p->env->resize_ms / 1000);
+			p->other->name, RESIZE_MS / 1000);
 		err_mend(&e, "on %s: lockstep status %s", p->other->name, p->conf->name);
 	} else {
 		err_set(&e, -ETIMEDOUT, "not-connected", "%s is not connected again yet",
@@ -82,14 +77,18 @@ void peer_resize(struct peer *p, const struct peer_resize *ask, peer_resized_fn 
 		return;
 	}
 	p->resizing.step = RESIZE_ASKED;
-	memset(&p->resizing.refused, 0, sizeof(p->resizing.refused));
 	p->resizing.ask = *ask;
 	p->resizing.done = done;
 	p->resizing.arg = arg;
-	loop_timer(p->env->event, &p->resizing.timer, p->env->resize_ms,
-		   on_resize_late, p);
+	loop_timer(p->env->event, &p->resizing.timer, RESIZE_MS, on_resize_late, p);
 	n = wire_resize_encode(&w, buf, size);
 	peer_send(p, LOCKSTEP_CT_RESIZE, buf, n);
+}
+
+static void wish(struct peer *p, u32 volume, u64 sect)
+{
+	p->wish[volume] = sect;
+	p->wish_until_ms = loop_now_ms(p->env->event) + p->env->hold_ms / 2;
 }
 
 /* Everybody can: end the session, and begin the next one with the new size. */
@@ -97,7 +96,7 @@ static void begin_again(struct peer *p, u64 sect)
 {
 	log_notice("%s: volume %u: both disks can give %llu MiB, connecting anew", p->conf->name,
 		   p->resizing.ask.volume, (unsigned long long)sect >> 11);
-	p->wish[p->resizing.ask.volume] = sect;
+	wish(p, p->resizing.ask.volume, sect);
 	p->resizing.step = RESIZE_AGAIN;
 	peer_again(p, "a volume takes another size");
 }
@@ -180,7 +179,7 @@ static void resized(struct peer *p, struct peer_job *j)
 	else
 		d.data_max_sect = v->data_max_sect;
 	if (!d.refused && j->force && j->data_sect && j->data_sect < v->data_sect)
-		p->wish[j->volume] = j->data_sect;
+		wish(p, j->volume, j->data_sect);
 	log_notice("%s: volume %u: %s asks for another size: %s", p->conf->name, j->volume,
 		   p->other->name, d.refused ? d.text : "the disk is ready for it");
 	n = wire_resize_done_encode(&d, buf, size);
@@ -249,18 +248,19 @@ void peer_resize_over(struct peer *p, const struct err *why)
 /*
  * A session is refused, here or by the peer. What is internal to a host may pass by itself, and
  * often does: a disk that still has a request of the session which ended for the new size. So the
- * next hello says that size again, while somebody waits for it, and no longer: if the size itself
- * is what a kernel cannot take, the hosts are to find each other again with the old one. All else
- * stays as it is until a person mends it.
+ * next hello says that size again, but not for longer than half of the time for which nobody is
+ * fenced for the session's end: if the size itself is what a kernel cannot take, the hosts are to
+ * find each other with the old one before that is over. All else stays as it is until a person
+ * mends it.
  */
 void peer_resize_refused(struct peer *p, u32 refuse, const struct err *why)
 {
-	if (refuse == LOCKSTEP_RF_BUSY)
+	bool passes = p->resizing.step == RESIZE_SYNC ||
+		      loop_now_ms(p->env->event) < p->wish_until_ms;
+
+	if (refuse == LOCKSTEP_RF_BUSY || (refuse == LOCKSTEP_RF_INTERNAL && passes))
 		return;
-	if (refuse == LOCKSTEP_RF_INTERNAL && p->resizing.step >= RESIZE_AGAIN)
-		p->resizing.refused = *why;
-	else
-		peer_resize_over(p, why);
+	peer_resize_over(p, why);
 }
 
 /*

@@ -33,11 +33,6 @@ struct peer_env {
 	u32 ping_ms, dead_ms;		/* of the control connection */
 	u32 retry_min_ms, retry_max_ms;
 	u32 hold_ms;			/* for an announced end to be followed by a session */
-	/*
-	 * For a resize: both disks' metadata moves, which is up to 32 MiB for each TiB; less than
-	 * lockstep(8) waits.
-	 */
-	u32 resize_ms;
 	/* Something in peer_facts() may be different: look at it soon, not now. */
 	void (*changed)(void *arg);
 	void *changed_arg;
