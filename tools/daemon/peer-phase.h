@@ -310,7 +310,7 @@ void peer_on_resize_done(struct peer *p, const u8 *body, size_t len);
 void peer_resize_hello(struct peer *p);
 /* A session has come of the hello, or (why not NULL) never will as things stand. */
 void peer_resize_over(struct peer *p, const struct err *why);
-/* The hello was refused; LOCKSTEP_RF_*: will it be tried again with the same size? */
+/* The session was refused; LOCKSTEP_RF_*. If that may pass, the next hello says the same size. */
 void peer_resize_refused(struct peer *p, u32 refuse, const struct err *why);
 /* The connection ended. */
 void peer_resize_lost(struct peer *p);
