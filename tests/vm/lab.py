@@ -646,14 +646,20 @@ class Lab:
         pair = Pair(*made)
         return pair.boot() if boot else pair
 
-    def wait(self, what, timeout=30, why="", every=0.2):
-        """Until what() is true; returns what it returned. Deadline passed: Timeout names why."""
+    def wait(self, what, timeout=30, why="", every=0.2, moves=None):
+        """Until what() is true; returns what it returned. Deadline passed: Timeout names why.
+
+        With moves, a function, the deadline begins anew whenever what that returns has changed:
+        for work that takes as long as the host needs, and fails only when it stands still.
+        """
         timeout *= patience(self.series)
-        deadline = time.monotonic() + timeout
+        deadline, at = time.monotonic() + timeout, moves and moves()
         while True:
             got = what()
             if got:
                 return got
+            if moves and (now := moves()) != at:
+                deadline, at = time.monotonic() + timeout, now
             if time.monotonic() > deadline:
                 raise Timeout(f"not in {timeout} s: {why or what}")
             time.sleep(every)
