@@ -12,6 +12,7 @@
 #include "resync.h"
 #include "status.h"
 #include "stream.h"
+#include "streampick.h"
 #include "volume.h"
 
 /* ---- messages of the session itself --------------------------------------------------------- */
@@ -146,12 +147,12 @@ void lockstep_session_idle(struct lockstep_session *s)
 
 struct lockstep_stream *lockstep_session_stream(struct lockstep_session *s)
 {
-	return s->stream[raw_smp_processor_id() % s->nr_streams];
+	return s->stream[streampick_io(raw_smp_processor_id(), s->nr_streams)];
 }
 
 struct lockstep_stream *lockstep_session_bulk_stream(struct lockstep_session *s, u32 turn)
 {
-	return s->nr_streams > 1 ? s->stream[1 + turn % (s->nr_streams - 1)] : s->stream[0];
+	return s->stream[streampick_bulk(turn, s->nr_streams, num_online_cpus())];
 }
 
 /* ---- a flush of the peer -------------------------------------------------------------------- */

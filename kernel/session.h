@@ -64,12 +64,9 @@ bool lockstep_session_end_locked(struct lockstep_resource *res);
 /* It is over: why, and the error that showed it (0: none). */
 void lockstep_session_fail(struct lockstep_session *s, const char *why, int err);
 
-/* The stream for a request submitted here. */
+/* The stream for a request submitted here; for this and the next, see core/streampick.h. */
 struct lockstep_stream *lockstep_session_stream(struct lockstep_session *s);
-/*
- * A stream for a large request that nobody waits for: one after the other, by `turn`, but not the
- * first, which has what the session itself has to say, if there are several.
- */
+/* A stream for a large request that nobody waits for; turn counts those. */
 struct lockstep_stream *lockstep_session_bulk_stream(struct lockstep_session *s, u32 turn);
 
 /*
