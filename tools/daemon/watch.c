@@ -9,8 +9,6 @@
 #include "log.h"
 #include "loop.h"
 
-#define STEADY_MS	200	/* a phase that lasted */
-
 /* What is remembered of a resource beside the models. */
 struct seen {
 	struct seen *next;
@@ -126,10 +124,10 @@ static int on_steady(sd_event_source *s, uint64_t now, void *arg);
 /* Each resource by itself: among many there is always one that has just changed. */
 static bool has_lasted(struct watch *w, u64 since_ms)
 {
-	if (loop_now_ms(w->event) - since_ms >= STEADY_MS)
+	if (loop_now_ms(w->event) - since_ms >= WATCH_STEADY_MS)
 		return true;
 	if (!w->is_waiting)
-		loop_timer(w->event, &w->steady, STEADY_MS, on_steady, w);
+		loop_timer(w->event, &w->steady, WATCH_STEADY_MS, on_steady, w);
 	w->is_waiting = true;
 	return false;
 }

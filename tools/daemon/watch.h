@@ -22,6 +22,8 @@
 
 struct watch;
 
+#define WATCH_STEADY_MS	200		/* a phase that has lasted */
+
 /* The daemon's half, of all resources; *ret is one block, freed here. Negative: no memory. */
 typedef int (*watch_facts_fn)(void *arg, struct model_daemon **ret, size_t *ret_nr);
 
