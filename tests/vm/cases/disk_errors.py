@@ -10,7 +10,7 @@ import time
 
 from mirror import ERROR, LINEAR, MIB, WRITE_ERRORS, Mirror
 
-TIMEOUT = 600
+TIMEOUT = 1200
 SECONDS_PER = ("ALL", 1500)            # of 16 faults instead of 6
 SIZE_MIB, LOAD_MIB = 256, 24
 STOP_S = 4

@@ -6,7 +6,7 @@ import time
 from fenced import Fenced
 from mirror import DEVICE
 
-TIMEOUT = 700
+TIMEOUT = 1200
 
 
 class Case:
