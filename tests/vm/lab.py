@@ -630,20 +630,21 @@ class Lab:
         pair = Pair(*made)
         return pair.boot() if boot else pair
 
-    def wait(self, what, timeout=30, why="", every=0.2, moves=None):
+    def wait(self, what, timeout=30, why="", every=0.2, left=None):
         """Until what() is true; returns what it returned. Deadline passed: Timeout names why.
 
-        With moves, a function, the deadline begins anew whenever what that returns has changed:
-        for work that takes as long as the host needs, and fails only when it stands still.
+        left, if given, returns how much there is still to do: whenever that is less than ever
+        before the deadline begins anew. So work that only takes long does not fail, and work that
+        stands still, or again and again begins at its beginning, does.
         """
         timeout *= patience(self.series)
-        deadline, at = time.monotonic() + timeout, moves and moves()
+        deadline, least = time.monotonic() + timeout, left and left()
         while True:
             got = what()
             if got:
                 return got
-            if moves and (now := moves()) != at:
-                deadline, at = time.monotonic() + timeout, now
+            if left and (now := left()) < least:
+                deadline, least = time.monotonic() + timeout, now
             if time.monotonic() > deadline:
                 raise Timeout(f"not in {timeout} s: {why or what}")
             time.sleep(every)

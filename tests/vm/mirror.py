@@ -160,9 +160,10 @@ class Mirror:
                    v["sync"]["state"] == "none" for v in s["volumes"])
 
     def sync_left(self, m):
-        """What is still to be copied, of each volume: this is what moves while a resync does."""
+        """Bytes still to be copied, of all volumes; infinite while there is no resync."""
         s = self.status(m, check=False) or {"volumes": []}
-        return [v["sync"].get("left_bytes") for v in s["volumes"]]
+        left = [v["sync"]["left_bytes"] for v in s["volumes"] if "left_bytes" in v["sync"]]
+        return sum(left) if left else float("inf")
 
     def wait_synced(self, *machines, seconds=120):
         """seconds: without a block copied. Beside a load that never pauses a resync is held at its
@@ -170,7 +171,7 @@ class Mirror:
         for m in machines or (self.a, self.b):
             try:
                 self.lab.wait(lambda: self.is_synced(m), seconds, f"{m.name} is in sync", 0.5,
-                              moves=lambda: self.sync_left(m))
+                              left=lambda: self.sync_left(m))
             except lab_module.Timeout as late:
                 raise lab_module.CheckError(f"{late}\n" + self.describe()) from None
 
